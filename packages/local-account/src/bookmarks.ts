@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { ApiError } from "./errors.ts";
 import { snapshotOf, TooLarge } from "./runtime/snapshot.ts";
 
@@ -32,9 +33,7 @@ export class Bookmarks {
     if (known?.endsWith(digest)) return known;
     const name = `${hex(Date.now() / 1_000)}-${hex(Date.now() % 1_000)}-00000000-${digest}`;
     await mkdir(this.#folder, { recursive: true });
-    const file = path.join(this.#folder, name);
-    await writeFile(`${file}.new`, contents);
-    await rename(`${file}.new`, file);
+    await replace(path.join(this.#folder, name), contents);
     return name;
   }
 
@@ -61,13 +60,15 @@ export class Bookmarks {
       );
   }
 
-  /** Restores the database. Nobody may have it open. */
+  /** Restores the database. Nobody may have it open. If it fails, or is killed, the database is as it was. */
   async restore(bookmark: string): Promise<void> {
     const contents = await readFile(path.join(this.#folder, bookmark));
-    for (const end of ["-wal", "-shm"]) await rm(`${this.#database}${end}`, { force: true });
     await mkdir(path.dirname(this.#database), { recursive: true });
-    await writeFile(`${this.#database}.new`, contents);
-    await rename(`${this.#database}.new`, this.#database);
+    await replace(this.#database, contents, async () => {
+      // The old log would be read as the new database's. What it has is in the old database first.
+      if ((await stat(`${this.#database}-wal`).catch(() => undefined)) !== undefined) writeLogBack(this.#database);
+      for (const end of ["-wal", "-shm"]) await rm(`${this.#database}${end}`, { force: true });
+    });
   }
 
   async #contents(): Promise<Buffer> {
@@ -88,6 +89,30 @@ export class Bookmarks {
   async #changedAt(): Promise<number> {
     const files = [this.#database, `${this.#database}-wal`].map((file) => stat(file).catch(() => undefined));
     return Math.max(0, ...(await Promise.all(files)).map((found) => found?.mtimeMs ?? 0));
+  }
+}
+
+/** Replaces a file, or leaves it as it is. `before` is called when the new contents are on the disk. */
+async function replace(file: string, contents: Uint8Array, before = async () => {}): Promise<void> {
+  const whole = `${file}.new`;
+  try {
+    await writeFile(whole, contents, { flush: true });
+    await before();
+    await rename(whole, file);
+  } catch (error) {
+    await rm(whole, { force: true }).catch(() => {});
+    throw error;
+  }
+}
+
+/** Moves what SQLite's log has into the database. @throws if not all of it is there. */
+function writeLogBack(file: string): void {
+  const db = new DatabaseSync(file);
+  try {
+    const { busy } = db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get() ?? {};
+    if (busy !== 0) throw new Error(`${file} is in use, so its log cannot be written back`);
+  } finally {
+    db.close();
   }
 }
 

@@ -1,8 +1,10 @@
 /** D1 databases: through the API, from a Worker, and over a restart. */
 import { readdirSync } from "node:fs";
+import fs from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import path from "node:path";
 import * as v from "valibot";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { statementsOf } from "../src/sql.ts";
 import { account, refusal, temporaryDirectory } from "./support.ts";
 
@@ -128,6 +130,51 @@ it("restores a database to a bookmark, and back again", async () => {
   await sdk.d1.database.delete(uuid, { account_id });
   expect(readdirSync(path.join(dir, "data/d1-bookmarks"))).toEqual([]);
 });
+
+it.each([
+  ["writeFile", ".new"],
+  ["rm", "-wal"],
+  ["rename", ".new"],
+] as const)("keeps a database as it was where a restore of it fails at %s", async (step, end) => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  const { sdk, id: account_id } = test;
+  const { uuid = "" } = await sdk.d1.database.create({ account_id, name: "app" });
+  const query = (sql: string) => test.call("post", `/d1/database/${uuid}/query`, { sql });
+  await query("CREATE TABLE t (n)");
+  const { bookmark = "" } = await sdk.d1.database.timeTravel.getBookmark(uuid, { account_id });
+  await query("INSERT INTO t VALUES (1)");
+  // So that the restore makes no bookmark of its own.
+  await sdk.d1.database.timeTravel.getBookmark(uuid, { account_id });
+  const database = readdirSync(path.join(dir, "data/d1"), { recursive: true }).find((name) =>
+    /[0-9a-f]{64}\.sqlite$/.test(String(name)),
+  );
+  expect(readdirSync(path.join(dir, "data/d1"), { recursive: true })).toContain(`${database}-wal`);
+  const undo = failing(step, `${database}${end}`);
+  await refusal(sdk.d1.database.timeTravel.restore(uuid, { account_id, bookmark }, { maxRetries: 0 }));
+  undo();
+  expect(await query("SELECT n FROM t")).toMatchObject([{ results: [{ n: 1 }] }]);
+  expect(readdirSync(path.join(dir, "data/d1"), { recursive: true })).not.toContain(`${database}.new`);
+  await sdk.d1.database.timeTravel.restore(uuid, { account_id, bookmark });
+  expect(await query("SELECT n FROM t")).toMatchObject([{ results: [] }]);
+});
+
+/** Makes a function of `node:fs/promises` fail for this file, as a full disk does. Returns what ends that. */
+function failing(name: "writeFile" | "rm" | "rename", file: string): () => void {
+  const full = Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC", errno: -28 });
+  const kept = fs[name];
+  const spy = vi.spyOn(fs, name).mockImplementation(async (...args: unknown[]) => {
+    if (String(args[0]).includes(file)) throw full;
+    return Reflect.apply(kept, fs, args);
+  });
+  syncBuiltinESMExports();
+  const undo = () => {
+    spy.mockRestore();
+    syncBuiltinESMExports();
+  };
+  onTestFinished(undo);
+  return undo;
+}
 
 it("keeps an export for who fetches it, whoever has looked at its address before", async () => {
   const test = await account();
