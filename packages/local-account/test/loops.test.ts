@@ -55,6 +55,7 @@ const OBJECT = `
 import { DurableObject } from "cloudflare:workers";
 export class Thing extends DurableObject {
   add() { this.ctx.storage.kv.put("n", (this.ctx.storage.kv.get("n") ?? 0) + 1); return this.ctx.storage.kv.get("n"); }
+  count() { return this.ctx.storage.kv.get("n") ?? 0; }
   loop() { ${LOOP} }
   async wake() { await this.ctx.storage.setAlarm(Date.now()); }
   alarm() { this.add(); if (this.ctx.storage.kv.get("n") > 0) { ${LOOP} } }
@@ -86,6 +87,21 @@ it("ends a loop in an alarm, and puts the alarm off", async () => {
   expect((await test.ask("app", "/y/add")).text).toBe("1");
   await vi.waitFor(() => expect(looping.said).toHaveLength(2), 10_000);
   expect(looping.said[1]).toContain("It is tried again in 4 s.");
+});
+
+it("gives an alarm all its tries, whatever became of the object's alarms before it", async () => {
+  const code = OBJECT.replace(/alarm\(\) .*/, `alarm() { if (this.count() === 1) this.add(); else { ${LOOP} } }`);
+  const looping = await withLoop({ code, bound: ["Thing"], exports: live("Thing") });
+  const { test, said } = looping;
+  await test.ask("app", "/x/wake");
+  expect(await othersAnswer(looping)).toContain("It is tried again in 2 s.");
+  // Now it succeeds, and so it counts on.
+  expect((await test.ask("app", "/x/add")).text).toBe("1");
+  await vi.waitFor(async () => expect((await test.ask("app", "/x/count")).text).toBe("2"), 20_000);
+  const before = said.length;
+  await test.ask("app", "/x/wake");
+  await vi.waitFor(() => expect(said.length).toBeGreaterThan(before), 10_000);
+  expect(said[before]).toContain("It is tried again in 2 s.");
 });
 
 it("ends a loop in the tail handler of a consumer", async () => {

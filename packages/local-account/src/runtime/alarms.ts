@@ -5,6 +5,7 @@
  */
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import type { TailEvent } from "../traces.ts";
 import { NANOSECONDS, type ObjectFiles } from "./objects.ts";
 
 const FIRST_DELAY_MS = 2_000;
@@ -18,28 +19,42 @@ export interface AlarmOf {
   readonly objectId: string;
 }
 
+/** An alarm that is due. Its event tells when it was set for. */
+interface DueAlarm extends AlarmOf {
+  readonly event?: TailEvent["event"];
+}
+
+interface Tries {
+  readonly count: number;
+  /** When the alarm is tried again. One that is set for another time is another alarm, which has all its tries. */
+  readonly next: number;
+}
+
 export class Retries {
   readonly #files: ObjectFiles;
   /** How often an object's alarm was put off. */
-  readonly #counts = new Map<string, number>();
+  readonly #tries = new Map<string, Tries>();
 
   constructor(files: ObjectFiles) {
     this.#files = files;
   }
 
   /** The delay before the alarm's next try, in milliseconds; undefined if it had all of them. Counts the try. */
-  next({ namespaceId, objectId }: AlarmOf): number | undefined {
+  next({ namespaceId, objectId, event }: DueAlarm): number | undefined {
     const key = `${namespaceId}/${objectId}`;
-    const count = (this.#counts.get(key) ?? 0) + 1;
-    if (count <= MOST_RETRIES) this.#counts.set(key, count);
-    else this.#counts.delete(key);
+    const at = new Date(event?.scheduledTime ?? Number.NaN).getTime();
+    const before = this.#tries.get(key);
+    const count = before?.next === at ? before.count + 1 : 1;
+    if (count <= MOST_RETRIES) this.#tries.set(key, { count, next: at });
+    else this.#tries.delete(key);
     return count <= MOST_RETRIES ? FIRST_DELAY_MS * 2 ** (count - 1) : undefined;
   }
 
   /** Puts the alarm off, or drops it if there is no delay. No workerd may run. */
   write({ namespaceId, objectId }: AlarmOf, delayMs: number | undefined): void {
     const file = this.#files.path(namespaceId, objectId);
-    const at = delayMs === undefined ? undefined : BigInt(Date.now() + delayMs) * NANOSECONDS;
+    const next = delayMs === undefined ? undefined : Date.now() + delayMs;
+    const at = next === undefined ? undefined : BigInt(next) * NANOSECONDS;
     edit(path.join(path.dirname(file), "metadata.sqlite"), (db) => {
       if (at === undefined) db.prepare("DELETE FROM _cf_ALARM WHERE actor_id = ?").run(objectId);
       else db.prepare("UPDATE _cf_ALARM SET scheduled_time = ? WHERE actor_id = ?").run(at, objectId);
@@ -48,6 +63,9 @@ export class Retries {
       if (at === undefined) db.prepare("DELETE FROM _cf_METADATA WHERE key = ?").run(ALARM_KEY);
       else db.prepare("UPDATE _cf_METADATA SET value = ? WHERE key = ?").run(at, ALARM_KEY);
     });
+    const key = `${namespaceId}/${objectId}`;
+    const tries = this.#tries.get(key);
+    if (tries !== undefined && next !== undefined) this.#tries.set(key, { ...tries, next });
   }
 }
 
