@@ -58,6 +58,40 @@ it("keeps buckets and their objects, and deletes only empty ones", async () => {
   expect(await refusal(test.call("get", "/r2/buckets/blobs"))).toMatchObject({ status: 404, code: 10006 });
 });
 
+it("gives an object with all the metadata that R2 takes, and keeps when it expires", async () => {
+  const test = await account();
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  await test.deploy("app", {
+    bindings: [{ type: "r2_bucket", name: "BLOBS", bucket_name: "blobs" }],
+    fetch: `
+      if (url.pathname === "/put") await env.BLOBS.put("full", "hello", { customMetadata: { text: '"'.repeat(8_000) } });
+      return Response.json((await env.BLOBS.head("dated"))?.httpMetadata ?? null);`,
+  });
+  await test.ask("app", "/put");
+  const objects = `${test.running.apiUrl}/accounts/${test.id}/r2/buckets/blobs/objects`;
+  const authorization = `Bearer ${test.running.token}`;
+  const full = await fetch(`${objects}/full`, { headers: { authorization } });
+  expect(await full.text()).toBe("hello");
+
+  const put = (headers: Record<string, string>) =>
+    fetch(`${objects}/dated`, { method: "PUT", headers: { authorization, ...headers }, body: "x" });
+  const expires = "Fri, 01 Jan 2027 00:00:00 GMT";
+  expect((await put({ expires })).status).toBe(200);
+  expect((await fetch(`${objects}/dated`, { headers: { authorization } })).headers.get("expires")).toBe(expires);
+  expect((await test.ask("app")).json()).toMatchObject({ cacheExpiry: "2027-01-01T00:00:00.000Z" });
+
+  // What would be lost is refused, and the object stays as it was.
+  for (const [headers, status, code] of [
+    [{ expires: "soon" }, 400, 10029],
+    [{ "cf-r2-storage-class": "InfrequentAccess" }, 501, 10021],
+    [{ "cf-r2-storage-class": "Cold" }, 400, 10062],
+  ] as const) {
+    const refused = await put(headers);
+    expect([refused.status, await refused.json()]).toMatchObject([status, { errors: [{ code }] }]);
+  }
+  expect((await put({ expires, "cf-r2-storage-class": "Standard" })).status).toBe(200);
+});
+
 it("refuses a key that no object can have, and limits and placements that Cloudflare does not know", async () => {
   const test = await account();
   await test.call("post", "/r2/buckets", { name: "files" });

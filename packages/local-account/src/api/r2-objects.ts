@@ -6,7 +6,7 @@ import type { BucketAccess, BucketObject, HttpMetadata } from "../runtime/storag
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
-import { jurisdiction } from "./r2.ts";
+import { checkStorageClass, jurisdiction } from "./r2.ts";
 
 type Context = Parameters<typeof param>[0];
 
@@ -69,8 +69,10 @@ export const r2Objects = ({ account }: Api) => {
       });
     })
     .put("/:key{[\\s\\S]+}", async (c) => {
+      refuseStorageClass(c);
+      const httpMetadata = sentMetadata(c);
       const contents = await c.req.arrayBuffer();
-      const object = await inBucket(c, (bucket) => bucket.put(keyOf(c), contents, { httpMetadata: sentMetadata(c) }));
+      const object = await inBucket(c, (bucket) => bucket.put(keyOf(c), contents, { httpMetadata }));
       return ok(c, uploaded(object));
     })
     .delete("/:key{[\\s\\S]+}", async (c) => {
@@ -80,30 +82,58 @@ export const r2Objects = ({ account }: Api) => {
     });
 };
 
+/** Objects have the standard class here. @throws ApiError if another one is sent. */
+function refuseStorageClass(c: Context): void {
+  const sent = c.req.header("cf-r2-storage-class") ?? STANDARD;
+  checkStorageClass(sent);
+  if (sent !== STANDARD)
+    throw new ApiError(
+      501,
+      10021,
+      `cf-r2-storage-class: the local account keeps no storage class of objects, so '${sent}' would be lost. Leave it out.`,
+    );
+}
+
+const STANDARD = "Standard";
+
+/** The texts of an object's metadata, by the headers in which they come and go. */
 const METADATA = {
   contentType: "content-type",
   contentDisposition: "content-disposition",
   contentEncoding: "content-encoding",
   contentLanguage: "content-language",
   cacheControl: "cache-control",
-} as const satisfies Record<keyof HttpMetadata, string>;
+} as const satisfies Record<Exclude<keyof HttpMetadata, "cacheExpiry">, string>;
+
+/** The header with the time from when on an object may not be cached. */
+const EXPIRES = "expires";
 
 function sentMetadata(c: Context): HttpMetadata {
-  return Object.fromEntries(
-    Object.entries(METADATA).flatMap(([field, header]) => {
-      const value = c.req.header(header);
-      return value === undefined ? [] : [[field, value]];
-    }),
-  );
+  const texts = Object.entries(METADATA).flatMap(([field, header]) => {
+    const value = c.req.header(header);
+    return value === undefined ? [] : [[field, value]];
+  });
+  const cacheExpiry = sentExpiry(c);
+  return { ...Object.fromEntries(texts), ...(cacheExpiry !== undefined && { cacheExpiry }) };
 }
 
-function httpHeaders(metadata: HttpMetadata): Record<string, string> {
+/** @throws ApiError 10029 (R2's InvalidArgument) for what is no time. */
+function sentExpiry(c: Context): Date | undefined {
+  const text = c.req.header(EXPIRES);
+  if (text === undefined) return undefined;
+  const time = new Date(text);
+  if (!Number.isNaN(time.getTime())) return time;
+  throw new ApiError(400, 10029, `${EXPIRES}: '${text}' is no time. Write it as ${new Date().toUTCString()}.`);
+}
+
+function httpHeaders({ cacheExpiry, ...texts }: HttpMetadata): Record<string, string> {
   const headers = {
-    "content-type": metadata.contentType ?? "application/octet-stream",
-    "content-disposition": metadata.contentDisposition,
-    "content-encoding": metadata.contentEncoding,
-    "content-language": metadata.contentLanguage,
-    "cache-control": metadata.cacheControl,
+    "content-type": texts.contentType ?? "application/octet-stream",
+    "content-disposition": texts.contentDisposition,
+    "content-encoding": texts.contentEncoding,
+    "content-language": texts.contentLanguage,
+    "cache-control": texts.cacheControl,
+    [EXPIRES]: cacheExpiry?.toUTCString(),
   };
   return Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, carried(value)]])),
@@ -124,7 +154,7 @@ const shown = ({ key, size, etag, uploaded, httpMetadata, customMetadata, storag
   last_modified: new Date(uploaded).toISOString(),
   http_metadata: httpMetadata ?? {},
   custom_metadata: customMetadata ?? {},
-  storage_class: storageClass || "Standard",
+  storage_class: storageClass || STANDARD,
 });
 
 /** As at Cloudflare, the size is a text here, and a number in a list. */
@@ -133,6 +163,6 @@ const uploaded = ({ key, size, etag, uploaded: at, storageClass, version }: Buck
   size: String(size),
   etag,
   uploaded: new Date(at).toISOString(),
-  storage_class: storageClass || "Standard",
+  storage_class: storageClass || STANDARD,
   version,
 });

@@ -74,12 +74,7 @@ export const r2 = ({ account }: Api) => {
     .patch("/:bucket", async (c) => {
       one(c);
       const storageClass = c.req.header("cf-r2-storage-class") ?? (await body(c, Edit)).storageClass;
-      if (!STORAGE_CLASSES.some((known) => known === storageClass))
-        throw new ApiError(
-          400,
-          10062,
-          `cf-r2-storage-class: '${storageClass}' must be one of ${STORAGE_CLASSES.join(", ")}.`,
-        );
+      checkStorageClass(storageClass);
       const updated = await account.change((draft) => {
         const bucket = bucketOf(draft, c);
         return draft.put("buckets", { ...bucket, storageClass: storageClass ?? bucket.storageClass });
@@ -100,6 +95,12 @@ export const r2 = ({ account }: Api) => {
       return ok(c, {});
     });
 };
+
+/** @throws ApiError 10062 if R2 has no such storage class. */
+export function checkStorageClass(sent: string | undefined): void {
+  if (!STORAGE_CLASSES.some((known) => known === sent))
+    throw new ApiError(400, 10062, `cf-r2-storage-class: '${sent}' must be one of ${STORAGE_CLASSES.join(", ")}.`);
+}
 
 const shown = ({ name, jurisdiction, location, storageClass, createdOn }: Bucket) => ({
   name,

@@ -1,6 +1,9 @@
 /** One HTTP request and its whole answer. Unlike `fetch` it has no limits of time: a cron trigger may run for minutes. */
 import { type IncomingHttpHeaders, request } from "node:http";
 
+/** An object's metadata is in the head of an answer (workers/internal.js): R2 takes 8 KiB, which are several times as much there. */
+const MOST_HEAD_BYTES = 256 * 1_024;
+
 export interface Exchanged {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -12,7 +15,7 @@ export function exchange(
   { headers, body = "" }: { readonly headers: Readonly<Record<string, string>>; readonly body?: ArrayBuffer | string },
 ): Promise<Exchanged> {
   const { promise, resolve, reject } = Promise.withResolvers<Exchanged>();
-  const outgoing = request(url, { method: "POST", headers }, (response) => {
+  const outgoing = request(url, { method: "POST", headers, maxHeaderSize: MOST_HEAD_BYTES }, (response) => {
     const chunks: Buffer[] = [];
     response.on("data", (chunk: Buffer) => chunks.push(chunk));
     response.on("error", reject);

@@ -77,6 +77,7 @@ export interface HttpMetadata {
   readonly contentEncoding?: string;
   readonly contentLanguage?: string;
   readonly cacheControl?: string;
+  readonly cacheExpiry?: Date;
 }
 
 export interface BucketObject {
@@ -115,16 +116,18 @@ export function kvAccess(on: string, call: CallBinding): KvAccess {
   };
 }
 
+const Time = v.pipe(
+  v.string(),
+  v.transform((text) => new Date(text)),
+);
+
 const Stored = v.object({
   key: v.string(),
   size: v.number(),
   etag: v.string(),
   version: v.string(),
   httpEtag: v.string(),
-  uploaded: v.pipe(
-    v.string(),
-    v.transform((text) => new Date(text)),
-  ),
+  uploaded: Time,
   httpMetadata: v.exactOptional(
     v.object({
       contentType: v.exactOptional(v.string()),
@@ -132,6 +135,7 @@ const Stored = v.object({
       contentEncoding: v.exactOptional(v.string()),
       contentLanguage: v.exactOptional(v.string()),
       cacheControl: v.exactOptional(v.string()),
+      cacheExpiry: v.exactOptional(Time),
     }),
   ),
   customMetadata: v.exactOptional(v.record(v.string(), v.string())),

@@ -73,7 +73,11 @@ function batch(request, objects, namespace) {
  */
 async function callBinding(request, env) {
   const { on, method, args } = JSON.parse(decodeURIComponent(request.headers.get("Account-Call")));
-  if (method === "put") args.splice(1, 0, await request.arrayBuffer());
+  if (method === "put") {
+    const metadata = args[1]?.httpMetadata;
+    if (metadata?.cacheExpiry !== undefined) metadata.cacheExpiry = new Date(metadata.cacheExpiry);
+    args.splice(1, 0, await request.arrayBuffer());
+  }
   let result;
   try {
     result = await env[on][method](...args);
