@@ -2,9 +2,10 @@
 import { now } from "./clock.ts";
 import { ApiError } from "./errors.ts";
 import { newTag } from "./ids.ts";
-import type { State, Worker } from "./model.ts";
+import type { Binding, State, Worker } from "./model.ts";
 import { boundBy, namespacesOf, servingVersions, versionsOf, workerNamed } from "./queries.ts";
 import type { Draft } from "./store.ts";
+import { consumersOf } from "./tail-consumers.ts";
 
 /** @throws ApiError if the name is not valid, or another Worker has it. */
 function refuseName(state: State, name: string): void {
@@ -43,8 +44,8 @@ export function createWorker(draft: Draft, name: string, settings: Partial<Worke
 }
 
 /**
- * Renames the Worker. Its versions, deployments and namespaces refer to its id, and stay; its routes and domains
- * follow. Refused while another Worker refers to the old name.
+ * Renames the Worker. Its versions, deployments and namespaces refer to its id, and stay; its routes, domains and what
+ * refers to itself follow. Refused while another Worker refers to the old name.
  */
 export function renameWorker(draft: Draft, worker: Worker, name: string): Worker {
   if (name === worker.name) return worker;
@@ -55,24 +56,55 @@ export function renameWorker(draft: Draft, worker: Worker, name: string): Worker
     throw new ApiError(
       501,
       10021,
-      `name: the local account does not rename '${worker.name}' while other Workers name it in their bindings or transfers (${holding.join(", ")}).`,
+      `name: the local account does not rename '${worker.name}' while other Workers name it in their bindings, transfers or tail consumers (${holding.join(", ")}).`,
     );
   for (const route of state.routes.values())
     if (route.script === worker.name) draft.put("routes", { ...route, script: name });
   for (const domain of state.domains.values())
     if (domain.service === worker.name) draft.put("domains", { ...domain, service: name });
-  return draft.put("workers", { ...worker, name });
+  for (const version of versionsOf(state, worker.id))
+    if (version.bindings.some(refersTo(worker.name)))
+      draft.put("versions", {
+        ...version,
+        bindings: version.bindings.map((binding) => renamedIn(binding, worker.name, name)),
+      });
+  return draft.put("workers", { ...worker, name, tailConsumers: renamedAmong(worker, name) });
 }
 
-/** The names of other Workers that name this one in a binding of any version, or wait for a class of it. */
+/** The tail consumers of a Worker that may be one itself. If it is not, the list is the same one: it is no change. */
+const renamedAmong = (worker: Worker, after: string): Worker["tailConsumers"] =>
+  consumersOf(worker).includes(worker.name)
+    ? worker.tailConsumers.map((consumer) => ({
+        ...consumer,
+        ...(consumer.name === worker.name && { name: after }),
+        ...(consumer.service === worker.name && { service: after }),
+      }))
+    : worker.tailConsumers;
+
+/** Whether a binding is to the Worker of this name, or to a class of it. */
+const refersTo =
+  (name: string) =>
+  ({ service, script_name }: Binding): boolean =>
+    service === name || script_name === name;
+
+/** A binding after its Worker got another name. */
+const renamedIn = (binding: Binding, before: string, after: string): Binding => ({
+  ...binding,
+  ...(binding.service === before && { service: after }),
+  ...(binding.script_name === before && { script_name: after }),
+});
+
+/**
+ * The names of other Workers that name this one in a binding of any version or as a tail consumer, or wait for a class
+ * of it.
+ */
 function heldBy(state: State, { id, name }: Worker): string[] {
   const holders = [
-    ...[...state.versions.values()].filter(({ bindings }) =>
-      bindings.some(({ service, script_name }) => service === name || script_name === name),
-    ),
+    ...[...state.versions.values()].filter(({ bindings }) => bindings.some(refersTo(name))),
     ...[...state.transfers.values()].filter(({ from }) => from === name),
   ];
-  const ids = new Set(holders.map(({ workerId }) => workerId));
+  const watched = [...state.workers.values()].filter((worker) => consumersOf(worker).includes(name));
+  const ids = new Set([...holders.map(({ workerId }) => workerId), ...watched.map((worker) => worker.id)]);
   ids.delete(id);
   return [...ids].flatMap((holder) => state.workers.get(holder)?.name ?? []).sort();
 }

@@ -1,7 +1,7 @@
 /** The bindings and addresses of a Worker: KV, R2, routes, custom domains, other Workers, cron triggers. */
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { account, live, refusal } from "./support.ts";
+import { account, live, type Program, refusal } from "./support.ts";
 
 it("keeps KV namespaces and their values, shared with the Workers that bind to them", async () => {
   const test = await account();
@@ -367,6 +367,30 @@ it("renames a Worker, which keeps its versions, objects, routes and domains", as
   }
 });
 
+it("renames a Worker that is bound to itself, and goes on with these bindings", async () => {
+  const test = await account();
+  const program: Program = {
+    code: `
+import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";
+export class Room extends DurableObject { hello() { return "room"; } }
+export class Inner extends WorkerEntrypoint { hello() { return "inner"; } }
+export default {
+  async fetch(_, env) {
+    return Response.json([await env.SELF.hello(), await env.Room.getByName("a").hello(), env.SECRET ?? null]);
+  },
+};`,
+    exports: live("Room"),
+    bound: [{ class: "Room", worker: "app" }],
+    bindings: [{ type: "service", name: "SELF", service: "app", entrypoint: "Inner" }],
+  };
+  await test.deploy("app", { ...program, bound: [] });
+  await test.deploy("app", program);
+  await test.call("patch", "/workers/workers/app", { name: "apart" });
+  expect((await test.ask("apart")).json()).toEqual(["inner", "room", null]);
+  await test.call("put", "/workers/scripts/apart/secrets", { name: "SECRET", text: "s", type: "secret_text" });
+  expect((await test.ask("apart")).json()).toEqual(["inner", "room", "s"]);
+});
+
 it("refuses to rename a Worker to a taken name, or while another is bound to it", async () => {
   const test = await account();
   await test.deploy("taken", {});
@@ -377,6 +401,11 @@ it("refuses to rename a Worker to a taken name, or while another is bound to it"
   expect(await refusal(test.call("patch", "/workers/workers/app", { name: "apart" }))).toMatchObject({
     status: 501,
     message: expect.stringContaining("(other)"),
+  });
+  await test.call("patch", "/workers/scripts/taken/script-settings", { tail_consumers: [{ service: "app" }] });
+  expect(await refusal(test.call("patch", "/workers/workers/app", { name: "apart" }))).toMatchObject({
+    status: 501,
+    message: expect.stringContaining("(other, taken)"),
   });
   expect((await test.ask("app", "/Room/a")).json()).toMatchObject({ count: 1 });
 });
