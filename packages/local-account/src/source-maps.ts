@@ -17,6 +17,9 @@ const Payload = v.looseObject({
 /** `at name (file:///…/index.js:3:25)`, with or without a name. */
 const FRAME = /^(\s+at )(?:(.*) \()?file:\/\/\/(.+?):(\d+):(\d+)\)?$/;
 
+/** How many maps are kept. One takes several times the size of its file. */
+const MOST_MAPS = 32;
+
 /** What is needed of a version. */
 type Code = Pick<Version, "number" | "modules">;
 
@@ -57,9 +60,18 @@ export class Stacks {
     const maps = modules.filter(({ contentType }) => bareType(contentType) === SOURCE_MAP);
     const map = maps.find(({ name }) => name === `${module}.map`);
     if (map === undefined) return undefined;
-    const known = this.#maps.get(map.sha256) ?? read(this.#blob(map.sha256));
-    this.#maps.set(map.sha256, known);
+    const kept = this.#maps.get(map.sha256);
+    const known = kept === undefined ? read(this.#blob(map.sha256)) : kept;
+    this.#keep(map.sha256, known);
     return known ?? undefined;
+  }
+
+  /** As the one that was used last. The one that was not used for longest goes if there are too many. */
+  #keep(sha256: string, map: SourceMap | null): void {
+    this.#maps.delete(sha256);
+    this.#maps.set(sha256, map);
+    const [first] = this.#maps.keys();
+    if (first !== undefined && this.#maps.size > MOST_MAPS) this.#maps.delete(first);
   }
 }
 

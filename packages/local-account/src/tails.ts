@@ -17,6 +17,8 @@ interface Tail {
   readonly worker: string;
   readonly filters: readonly TailFilter[];
   readonly expiresAt: Date;
+  /** Ends it then. */
+  readonly end: NodeJS.Timeout;
   /** Each with the number of events that it has missed since it does not read. */
   readonly listeners: Map<Listener, number>;
 }
@@ -26,11 +28,13 @@ export class Tails {
 
   /** Makes a tail of the Worker. Nobody listens yet. */
   open(worker: string, filters: readonly TailFilter[]): Tail {
+    const id = newTag();
     const tail = {
-      id: newTag(),
+      id,
       worker,
       filters,
       expiresAt: new Date(Date.now() + LIFETIME_MS),
+      end: setTimeout(() => this.close(id), LIFETIME_MS).unref(),
       listeners: new Map<Listener, number>(),
     };
     this.#tails.set(tail.id, tail);
@@ -43,7 +47,9 @@ export class Tails {
 
   /** Ends the tail. False if there is none. */
   close(id: string): boolean {
-    for (const listener of this.#tails.get(id)?.listeners.keys() ?? []) listener.close();
+    const tail = this.#tails.get(id);
+    clearTimeout(tail?.end);
+    for (const listener of tail?.listeners.keys() ?? []) listener.close();
     return this.#tails.delete(id);
   }
 

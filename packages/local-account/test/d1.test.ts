@@ -187,6 +187,22 @@ it("keeps an export for who fetches it, whoever has looked at its address before
   expect((await fetch(url)).status).toBe(404);
 });
 
+it("forgets an export and an upload that nobody comes back for", async () => {
+  const test = await account();
+  await test.sdk.d1.database.create({ account_id: test.id, name: "app" });
+  const timers = vi.spyOn(globalThis, "setTimeout");
+  onTestFinished(() => timers.mockRestore());
+  const exported = await test.call("post", "/d1/database/app/export", { output_format: "polling" });
+  const upload = await test.call("post", "/d1/database/app/import", { action: "init", etag: "x" });
+  const { signed_url: dump } = v.parse(Exported, exported).result;
+  const { upload_url: file } = v.parse(v.object({ upload_url: v.string() }), upload);
+  expect((await fetch(file, { method: "PUT", body: "SELECT 1" })).status).toBe(200);
+  expect((await fetch(dump, { method: "HEAD" })).status).toBe(200);
+  for (const [end, delay] of timers.mock.calls) if (delay === 60 * 60 * 1_000) end();
+  expect((await fetch(file, { method: "PUT", body: "SELECT 1" })).status).toBe(404);
+  expect((await fetch(dump)).status).toBe(404);
+});
+
 const Exported = v.object({ result: v.object({ signed_url: v.string() }) });
 
 it("refuses to export a database with a virtual table, by Cloudflare's sentence and no more", async () => {

@@ -1,10 +1,12 @@
 /** Who gets what a Worker logs: tails with their filters, and tail consumers. */
+import { once } from "node:events";
 import { createServer, type OutgoingHttpHeaders, request } from "node:http";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
+import { Tails } from "../src/tails.ts";
 import { account, refusal, type TestAccount } from "./support.ts";
 
 const LOGGING = `
@@ -75,6 +77,27 @@ it("sends an event to the tails whose filters it passes", async () => {
     code: 10021,
     message: expect.stringMatching(/colour.*filters sampling_rate, outcome/),
   });
+});
+
+it("ends a tail when the time is over that its client was told", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const tails = new Tails();
+  const { id, expiresAt } = tails.open("app", []);
+  const server = createServer().on("upgrade", (incoming, socket) => tails.accept(id, incoming, socket));
+  onTestFinished(() => void server.close());
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const address = server.address();
+  const port = typeof address === "object" ? address?.port : undefined;
+  const socket = new WebSocket(`ws://127.0.0.1:${port}/`, "trace-v1");
+  onTestFinished(() => socket.terminate());
+  await once(socket, "open");
+  const closed = once(socket, "close");
+  vi.advanceTimersByTime(expiresAt.getTime() - Date.now() - 1);
+  expect(tails.of("app")).toHaveLength(1);
+  vi.advanceTimersByTime(1);
+  expect(tails.of("app")).toEqual([]);
+  expect((await closed)[0]).toBe(1_000);
 });
 
 it("drops events that nobody reads, and tells the tail so", async () => {

@@ -10,6 +10,7 @@ import type { Account } from "../account.ts";
 import type { Calls } from "../calls.ts";
 import { faultOfDisk, isOfFullDisk, isOfMachine } from "../disk.ts";
 import { ApiError } from "../errors.ts";
+import { Expiring } from "../expiring.ts";
 import type { Fault, Faults } from "../faults.ts";
 import { isLoopback } from "../routing.ts";
 import { assetSessions, assetUploads } from "./assets.ts";
@@ -88,10 +89,10 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
   app.use(uploads, ownAccount(context.account), failing(faults));
   app.route(uploads, assetUploads(context));
   const imports = `${family}/d1/database/:database/import`;
-  const files: ImportFiles = new Map();
+  const files: ImportFiles = new Expiring();
   app.route(imports, d1Upload(files));
   const exports = `${family}/d1/database/:database/export`;
-  const dumps: ExportFiles = new Map();
+  const dumps: ExportFiles = new Expiring();
   app.route(exports, d1Download(dumps));
   app.use(bearer(context.account), failing(faults));
 
