@@ -7,10 +7,11 @@ import * as v from "valibot";
 export const ADDRESS_FILE = "account.json";
 
 const Address = v.object({
-  apiUrl: v.string(),
+  apiUrl: v.pipe(v.string(), v.url()),
   accountId: v.string(),
   token: v.string(),
-  pid: v.number(),
+  /** 0 and below would be groups of processes. */
+  pid: v.pipe(v.number(), v.integer(), v.minValue(1)),
   /** Of the front door; undefined in a file of an older version. */
   port: v.optional(v.number()),
 });
@@ -20,6 +21,26 @@ type Address = v.InferOutput<typeof Address>;
 export function runningAccount(dir: string): Address | undefined {
   const address = v.safeParse(v.pipe(v.string(), v.parseJson(), Address), textOf(join(dir, ADDRESS_FILE)));
   return address.success && runs(address.output.pid) ? address.output : undefined;
+}
+
+/** What the account's page knows of it. No token is needed, which whoever answers there would get. */
+const Answer = v.object({ account: v.object({ id: v.string() }) });
+
+/** How long an account may take to answer, in milliseconds. */
+const ANSWER_MS = 5_000;
+
+/**
+ * The account that runs on `dir`, if it answers at its address. Another process may have the id of a killed account's,
+ * and another account its port.
+ */
+export async function answeringAccount(dir: string): Promise<Address | undefined> {
+  const address = runningAccount(dir);
+  if (address === undefined) return undefined;
+  const told = await fetch(new URL("/data/overview", address.apiUrl), { signal: AbortSignal.timeout(ANSWER_MS) })
+    .then((answer) => answer.json())
+    .catch(() => undefined);
+  const answer = v.safeParse(Answer, told);
+  return answer.success && answer.output.account.id === address.accountId ? address : undefined;
 }
 
 /** The text of a file; undefined where there is none, but something else, or nothing. */
@@ -59,5 +80,8 @@ export const variablesOf = ({ apiUrl, accountId, token }: Place) => ({
 /** Shell commands that point wrangler, the SDK and the Pulumi provider at an account. */
 export const environmentOf = (place: Place): string =>
   `export ${Object.entries(variablesOf(place))
-    .map((pair) => pair.join("="))
+    .map(([name, value]) => `${name}=${quoted(value)}`)
     .join(" ")}`;
+
+/** A text as one word of a POSIX shell, which takes nothing in it for a command. */
+const quoted = (text: string): string => (/^[\w:/.-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);

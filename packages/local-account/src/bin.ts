@@ -8,7 +8,7 @@ import { once } from "node:events";
 import { constants } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { environmentOf, runningAccount, variablesOf } from "./address.ts";
+import { answeringAccount, environmentOf, variablesOf } from "./address.ts";
 import { faultOfDisk, isOfMachine } from "./disk.ts";
 import { CannotStart } from "./errors.ts";
 import { type RunningAccount, startAccount } from "./index.ts";
@@ -77,7 +77,7 @@ async function main(): Promise<void> {
   if (command !== undefined && command !== "env") throw new Misused(`There is no command ${command}.`);
   if (more.length > 0) throw new Misused(`env takes no ${more.join(" ")}.`);
   if (command === "env") {
-    const running = runningAccount(dir);
+    const running = await answeringAccount(dir);
     if (!running) throw new CannotStart(`No local account runs in ${dir}. Start it: local-account --dir ${dir}`);
     return console.log(environmentOf(running));
   }

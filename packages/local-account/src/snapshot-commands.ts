@@ -1,7 +1,7 @@
 /** Saves and loads snapshots of an account that may be running: `snapshot save` and `snapshot load`. */
 import path from "node:path";
 import * as v from "valibot";
-import { runningAccount } from "./address.ts";
+import { answeringAccount } from "./address.ts";
 import { forget } from "./index.ts";
 import { loadSnapshot, NoSnapshot, saveSnapshot } from "./snapshots.ts";
 
@@ -9,7 +9,7 @@ const Refused = v.object({ errors: v.tupleWithRest([v.object({ message: v.string
 
 /** Saves the account of a directory. A running account does so itself, and its requests wait meanwhile. */
 export async function save(dir: string, folder: string): Promise<void> {
-  const running = runningAccount(dir);
+  const running = await answeringAccount(dir);
   const to = path.resolve(folder);
   if (running === undefined) return saveSnapshot(dir, to);
   const answer = await fetch(`${running.apiUrl}/local/snapshot`, {
@@ -24,7 +24,7 @@ export async function save(dir: string, folder: string): Promise<void> {
 
 /** Makes the account of a directory from a snapshot; with `fresh`, in place of the one that is there. */
 export async function load(folder: string, dir: string, fresh: boolean): Promise<void> {
-  const running = runningAccount(dir);
+  const running = await answeringAccount(dir);
   if (running !== undefined)
     throw new NoSnapshot(`The account of ${dir} is running (process ${running.pid}). Stop it first.`);
   await loadSnapshot(path.resolve(folder), dir, fresh ? forget : undefined);

@@ -5,6 +5,7 @@ import { constants } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { expect, it } from "vitest";
+import { environmentOf, runningAccount } from "../src/address.ts";
 import { load, save } from "../src/snapshot-commands.ts";
 import { loadSnapshot, saveSnapshot } from "../src/snapshots.ts";
 import { makeSnapshot, startTemporaryAccount } from "../src/testing.ts";
@@ -172,6 +173,35 @@ it("says in words what is wrong with a folder, or a damaged state", async () => 
   await expect(account({ dir })).rejects.toThrow(/account\.db cannot be read \(.*Choose another --dir/);
   await load(snapshot, dir, true);
   await account({ dir });
+});
+
+it("takes no other process for an account that was killed, nor another account at its port", async () => {
+  const { dir, snapshot } = await anAccountAndASnapshot();
+  const { running } = await account({ dir });
+  await expect(load(snapshot, dir, true)).rejects.toThrow(`is running (process ${process.pid})`);
+  // What the killed one left has the id of a process that runs, and the port of another account.
+  const left = temporaryDirectory();
+  const { apiUrl, token } = running;
+  const leave = (pid: number) =>
+    writeFileSync(path.join(left, "account.json"), JSON.stringify({ apiUrl, token, accountId: "f".repeat(32), pid }));
+  leave(process.pid);
+  await expect(run(process.execPath, [BIN, "env", "--dir", left])).rejects.toMatchObject({
+    stderr: expect.stringContaining(`No local account runs in ${left}.`),
+  });
+  await load(snapshot, left, false);
+  for (const pid of [0, -1, 0.5]) {
+    leave(pid);
+    expect(runningAccount(left), `${pid}`).toBeUndefined();
+  }
+});
+
+it("prints what a shell takes for an account's address, and never for a command", () => {
+  const token = "it's $(echo run) `echo run` \"\\ \n*";
+  const commands = environmentOf({ apiUrl: "http://127.0.0.1:8788/client/v4", accountId: "a".repeat(32), token });
+  const script = 'eval "$0"; printf "%s|%s" "$CLOUDFLARE_API_TOKEN" "$CLOUDFLARE_BASE_URL"';
+  expect(execFileSync("sh", ["-c", script, commands], { encoding: "utf8" })).toBe(
+    `${token}|http://127.0.0.1:8788/client/v4`,
+  );
 });
 
 it("runs a command with an account of its own, and ends with its exit code", async () => {
