@@ -36,7 +36,10 @@ const POLICY = {
   requireTrustedTypesFor: ["'script'"],
 };
 
-/** The page and its data. Needs no token: it shows no secrets, and answers only its own pages on this machine. */
+/**
+ * The page and its data. Needs no token, so every user of this machine can read it (SECURITY.md): it shows no secrets, and
+ * answers no pages of other sites.
+ */
 export function view(options: ViewOptions): Hono {
   const explorer = new Explorer(options.account);
   const app = new Hono();
