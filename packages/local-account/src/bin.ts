@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { answeringAccount, environmentOf, variablesOf } from "./address.ts";
 import { faultOfDisk, isOfMachine } from "./disk.ts";
 import { CannotStart } from "./errors.ts";
-import { type RunningAccount, startAccount } from "./index.ts";
+import { type Fault, type Plan, parseFault, type RunningAccount, startAccount } from "./index.ts";
 import { load, save } from "./snapshot-commands.ts";
 import { startTemporaryAccount } from "./testing.ts";
 
@@ -29,6 +29,9 @@ const USAGE = `Usage: local-account [options]        starts an account; Ctrl-C e
   --no-crons       cron triggers fire only on POST /client/v4/local/cron
   --no-cpu-limit   a Worker may compute and take memory without an end, and then stops the others
   --direct         give each Worker an address of its own in workerd, for load tests; no exceptions are printed then
+  --worker <name>  Worker of http://127.0.0.1:<port>/ (default: the first one)
+  --plan <plan>    free: SQLite namespaces only, and its limits; or paid, the default
+  --fault <fault>  makes calls of the API fail, as in "POST */versions 503 after"; may be repeated
   --fresh          forget the account that is there and begin anew
   --json           print one line of JSON once it runs`;
 
@@ -47,6 +50,9 @@ function given() {
         "no-crons": { type: "boolean", default: false },
         "no-cpu-limit": { type: "boolean", default: false },
         direct: { type: "boolean", default: false },
+        worker: { type: "string" },
+        plan: { type: "string", default: "paid" },
+        fault: { type: "string", multiple: true, default: [] },
         fresh: { type: "boolean", default: false },
         json: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false },
@@ -61,6 +67,19 @@ function port(option: string, written: string): number {
   const number = Number(written);
   if (/^\d+$/.test(written) && number <= 65_535) return number;
   throw new Misused(`--${option} ${written}: a port is a whole number from 0 to 65535.`);
+}
+
+function plan(written: string): Plan {
+  if (written === "free" || written === "paid") return written;
+  throw new Misused(`--plan ${written}: a plan is free or paid.`);
+}
+
+function fault(written: string): Fault {
+  try {
+    return parseFault(written);
+  } catch (error) {
+    throw new Misused(`--fault: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 type Values = ReturnType<typeof given>["values"];
@@ -100,6 +119,9 @@ async function main(): Promise<void> {
 }
 
 const optionsOf = (values: Values) => ({
+  ...(values.worker !== undefined && { defaultWorker: values.worker }),
+  plan: plan(values.plan),
+  faults: values.fault.map(fault),
   fresh: values.fresh,
   direct: values.direct,
   crons: !values["no-crons"],

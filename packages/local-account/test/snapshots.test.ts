@@ -233,11 +233,36 @@ it("runs a command with an account of its own, and ends with its exit code", asy
   });
 });
 
+it("starts with the plan, the faults and the Worker of the address that its command line names", async () => {
+  const cwd = temporaryDirectory();
+  await makeSnapshot(path.join(cwd, "saved"), async (running) => {
+    const test = new TestAccount(running);
+    for (const name of ["one", "two"]) await test.deploy(name, { tag: name });
+  });
+  const script = `
+    const at = process.env.CLOUDFLARE_API_BASE_URL + "/accounts/" + process.env.CLOUDFLARE_ACCOUNT_ID;
+    const headers = { authorization: "Bearer " + process.env.CLOUDFLARE_API_TOKEN, "content-type": "application/json" };
+    const status = async (path, init) => (await fetch(at + path, { headers, ...init })).status;
+    const file = (_, index) => ["/" + index, { hash: String(index).padStart(32, "0"), size: 1 }];
+    const body = JSON.stringify({ manifest: Object.fromEntries(Array.from({ length: 20_001 }, file)) });
+    console.log(JSON.stringify([
+      await status("/queues"), await status("/r2/buckets"), await status("/workers/workers"),
+      await status("/workers/scripts/one/assets-upload-session", { method: "POST", body }),
+      (await (await fetch(process.env.LOCAL_ACCOUNT_URL)).json()).tag,
+    ]));`;
+  const options = ["--plan", "free", "--fault", "GET */queues 503", "--fault", "GET */buckets 429", "--worker", "two"];
+  const command = ["--", process.execPath, "--input-type=module", "-e", script];
+  const { stdout } = await run(process.execPath, [BIN, "run", "--snapshot", "saved", ...options, ...command], { cwd });
+  expect(JSON.parse(stdout)).toEqual([503, 429, 200, 400, "two"]);
+});
+
 it.each<[args: string[], words: string]>([
   [["run"], "run takes a command: "],
   [["run", "--"], "run takes a command: "],
   [["rum", "--", "true"], "There is no command rum."],
   [["env", "more"], "env takes no more."],
+  [["--plan", "gratis"], "--plan gratis: a plan is free or paid."],
+  [["--fault", "GET /x 418"], "--fault: fault 'GET /x 418': '418' is not a kind of fault."],
 ])("says what is wrong with the command line %j", async (args, words) => {
   await expect(run(process.execPath, [BIN, ...args], { cwd: temporaryDirectory() })).rejects.toMatchObject({
     code: 1,
