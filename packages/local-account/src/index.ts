@@ -202,7 +202,8 @@ export function forget(dir: string): void {
     if (!(error instanceof Unreadable)) throw error;
   }
   inFolder(dir, () => {
-    for (const name of [STATE_FILE, STATE_LOG, `${STATE_FILE}-shm`, ADDRESS_FILE, DATA_FOLDER, ASSETS_FOLDER])
+    // The state, by which an account is known, goes last: if this is killed, what is left can be forgotten again.
+    for (const name of [ADDRESS_FILE, DATA_FOLDER, ASSETS_FOLDER, `${STATE_FILE}-shm`, STATE_LOG, STATE_FILE])
       rmSync(path.join(dir, name), { recursive: true, force: true });
   });
 }

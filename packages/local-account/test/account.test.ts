@@ -1,9 +1,10 @@
 /** The account as a whole: access, restarts, the runtime, and the front door. */
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import fs, { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
+import { syncBuiltinESMExports } from "node:module";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import { isOfFullRuntime } from "../src/disk.ts";
 import { CannotStart, PortInUse, startAccount } from "../src/index.ts";
@@ -56,6 +57,28 @@ it("keeps everything over a restart, and nothing with `fresh`", async () => {
   const third = await account({ dir, fresh: true });
   expect(third.id).not.toBe(first.id);
   expect(await third.workers()).toEqual({ names: [] });
+});
+
+it("begins anew where a start with `fresh` was ended in the middle", async () => {
+  const dir = temporaryDirectory();
+  const first = await account({ dir });
+  await first.deploy("app", { tag: "one" });
+  await first.close();
+  const remove = fs.rmSync;
+  const spy = vi.spyOn(fs, "rmSync").mockImplementation((target, options) => {
+    if (String(target).startsWith(path.join(dir, "data"))) throw new Error("killed");
+    remove(target, options);
+  });
+  const undo = () => {
+    spy.mockRestore();
+    syncBuiltinESMExports();
+  };
+  onTestFinished(undo);
+  syncBuiltinESMExports();
+  await expect(startAccount({ dir, port: 0, apiPort: 0, fresh: true })).rejects.toThrow("killed");
+  undo();
+  const second = await account({ dir, fresh: true });
+  expect((await second.workers()).names).toEqual([]);
 });
 
 it("cannot be started twice on one directory, not even afresh", async () => {
