@@ -1,4 +1,4 @@
-/** `/accounts/:account/workers/scripts/:script/schedules`: cron triggers. They are stored, and fire only on a call. */
+/** `/accounts/:account/workers/scripts/:script/schedules`: cron triggers. Who fires them: clockwork.ts. */
 import { Hono } from "hono";
 import * as v from "valibot";
 import { now } from "../clock.ts";

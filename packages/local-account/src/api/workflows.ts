@@ -196,7 +196,7 @@ interface Put {
   put(collection: "workflows", workflow: Workflow): Workflow;
 }
 
-/** Makes the workflow, or a new version of it. @throws ApiError if the class is not there, or another Worker has it. */
+/** Makes the workflow, or a new version of the one with this name, whichever Worker has that. @throws ApiError if the class is not there. */
 function putWorkflow(state: State, name: string, sent: v.InferOutput<typeof Sent>, draft: Put): Workflow {
   if (!/^[a-zA-Z0-9_][a-zA-Z0-9-_]{0,63}$/.test(name))
     throw invalid(`workflow_name: '${name}' must be 1 to 64 letters, digits, '-' or '_', and not begin with '-'.`);
