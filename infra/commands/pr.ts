@@ -19,9 +19,10 @@ import {
 } from "../pull-request/comment.ts";
 import { FACTS_FILE, Facts, PLAN_FILE, StackPlan } from "../pull-request/found.ts";
 import { post } from "../pull-request/post.ts";
+import { stackOf } from "../pull-request/stack-name.ts";
 import { planOf } from "../pull-request/stack-plan.ts";
 import { addressOfStack, listStacks, makeStack, takeDown } from "../pull-request/stacks.ts";
-import { decide, MOST_PULLS, Pull } from "../pull-request/sweep.ts";
+import { decide, MOST_PULLS, Pull } from "../pull-request/stale.ts";
 import { commitOf, Sides } from "../rehearsal/side.ts";
 import { OWN_RELEASE, ownUnless } from "../release/own.ts";
 import { readRelease } from "../release/read.ts";
@@ -36,7 +37,7 @@ import {
   temporaryFolder,
   writeNamed,
 } from "../stack/named-file.ts";
-import { isUserError, UserError } from "../stack/user-error.ts";
+import { UserError } from "../stack/user-error.ts";
 import { folder, httpUrl, runCommand, wholeNumber } from "./command.ts";
 
 const program = new Command("npm run pr --")
@@ -197,26 +198,28 @@ program
   .requiredOption("--run <url>", "the run's address", httpUrl)
   .action(({ url, ...rest }: StackCommentOptions) => console.log(stackComment({ url, ...rest })));
 
-interface SweepOptions {
+interface StaleOptions {
   readonly pulls: string;
   readonly branches: string;
   readonly days: number;
-  readonly like: string;
-  readonly check: boolean;
+  readonly pull?: number;
+  readonly json: boolean;
 }
 
 program
-  .command("sweep")
-  .description("take down the stacks of pull requests that are closed, of branches that are gone, and old ones")
+  .command("stale")
+  .description(
+    "list the stacks that are to go: of pull requests that are closed, of branches that are gone, and old ones",
+  )
   .requiredOption(
     "--pulls <file>",
     `what gh printed: pr list --limit ${MOST_PULLS} --json ${Object.keys(Pull.entries)}`,
   )
   .requiredOption("--branches <file>", "what gh printed: api --paginate --slurp repos/<owner/name>/branches")
   .option("--days <number>", "how many days a stack may be without a deployment", number, 14)
-  .option(...LIKE)
-  .option("--check", "say what would go, and delete nothing", false)
-  .action(async ({ pulls, branches, days, like, check }: SweepOptions) => {
+  .option("--pull <number>", "only the stack of this pull request", number)
+  .option("--json", "print the numbers of their pull requests, as JSON", false)
+  .action(({ pulls, branches, days, pull: only, json }: StaleOptions) => {
     const open = readJson(pulls, v.array(Pull));
     // A list that was cut would make open pull requests look closed.
     if (open.length >= MOST_PULLS)
@@ -229,22 +232,15 @@ program
       ),
       days,
       now: Date.now(),
-    });
-    if (decisions.length === 0) console.log("There is no stack of a pull request.");
-    let failed = 0;
-    for (const { stack, pull, because } of decisions) {
-      console.log(because === undefined ? `${stack} stays` : `${stack} goes: ${because}`);
-      if (because === undefined || check) continue;
-      try {
-        await takeDown(pull, like, console.log);
-      } catch (error) {
-        if (!isUserError(error)) throw error;
-        // The others are to go all the same.
-        console.error(error.message);
-        failed++;
-      }
-    }
-    if (failed > 0) throw new UserError(`${failed} of ${decisions.length} stacks could not be taken down.`);
+    }).filter(({ pull }) => only === undefined || pull === only);
+    // Beside the JSON the reasons are for the log.
+    const tell = json ? console.error : console.log;
+    if (decisions.length === 0)
+      tell(only === undefined ? "There is no stack of a pull request." : `There is no stack ${stackOf(only)}.`);
+    for (const { stack, because } of decisions)
+      tell(because === undefined ? `${stack} stays` : `${stack} is to go: ${because}`);
+    const stale = decisions.filter(({ because }) => because !== undefined).map(({ pull }) => pull);
+    if (json) console.log(JSON.stringify(stale));
   });
 
 function readJson<Output>(file: string, schema: v.GenericSchema<unknown, Output>): Output {

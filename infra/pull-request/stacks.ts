@@ -16,7 +16,7 @@ import { UserError } from "../stack/user-error.ts";
 import { emptyBuckets, removeLeftovers } from "./leftovers.ts";
 import { stackFile } from "./stack-file.ts";
 import { stackOf } from "./stack-name.ts";
-import { Listed } from "./sweep.ts";
+import { Listed } from "./stale.ts";
 
 type Say = (line: string) => void;
 
@@ -58,7 +58,7 @@ export async function takeDown(pull: number, like: string, say: Say): Promise<vo
     return;
   }
   writeSettings(pull, like);
-  // An update that was killed leaves its lock. Nobody else deploys to this stack: what still runs may be stopped.
+  // An update that was killed leaves its lock. None runs now: both workflows do this in the group of the stack.
   await runPulumi(["cancel", "--stack", name, "--yes"], ROOT, {}, true);
   const stack = openStack(name, { dir: "" });
   const objects = await emptyBuckets(stack);

@@ -52,11 +52,13 @@ interface Event {
   readonly from?: string;
   readonly number?: number;
   readonly needs?: object;
+  /** In the sweep: the pull request of the job. */
+  readonly pull?: number;
 }
 
 /** What the workflow may ask for, when that happened to a pull request. */
 function meaning(event: Event): JobOptions["meaning"] {
-  const { action = "synchronize", label, labels = ["stack"], from = "me/it", number = 5, needs } = event;
+  const { action = "synchronize", label, labels = ["stack"], from = "me/it", number = 5, needs, pull } = event;
   const context = {
     github: {
       repository: "me/it",
@@ -74,6 +76,7 @@ function meaning(event: Event): JobOptions["meaning"] {
       },
     },
     needs,
+    matrix: { pull },
     vars: { CLOUDFLARE_ACCOUNT_ID: account?.accountId, PULUMI_BACKEND_URL: `file://${ground?.backend}` },
     secrets: {
       CLOUDFLARE_API_TOKEN: account?.token,
@@ -85,7 +88,11 @@ function meaning(event: Event): JobOptions["meaning"] {
 }
 
 /** Runs a job as on a runner: on a checkout of its own, of which nothing stays. */
-async function job(name: string, event: Event = {}, more: Partial<JobOptions> = {}): Promise<JobEnded> {
+async function job(
+  name: string,
+  event: Event = {},
+  { of = workflow, ...more }: Partial<JobOptions> & { readonly of?: Workflow } = {},
+): Promise<JobEnded> {
   const copy = new ProjectCopy(origin);
   const env = { CLOUDFLARE_BASE_URL: account.apiUrl, NODE_OPTIONS: `--require=${resolver}` };
   const place: Place = {
@@ -96,8 +103,7 @@ async function job(name: string, event: Event = {}, more: Partial<JobOptions> = 
     },
   };
   try {
-    const one = name === "sweep" ? sweep : workflow;
-    return await one.job(name, { place, meaning: meaning(event), ...more });
+    return await of.job(name, { place, meaning: meaning(event), ...more });
   } finally {
     copy.remove();
   }
@@ -107,6 +113,16 @@ async function done(...args: Parameters<typeof job>): Promise<JobEnded> {
   const ended = await job(...args);
   if (!ended.ok) throw new Error(ended.text);
   return ended;
+}
+
+/** The pull requests whose stacks the sweep would take down, as it says to the matrix of its second job. */
+async function swept(): Promise<string> {
+  const { outputs } = await done("list", {}, { of: sweep });
+  const pulls = outputs["stale.pulls"] ?? "";
+  const needs = { list: { outputs: { pulls } } };
+  // GitHub refuses a matrix of nothing.
+  expect(sweep.starts("down", meaning({ needs }))).toBe(pulls !== "[]");
+  return pulls;
 }
 
 /** The names of all that the account has. */
@@ -191,10 +207,26 @@ it("is swept away at night with all that a killed deployment left, and no other 
   for (const name of ["durable-stack-pr-6-more", OTHERS]) await cloudflare.call("post", "/r2/buckets", { name });
   await put("durable-stack-pr-6-more", "left");
   const branch = "topic$(touch pwned)";
-  github.answer("pr list", [{ number: 5, headRefName: branch, labels: [{ name: "stack" }], isCrossRepository: false }]);
+  const open = (number: number) => ({
+    number,
+    headRefName: branch,
+    labels: [{ name: "stack" }],
+    isCrossRepository: false,
+  });
   github.answer("GET repos/me/it/branches", [[{ name: "main" }], [{ name: branch }]]);
-  await done("sweep");
+  github.answer("pr list", [open(5)]);
+  expect(await swept()).toBe("[6]");
+  const before = await inAccount();
+  // It was opened again, or given its label, while the job waited for the deployment that this began.
+  github.answer("pr list", [open(5), open(6)]);
+  await done("down", { pull: 6 }, { of: sweep });
+  expect(await inAccount()).toEqual(before);
+  github.answer("pr list", [open(5)]);
+  await done("down", { pull: 6 }, { of: sweep });
   expect(await inAccount()).toEqual([...allOf(5), OTHERS]);
+  expect(await swept()).toBe("[]");
+  // What went meanwhile is nobody's fault.
+  await done("down", { pull: 6 }, { of: sweep });
 });
 
 it("goes with all its data, by the default branch's code", async () => {

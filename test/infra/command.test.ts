@@ -477,7 +477,7 @@ describe("a mistake at the command line", () => {
     ["rehearse.ts --from v1 --stack nope", /^this checkout: There is no Pulumi\.nope\.yaml\. Stacks: .*local.*\.$/],
     ["pr.ts look --base nope", /^There is no commit "nope" here .*`git fetch --unshallow`.*\.$/],
     [
-      "pr.ts sweep --pulls no/such --branches no/such",
+      "pr.ts stale --pulls no/such --branches no/such",
       /^no\/such cannot be read: there is no such file or folder \(ENOENT.*$/,
     ],
     [

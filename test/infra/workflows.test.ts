@@ -37,16 +37,34 @@ const Workflow = v.object({
   jobs: v.record(v.string(), Job),
 });
 
-/** What changes what a stack serves. */
-const DEPLOYS = /npm run -s (up|promote|destroy|rollout -- run|rollback|pr -- down)\b(?!.*--(save-plan|check))/;
+/** What leaves a stack as it is. Any other command of the project may change what it serves. */
+const READS =
+  /^(build|smoke|drift|release -- |migrations -- |rollout -- status|promote .*--(save-plan|check)|pr -- (look|plan|comment|post|stack-comment|address|stale))\b/;
+const deploys = ({ run = "" }: v.InferOutput<typeof Step>): boolean =>
+  [...run.matchAll(/\bnpm run (?:-s )?([^\n|;)]*)/g)].some(([, command = ""]) => !READS.test(command));
 const stackOf = ({ environment }: Job) => (typeof environment === "string" ? environment : environment?.name);
 
 type Job = v.InferOutput<typeof Job>;
 /** The environment `pr` has a stack for each pull request. */
-const groupOf = (job: Job): unknown =>
-  stackOf(job) === "pr"
-    ? expect.stringMatching(/^deploy-pr-\$\{\{ github\.event\.pull_request\.number \}\}$/)
-    : `deploy-${stackOf(job)}`;
+const OF_PULL = /^deploy-pr-\$\{\{ (github\.event\.pull_request\.number|matrix\.pull) \}\}$/;
+const isInGroup = (job: Job): boolean => {
+  const group = job.concurrency?.group ?? "";
+  return stackOf(job) === "pr" ? OF_PULL.test(group) : group === `deploy-${stackOf(job)}`;
+};
+
+/** The jobs that deploy beside others, or may be cut off in it. */
+function unguarded({ jobs, concurrency }: v.InferOutput<typeof Workflow>): readonly string[] {
+  const deploying = Object.entries(jobs).filter(([, job]) => job.steps.some(deploys));
+  return deploying
+    .filter(
+      ([, job]) =>
+        !isInGroup(job) ||
+        job.concurrency?.["cancel-in-progress"] !== false ||
+        // A group of the whole run that cancels would cut them off all the same.
+        concurrency["cancel-in-progress"] !== false,
+    )
+    .map(([name]) => name);
+}
 const mayWrite = ({ permissions = {} }: Job) => Object.values(permissions).includes("write");
 const hasSecrets = (job: Job) => job.environment !== undefined || JSON.stringify(job).includes("secrets.");
 
@@ -92,12 +110,7 @@ describe.each(files)("$name", ({ name, text }) => {
     },
   );
   it("deploys to a stack one at a time, and cuts no deployment off", () => {
-    const deploying = jobs.filter(([, job]) => job.steps.some(({ run }) => DEPLOYS.test(run ?? "")));
-    expect(deploying.map(([, job]) => job.concurrency)).toEqual(
-      deploying.map(([, job]) => ({ group: groupOf(job), "cancel-in-progress": false })),
-    );
-    // A group of the whole run that cancels would cut them off all the same.
-    if (deploying.length > 0) expect(workflow.concurrency["cancel-in-progress"]).toBe(false);
+    expect(unguarded(workflow)).toEqual([]);
   });
   it.runIf(name === "release.yml")("deploys what it has verified, and after the tests", () => {
     const raw: unknown = parse(text);
@@ -125,6 +138,40 @@ describe.each(files)("$name", ({ name, text }) => {
     }
     const promoted = workflow.jobs.production?.steps.find(({ run }) => run?.includes("npm run -s promote"))?.run;
     expect(promoted).toContain("--plan dist/plan.json");
+  });
+});
+
+describe("the rule of one deployment at a time", () => {
+  const workflow = (run: string, concurrency: string) =>
+    v.parse(
+      Workflow,
+      parse(`
+on: { schedule: [] }
+permissions: {}
+concurrency: { group: one, cancel-in-progress: false }
+jobs:
+  job:
+    environment: pr
+    ${concurrency}
+    steps: [{ run: ${JSON.stringify(run)} }]
+`),
+    );
+
+  it.each([
+    "npm run -s up -- --stack pr-5 --yes",
+    "npm run -s pr -- down --pull 5",
+    "npm run -s migrations -- status\nnpm run -s pr -- sweep --pulls pulls.json",
+    "echo $(npm run what-nobody-knows)",
+  ])("refuses a workflow without the group of its stack: %s", (run) => {
+    expect(unguarded(workflow(run, ""))).toEqual(["job"]);
+    expect(unguarded(workflow(run, "concurrency: { group: pr-sweep, cancel-in-progress: false }"))).toEqual(["job"]);
+    const group = `deploy-pr-\${{ matrix.pull }}`;
+    expect(unguarded(workflow(run, `concurrency: { group: "${group}", cancel-in-progress: true }`))).toEqual(["job"]);
+    expect(unguarded(workflow(run, `concurrency: { group: "${group}", cancel-in-progress: false }`))).toEqual([]);
+  });
+
+  it("lets through what only reads", () => {
+    expect(unguarded(workflow("npm run -s pr -- stale --json | jq .\nnpm run build", ""))).toEqual([]);
   });
 });
 

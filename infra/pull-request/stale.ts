@@ -27,7 +27,8 @@ export const MOST_PULLS = 1_000;
 /** The label that asks for a stack. */
 export const LABEL = "stack";
 
-export interface Sweep {
+/** What it is judged by. */
+export interface Seen {
   readonly stacks: readonly Listed[];
   /** All that are open. */
   readonly pulls: readonly Pull[];
@@ -49,7 +50,7 @@ export interface Decision {
 const DAY = 86_400_000;
 
 /** Each stack of a pull request, with what is to become of it. Other stacks are in no decision. */
-export function decide({ stacks, pulls, branches, days, now }: Sweep): readonly Decision[] {
+export function decide({ stacks, pulls, branches, days, now }: Seen): readonly Decision[] {
   return stacks.flatMap(({ name, lastUpdate, updateInProgress }) => {
     const stack = bareName(name);
     const pull = pullOf(stack);
