@@ -117,6 +117,19 @@ export function pinnedBy(messages: readonly (string | undefined)[]): number | un
 }
 
 /**
+ * The digest of the release that this program deployed last, whatever something else has sent the traffic to since.
+ * Where no deployment of ours is listed any more, that of our newest version. Both lists have the newest first.
+ */
+export function deployedLast(
+  deployments: readonly { readonly message: string | undefined; readonly versionIds: readonly string[] }[],
+  versions: readonly KnownVersion[],
+): string | undefined {
+  const ours = versions.filter(isOurs);
+  const last = deployments.find(({ message }) => isOurDeployment(message));
+  return (ours.find(({ versionId }) => last?.versionIds.includes(versionId)) ?? ours[0])?.digest;
+}
+
+/**
  * Whether that pin is the way back from a release that a rollout has refused: it keeps that release out, and no other. A
  * CI job keeps no file with a pin to release, and the next release is to go on.
  */

@@ -7,7 +7,7 @@ import { RecordedRelease, type Schemas } from "../../contract/release.ts";
 import { servedSince } from "../release/served.ts";
 import { lastToArriveFirst } from "./arrival.ts";
 import { changedByOthers } from "./changed-by-others.ts";
-import { beginsWithout, isWayBack, type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";
+import { beginsWithout, deployedLast, isWayBack, type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";
 import { servedLast } from "./ours.ts";
 import type { BindingRead, DeploymentRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
 import { refusedBy } from "./refused-release.ts";
@@ -42,6 +42,8 @@ export interface LiveWorker extends Live {
   readonly id: string | undefined;
   /** The release that serves, by its digest; undefined: none of ours. */
   readonly digest: string | undefined;
+  /** The release that this program deployed last, by its digest; undefined: none. */
+  readonly deployed: string | undefined;
   /** Since when it has served that release to everybody without a break; undefined: it does not. */
   readonly servedSince: string | undefined;
   /** Versions that serve, the newest deployment's: the one that is rolled out first, the stable one last. */
@@ -80,6 +82,7 @@ const Regions = v.object({
 const NOTHING: LiveWorker = {
   id: undefined,
   digest: undefined,
+  deployed: undefined,
   servedSince: undefined,
   classes: undefined,
   complete: true,
@@ -131,6 +134,13 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   return {
     id: worker.id,
     digest: recorded?.digest,
+    deployed: deployedLast(
+      deployments.map(({ annotations, versions: shares }) => ({
+        message: annotations?.workersMessage,
+        versionIds: shares.map(({ versionId }) => versionId),
+      })),
+      known,
+    ),
     servedSince: recorded && servedSince(deployments, digests, recorded.digest),
     classes: namespaces ? classesIn(namespaces, first.exports) : classesOf(first.exports),
     complete: recorded !== undefined || namespaces !== undefined || Object.keys(first.exports).length > 0,

@@ -32,6 +32,8 @@ export interface StackStatus {
   readonly behind: number | undefined;
   /** Digest of the release that serves. */
   readonly release: string | undefined;
+  /** Digest of the release that this program deployed last, whatever something else has sent the traffic to since. */
+  readonly deployed: string | undefined;
   /** Versions that serve, by number, with their share in per cent. */
   readonly serving: readonly { readonly version: number; readonly percentage: number }[];
   readonly rollbackFloor: number | undefined;
@@ -70,6 +72,7 @@ export async function statusOf(
     step: plan.from,
     behind: at === undefined ? undefined : migrations.length - at,
     release: live.digest,
+    deployed: live.deployed,
     serving: live.serving.map(({ number, percentage }) => ({ version: number, percentage })),
     rollbackFloor: live.rollbackFloor,
     promoting: built instanceof Error ? "no release is built" : summary(preview),

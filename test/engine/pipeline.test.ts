@@ -75,3 +75,17 @@ it("refuses an older release that comes later", async () => {
   expect((await run.job("staging")).text).toMatch(/Deploy it to staging[\s\S]*older_release/);
   expect(await pipeline.names()).toEqual(["four", "four"]);
 });
+
+it("looks at night with what was deployed last, not with what was built since, and tells what something else moved", async () => {
+  // The newest run is of an older release, and main is ahead of what serves.
+  pipeline.two.copy.replace("Pulumi.production.yaml", "capacity: 1000", "capacity: 2000");
+  await pipeline.two.done("git commit -qam ahead");
+  const quiet = await pipeline.drift();
+  expect([quiet.text, pipeline.github.issues]).toEqual(["", ""]);
+  await pipeline.two.move("production", 1);
+  const told = await pipeline.drift();
+  expect([told.text, pipeline.github.issues]).toEqual([
+    "",
+    expect.stringMatching(/^\[deployment_not_ours\] deployment .*version 1 100 %/),
+  ]);
+});

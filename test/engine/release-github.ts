@@ -1,6 +1,6 @@
 /**
- * GitHub as the workflows that deploy see it: artifacts of runs, attestations (a list of hashes) and secrets of
- * environments, in a folder, and a `gh` that knows as much of them as their lines ask for.
+ * GitHub as the workflows that deploy see it: artifacts of runs, attestations (a list of hashes), secrets of environments
+ * and texts of issues, in a folder, and a `gh` that knows as much of them as their lines ask for.
  */
 import { createHash } from "node:crypto";
 import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -8,12 +8,13 @@ import { join } from "node:path";
 
 const GH = (root: string) => `#!/usr/bin/env bash
 set -euo pipefail
-root="${root}" command="$1 $2" name="$3" environment="" folder="."
+root="${root}" command="$1 $2" name="$3" environment="" folder="." body=""
 shift 2
 while (($#)); do
   case "$1" in
     --env) environment=$2 ;;
     --dir) folder=$2 ;;
+    --body-file) body=$2 ;;
   esac
   shift
 done
@@ -21,6 +22,8 @@ case "$command" in
   "attestation verify") grep -q "$(sha256sum "$name" | cut -d' ' -f1)" "$root/attested" ;;
   "run list") ls "$root/runs" | sort -rn ;;
   "run download") mkdir -p "$folder" && cp "$root/runs/$name/release.tar.gz" "$folder/" ;;
+  "issue list") ;;
+  "issue create") cat "$body" >> "$root/issues" ;;
   "secret list") ls "$root/secrets/$environment" ;;
   "secret set") value=$(cat) && printf %s "$value" > "$root/secrets/$environment/$name" ;;
   "secret delete") rm "$root/secrets/$environment/$name" ;;
@@ -37,6 +40,7 @@ export class ReleaseGitHub {
     this.#root = root;
     for (const name of ["runs", "secrets"]) mkdirSync(join(root, name));
     writeFileSync(join(root, "attested"), "");
+    writeFileSync(join(root, "issues"), "");
     writeFileSync(this.gh, GH(root));
     chmodSync(this.gh, 0o755);
   }
@@ -57,6 +61,11 @@ export class ReleaseGitHub {
   attest(file: string): void {
     const hash = createHash("sha256").update(readFileSync(file)).digest("hex");
     appendFileSync(join(this.#root, "attested"), `${hash}\n`);
+  }
+
+  /** What was written into issues. */
+  get issues(): string {
+    return readFileSync(join(this.#root, "issues"), "utf8");
   }
 
   /** A secret of an environment; undefined: it has none of this name. */

@@ -17,6 +17,7 @@ type Kill = Pick<JobOptions, "kill" | "killWhen">;
 
 const release = new Workflow("release.yml");
 const rotate = new Workflow("rotate.yml");
+const drift = new Workflow("drift.yml");
 
 /** The repository and its accounts. */
 export class Pipeline {
@@ -70,6 +71,13 @@ export class Pipeline {
     return this.job(rotate, "rotate", "HEAD", {
       meaning: (expression) => inputs[expression] ?? this.meaning(expression, stack),
       ...kill,
+    });
+  }
+
+  /** A run of drift.yml for the last commit. */
+  drift(): Promise<JobEnded> {
+    return this.job(drift, "production", "HEAD", {
+      meaning: (expression) => this.meaning(expression, "production"),
     });
   }
 

@@ -50,6 +50,7 @@ const versions = [version(5, "new", "b"), version(4, "old", "a")];
 const live: Preview["live"] = {
   id: "w",
   digest: "a".repeat(64),
+  deployed: "b".repeat(64),
   servedSince: undefined,
   classes: new Map(),
   complete: true,

@@ -7,6 +7,7 @@ import { type Finding, isError } from "@durable-stack/class-lifecycle";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import {
+  deployedLast,
   deploymentMessage,
   isForced,
   isWayBack,
@@ -181,6 +182,26 @@ describe("drift of the traffic", () => {
     expect(codes(endedPin("staging", 1, 0))).toEqual(["stack_pinned"]);
     expect(endedPin("staging", 1, 1)).toEqual([]);
     expect(endedPin("staging", undefined, 0)).toEqual([]);
+  });
+
+  it("says which release it is of, whatever something else deployed since", () => {
+    const of = (number: number, digit: string) => {
+      const digest = digit.repeat(64);
+      return version(number, { digest, tag: `${digest.slice(0, 12)}-${number}` });
+    };
+    const foreign = version(4, { tag: undefined, digest: "f".repeat(64) });
+    // The third one was uploaded beside a pin, and never served.
+    const versions = [foreign, of(3, "c"), of(2, "b"), of(1, "a")];
+    const by = (message: string | undefined, ...numbers: readonly number[]) => ({
+      message,
+      versionIds: numbers.map((number) => `v${number}`),
+    });
+    const last = (...deployments: readonly ReturnType<typeof by>[]) => deployedLast(deployments, versions)?.[0];
+    expect(last(by(theirs.message, 4), by(theirs.message, 1), by(ours.message, 2))).toBe("b");
+    expect(last(by(theirs.message, 1), by(versionMessage("b".repeat(64), "0001"), 2))).toBe("b");
+    expect(last(by(ours.message, 1, 2))).toBe("b");
+    expect(last(by(theirs.message, 4))).toBe("c");
+    expect(deployedLast([by(theirs.message, 4)], [foreign])).toBeUndefined();
   });
 
   it("is forced only to bring back a version under a newer foreign one, and stays so while it is in force", () => {

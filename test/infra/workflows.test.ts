@@ -175,6 +175,16 @@ jobs:
   });
 });
 
+it("finds a release by its digest in the same way to rotate a token and to look for drift", () => {
+  const loop = (file: string) => {
+    const { jobs } = v.parse(Workflow, parse(readFileSync(join(DIR, file), "utf8")));
+    const steps = Object.values(jobs).flatMap((job) => job.steps);
+    return steps.flatMap(({ run }) => /^for run in [\s\S]*/m.exec(run ?? "")?.[0] ?? []);
+  };
+  expect(loop("drift.yml")).toEqual([expect.stringContaining("gh attestation verify")]);
+  expect(loop("drift.yml")).toEqual(loop("rotate.yml"));
+});
+
 describe("the nightly look for drift", () => {
   const parsed = v.parse(Workflow, parse(readFileSync(join(DIR, "drift.yml"), "utf8")));
   const line = parsed.jobs.production?.steps.find(({ run }) => run?.includes("npm run -s drift"))?.run ?? "";
