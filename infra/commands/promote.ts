@@ -17,7 +17,7 @@ import { decide, type Overrides, overrideRecord, RULES, type Rule } from "../pro
 import { gather } from "../promote/gather.ts";
 import { openSource } from "../promote/source.ts";
 import { shortDigest } from "../release/manifest.ts";
-import { readRelease } from "../release/read.ts";
+import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { soakReason } from "../release/served.ts";
 import { commitIn } from "../release/source.ts";
@@ -26,7 +26,7 @@ import { rollOut } from "../rollout/run.ts";
 import { releaseDir } from "../stack/config.ts";
 import { saying } from "../stack/interrupted.ts";
 import { mustBeWritable, readNamed, writeNamed } from "../stack/named-file.ts";
-import { openStack } from "../stack/open.ts";
+import { type OpenStack, openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { confirm, folder, runCommand, workerUrl } from "./command.ts";
@@ -70,20 +70,57 @@ const command = new Command("npm run promote --")
   .action(promote);
 
 async function promote(options: Options): Promise<void> {
-  const { from, to, dir, adminToken = process.env.FROM_ADMIN_TOKEN, yes = false } = options;
+  const judged = await judge(options, await opened(options));
+  if (options.savePlan !== undefined) {
+    save(options.savePlan, judged);
+    return;
+  }
+  const { release, approved, overridden } = judged;
+  if (approved) console.log(`It is the plan that was approved, ${shortDigest(hashOf(approved))}.`);
+  console.log(`${shortDigest(release.digest)} may go from ${options.from} to ${options.to}.`);
+  for (const rule of overridden) console.log(`overridden: ${rule}`);
+  if (!options.check) await goOut(options, judged);
+}
+
+/** What a promotion is between, and of. */
+interface Opened {
+  readonly source: OpenStack;
+  readonly target: OpenStack;
+  readonly release: Release;
+  /** The plan of `--plan`. */
+  readonly approved: ApprovedPlan | undefined;
+}
+
+/** Opens all that the options name. @throws UserError before the smoke test and the rehearsal, which take minutes. */
+async function opened({ from, to, dir, digest, savePlan, plan }: Options): Promise<Opened> {
   if (from === to) throw new UserError(`--from and --to are both ${from}: name two stacks.`);
-  // Before the smoke test and the rehearsal, which take minutes.
-  if (options.savePlan !== undefined) mustBeWritable(options.savePlan);
-  const approved = options.plan === undefined ? undefined : readPlan(options.plan, readNamed(options.plan));
+  if (savePlan !== undefined) mustBeWritable(savePlan);
+  const approved = plan === undefined ? undefined : readPlan(plan, readNamed(plan));
   const source = openSource(from, { dir });
   const target = openStack(to, { dir });
   await refusePinned(target, dir);
   const release = readRelease(releaseDir(target.settings));
-  if (options.digest !== undefined && options.digest !== release.digest) {
+  if (digest !== undefined && digest !== release.digest) {
     throw new UserError(
-      `${target.settings.release} is not the release that is expected: its digest is ${release.digest}, not ${options.digest}.`,
+      `${target.settings.release} is not the release that is expected: its digest is ${release.digest}, not ${digest}.`,
     );
   }
+  return { source, target, release, approved };
+}
+
+/** A promotion that may be, as far as it was asked. */
+interface Judged extends Opened {
+  /** What would be done. */
+  readonly plan: ApprovedPlan;
+  /** The rules that are broken, with why it goes on all the same. */
+  readonly overridden: readonly string[];
+  /** What still waits for the soak time, with `--save-plan`; undefined: nothing does. */
+  readonly waits: string | undefined;
+}
+
+/** Shows what would be done. @throws UserError with every reason why it may not be, or that it is not what was approved. */
+async function judge(options: Options, { source, target, release, approved }: Opened): Promise<Judged> {
+  const { from, to, dir, adminToken = process.env.FROM_ADMIN_TOKEN } = options;
   const { hostname } = source.settings;
   const url = options.url ?? (hostname === undefined ? undefined : new URL(`https://${hostname}/`));
   const found = await gather(source, release, {
@@ -104,22 +141,24 @@ async function promote(options: Options): Promise<void> {
   }
   console.log(report({ ...preview, errors }));
   for (const finding of preview.warnings) console.log(describe(finding));
-  const approve = approved && ((now: Preview) => refuseOther(approved, planOf(from, now)));
-  approve?.(preview);
+  const plan = planOf(from, preview);
   // An approved plan was rehearsed when it was saved, with the same release, settings and live version.
-  if (!approved) await rehearse(preview, to);
-  if (options.savePlan !== undefined) {
-    const plan = planOf(from, preview);
-    writeNamed(options.savePlan, planFile(plan));
-    const waits = soakReason({ ...found, soakMinutes: target.settings.soakMinutes, now: Date.now() });
-    if (waits !== undefined) console.log(`soak: ${waits}`);
-    console.log(`Plan ${shortDigest(hashOf(plan))} of ${shortDigest(release.digest)} is in ${options.savePlan}.`);
-    return;
-  }
-  if (approved) console.log(`It is the plan that was approved, ${shortDigest(hashOf(approved))}.`);
-  console.log(`${shortDigest(release.digest)} may go from ${from} to ${to}.`);
-  for (const rule of overridden) console.log(`overridden: ${rule}`);
-  if (options.check) return;
+  if (approved) refuseOther(approved, plan);
+  else await rehearse(preview, to);
+  const waits = soakReason({ ...found, soakMinutes: target.settings.soakMinutes, now: Date.now() });
+  return { source, target, release, approved, plan, overridden, waits };
+}
+
+/** Writes the plan for whoever is to approve it. */
+function save(file: string, { plan, release, waits }: Judged): void {
+  writeNamed(file, planFile(plan));
+  if (waits !== undefined) console.log(`soak: ${waits}`);
+  console.log(`Plan ${shortDigest(hashOf(plan))} of ${shortDigest(release.digest)} is in ${file}.`);
+}
+
+/** Rolls it out, and ends with the exit code of that. */
+async function goOut(options: Options, { target, release, approved, overridden }: Judged): Promise<void> {
+  const { from, to, dir, yes = false } = options;
   const address = options.toUrl ?? addressOf(target.settings, dir, OF_TARGET);
   await confirm(`Deploy it to ${to}`, yes);
   stopBetweenUpdates(to);
@@ -132,7 +171,7 @@ async function promote(options: Options): Promise<void> {
     adminToken: process.env.ADMIN_TOKEN || undefined,
     names: OF_TARGET,
     again: false,
-    ...(approve && { approve }),
+    ...(approved && { approve: (now: Preview) => refuseOther(approved, planOf(from, now)) }),
     confirm: (what) => confirm(what, yes),
     say: (line) => console.log(line),
   });
