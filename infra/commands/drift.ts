@@ -1,6 +1,7 @@
 /**
  * `npm run drift -- --stack S`: what in the stack's account is not as the program left it, for a scheduled job. Exit code
- * 0: no drift, 2: drift, 1: the account could not be read. It only reads, and needs no Pulumi.
+ * 0: no drift, 2: drift, 1: not known, because the account could not be read or the release is not of this checkout's
+ * history. It only reads, and needs no Pulumi.
  */
 import { type Code, describe, type Finding } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
@@ -12,11 +13,12 @@ import { type Api, at } from "../provider/api.ts";
 import { kindOf } from "../provider/index.ts";
 import { check, difference } from "../provider/kind.ts";
 import type { Properties } from "../provider/values.ts";
-import { readRelease } from "../release/read.ts";
+import { type Release, readRelease } from "../release/read.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { blobsInputs, readCacheInputs, workerInputs } from "../stack/declared.ts";
 import { cronsOf } from "../stack/extras.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
+import { UserError } from "../stack/user-error.ts";
 import { onStack, runCommand, type StackCommandOptions } from "./command.ts";
 
 /** Findings of a preview that are drift whatever is to be deployed next. */
@@ -42,7 +44,7 @@ interface Options extends StackCommandOptions {
 
 const command = onStack(new Command("npm run drift --"))
   .description(
-    "Name what in a stack's account is not as its settings and the release in its `release` folder say. Exit code 0: no drift, 2: drift, 1: the account could not be read.",
+    "Name what in a stack's account is not as its settings and the release in its `release` folder say. Exit code 0: no drift, 2: drift, 1: not known.",
   )
   .option("--json", "print one line of JSON")
   .action(async ({ stack, dir, json }: Options) => {
@@ -53,7 +55,7 @@ const command = onStack(new Command("npm run drift --"))
     if (found.length > 0) process.exitCode = 2;
   });
 
-/** All that differs. @throws Error when the release or the account cannot be read. */
+/** All that differs. @throws Error when the release or the account cannot be read, or they cannot be compared. */
 async function driftOf(stack: OpenStack): Promise<readonly Finding[]> {
   const { settings, reads, api, known } = stack;
   const release = readRelease(releaseDir(settings));
@@ -68,12 +70,24 @@ async function driftOf(stack: OpenStack): Promise<readonly Finding[]> {
       },
     ];
   }
+  if (preview.ended.length > 0) throw notCompared(stack.name, release, preview.ended);
   return [
     ...[...preview.errors, ...preview.passedOver, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
     ...trafficFindings(preview),
     ...(await resourceFindings(stack, preview)),
     ...(await addressFindings(settings, api)),
   ];
+}
+
+/** Says why the account cannot be compared with the release: what was not looked at may have drifted. */
+function notCompared(stack: string, { commit }: Release, ended: readonly Finding[]): UserError {
+  const from = commit === null ? "the commit that the release was built from" : `${commit}, which the release is of`;
+  // To build the release again would only compare with one that is not deployed.
+  const fix = `check out ${from}, with its infra/migrations.ts, and look from there.`;
+  const lines = ended.map((finding) =>
+    describe(finding.code === "release_step_mismatch" ? { ...finding, fix } : finding),
+  );
+  return new UserError(`Whether ${stack} has drifted is not known:\n${lines.join("\n")}`);
 }
 
 /** Where the traffic goes, when that is neither as the settings ask nor explained by something that is not ours. */

@@ -48,6 +48,8 @@ export interface Findings {
   readonly all: readonly Finding[];
   /** Those of them that stop the way back, too: data would be lost, or something is another's. */
   readonly always: readonly Finding[];
+  /** Those that ended the search: whether there are others is not known. Empty: it was made to its end. */
+  readonly ended: readonly Finding[];
 }
 
 export async function findingsOf(args: Looking & Told, planned: Planned): Promise<Findings> {
@@ -66,10 +68,9 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
   const promotion = serves ? [] : args.promotion;
   const misbuilt = [...(args.lock ?? []), ...mismatch(settings, release, migrations)];
+  const ended = [...misbuilt, ...identity.findings.filter(isError)];
   // Where the history or the Worker is another, all other findings would suggest wrong fixes.
-  if (misbuilt.length || identity.findings.some(isError)) {
-    return { all: [...promotion, ...misbuilt, ...identity.findings], always };
-  }
+  if (ended.length > 0) return { all: [...promotion, ...misbuilt, ...identity.findings], always, ended };
   const all = [
     ...promotion,
     ...whose,
@@ -95,7 +96,7 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
     ...taken,
     ...(await missingResources(reads, live, pin > 0 ? stack : undefined)),
   ];
-  return { all, always };
+  return { all, always, ended };
 }
 
 /** What stands against a release that gets traffic; `serves`: it serves everybody already. */

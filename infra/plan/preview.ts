@@ -2,7 +2,7 @@
  * What the next deployment of a release to a stack will do: reads what is live, plans, and reads what the plan's
  * readers want to know besides. The program and `npm run migrations -- plan` both show and obey this one.
  */
-import type { Plan } from "@durable-stack/class-lifecycle";
+import type { Finding, Plan } from "@durable-stack/class-lifecycle";
 import type { Release } from "../release/read.ts";
 import { recordedCommit } from "../release/source.ts";
 import type { PublicSettings } from "../stack/config.ts";
@@ -34,6 +34,8 @@ export interface Preview
   /** The names of the stack's resources, and what of them is taken over. */
   readonly claims: Claims;
   readonly plan: Plan;
+  /** Findings that ended the search for others; empty: it was made to its end. */
+  readonly ended: readonly Finding[];
   /** The commit that the version names: of the first build with these bytes, as long as its version is kept. */
   readonly source: { readonly commit: string | undefined; readonly committed: string | undefined };
   /** The mark of the stack's secrets, which the version records; undefined: whoever asks does not know them. */
@@ -76,7 +78,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const storage = storageOf(release, settings);
   const claims = await claimsOf({ reads, settings, identity, live, known, storage, adopts: plan.adopts });
   const left = storageLeft(settings, usedBy(next.stable, notDeclared(known, storage)));
-  const { all, always } = await findingsOf(args, { looked, next, claims, schema, left, holdsData });
+  const { all, always, ended } = await findingsOf(args, { looked, next, claims, schema, left, holdsData });
   const { changesLifecycle } = plan;
   return {
     settings,
@@ -85,6 +87,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     identity,
     claims,
     plan,
+    ended,
     source: kept ?? { commit: recordedCommit(release), committed: release.committed ?? undefined },
     tag,
     secrets,

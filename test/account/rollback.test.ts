@@ -557,6 +557,22 @@ describe("drift", () => {
     changeSetting(settings, "pin", undefined);
   });
 
+  it("cannot be found out with a release of another history than the checkout's, pinned or not: exit code 1", async () => {
+    const text = readFileSync(settings, "utf8");
+    changeSetting(settings, "release", releases.later("another-history").setting);
+    for (const pin of [undefined, last]) {
+      changeSetting(settings, "pin", pin);
+      expect(await run("drift", "--json")).toEqual({
+        code: 1,
+        stdout: "",
+        stderr: expect.stringMatching(
+          /^Whether local has drifted is not known:\n\[release_step_mismatch\] .*Fix: check out [^\n]*release[^\n]*\n$/,
+        ),
+      });
+    }
+    writeFileSync(settings, text);
+  });
+
   it("cannot be found out if no account runs, or no release is built: exit code 1", async () => {
     const text = readFileSync(settings, "utf8");
     writeFileSync(settings, stringify({ config: { release: "no/such/release" } }));

@@ -101,6 +101,7 @@ export const preview = (more: Partial<Preview> = {}): Preview => ({
   identity: { worker: undefined, name: settings.workerName, inState: true, renamedFrom: undefined, findings: [] },
   claims,
   plan,
+  ended: [],
   tag: "new",
   traffic: { release: 100, findings: [] },
   schema: { raisesFloor: false, findings: [] },
