@@ -36,6 +36,13 @@ const TESTS = 1 + COMPARED.length;
 /** `looks`: how often a rollout is judged in all; the risk is shared among them. */
 export function judge(next: Numbers, stable: Numbers, settings: AnalysisSettings, looks: number): Verdict {
   const { minRequests, slower } = settings;
+  const behind = [
+    ...moreErrorsThanRequests("the new version", next),
+    ...moreErrorsThanRequests("the stable one", stable),
+  ];
+  if (behind.length > 0) {
+    return { kind: "unknown", because: `${behind.join("; ")}: requests are counted later than answers with 5xx` };
+  }
   const risk = settings.risk / (looks * TESTS);
   const because = [
     ...moreErrors(next, stable, risk),
@@ -50,6 +57,10 @@ export function judge(next: Numbers, stable: Numbers, settings: AnalysisSettings
 }
 
 const enough = (next: Numbers, stable: Numbers, least: number) => next.requests >= least && stable.requests >= least;
+
+/** What says that not all requests are counted yet: requests and answers with 5xx are not counted in one place. */
+const moreErrorsThanRequests = (whose: string, { errors, requests }: Numbers): readonly string[] =>
+  errors > requests ? [`${whose} has ${errors} errors and only ${requests} requests`] : [];
 
 /** Errors are compared however few requests there are: the test is exact. */
 function moreErrors(next: Numbers, stable: Numbers, risk: number): readonly string[] {
@@ -73,6 +84,8 @@ function slowerBy(next: Numbers, stable: Numbers, factor: number, risk: number):
 
 const percent = (rate: number): string => `${Number((rate * 100).toPrecision(2))} %`;
 
-/** `1,204 requests, 0.17 % errors`. */
-export const numbersInWords = ({ requests, errors }: Numbers): string =>
-  `${requests.toLocaleString("en")} requests, ${percent(requests === 0 ? 0 : errors / requests)} errors`;
+/** `1,204 requests, 0.17 % errors`; no share where not all requests are counted yet. */
+export function numbersInWords({ requests, errors }: Numbers): string {
+  const share = errors > requests ? errors.toLocaleString("en") : percent(requests === 0 ? 0 : errors / requests);
+  return `${requests.toLocaleString("en")} requests, ${share} errors`;
+}

@@ -1,6 +1,6 @@
 /** Whether what was counted of two versions is more than chance: pure arithmetic. */
 
-/** So many of `total` requests had an error. */
+/** So many of `total` requests had an error: never more than all. */
 export interface Counted {
   readonly errors: number;
   readonly total: number;

@@ -1,7 +1,7 @@
 /** A rollout's judge: what is chance and what is worse, and the steps that it goes through. */
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
-import { type AnalysisSettings, judge, type Numbers } from "../../infra/rollout/analysis.ts";
+import { type AnalysisSettings, judge, type Numbers, numbersInWords } from "../../infra/rollout/analysis.ts";
 import { otherSecrets } from "../../infra/rollout/at-hand.ts";
 import { boundsOf, chanceOfMore, normalQuantile, type Quantiles } from "../../infra/rollout/statistics.ts";
 import { DEFAULT_STEPS, indexAt, LEAST_SHARE, looksIn, Steps, shareOf, standingAt } from "../../infra/rollout/steps.ts";
@@ -98,6 +98,20 @@ describe("a new version", () => {
     expect(judge(counted(0, 0, usual, random), stable(), settings, LOOKS).kind).toBe("unknown");
     expect(judge(counted(99, 0, usual, random), stable(), settings, LOOKS).kind).toBe("unknown");
     expect(judge(stable(), counted(99, 0, usual, random), settings, LOOKS).kind).toBe("unknown");
+  });
+
+  it("with more errors than requests, on either side, is neither good nor bad: the requests are not all counted", () => {
+    const late = { ...counted(5, 1, usual, random), errors: 9 };
+    expect(judge(late, stable(), settings, LOOKS)).toEqual({
+      kind: "unknown",
+      because: "the new version has 9 errors and only 5 requests: requests are counted later than answers with 5xx",
+    });
+    expect(judge({ ...late, requests: 0 }, stable(), { ...settings, minRequests: 0 }, LOOKS).kind).toBe("unknown");
+    expect(judge(counted(400, 0.03, usual, random), { ...stable(), errors: 2_001 }, settings, LOOKS)).toMatchObject({
+      kind: "unknown",
+      because: expect.stringMatching(/^the stable one has 2001 errors and only 2000 requests/),
+    });
+    expect(numbersInWords(late)).toBe("5 requests, 9 errors");
   });
 
   it("with a difference that nobody feels is no worse, however sure it is", () => {
