@@ -12,6 +12,7 @@ import { type Preview, previewOf } from "../plan/preview.ts";
 import { report, trafficBefore } from "../plan/report.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
+import { pinnedElsewhereText } from "../rollout/pinned.ts";
 import { releaseDir } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
@@ -45,7 +46,10 @@ async function recover({ stack: name, dir, yes = false }: Options): Promise<void
   const release = readRelease(releaseDir(settings));
   const preview = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
   console.log(`${inAccount(preview)}\n\n${report(preview)}`);
+  for (const finding of preview.warnings) console.log(describe(finding));
   refuseUnlessLost(name, preview);
+  // As `npm run up`; `npm start` ends a pin, and says so.
+  if (!here) mustKeepPin(preview);
 
   await confirm(`Take this over into the state of ${name}, and update the stack`, yes);
   const updated = await update(name, dir, { here });
@@ -77,6 +81,12 @@ function refuseUnlessLost(name: string, { errors, identity, claims }: Preview): 
       `Only \`adopt: true\` says that these are this stack's: ${unproven.join(", ")}. Nothing was sent. To take over what something else made: docs/adopt.md.`,
     );
   }
+}
+
+/** @throws UserError where the update would end a pin that another checkout has set. */
+function mustKeepPin({ settings: { stack, pin }, live }: Preview): void {
+  const text = pin === 0 ? pinnedElsewhereText(stack, live) : undefined;
+  if (text !== undefined) throw new UserError(text);
 }
 
 /** What the account has of the stack, a line each. */

@@ -9,9 +9,11 @@ import type { RunningAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { projectName } from "../../infra/stack/project.ts";
+import { defaultWorkerName } from "../../infra/stack/worker-name.ts";
 import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
+import { sharesOf } from "../served.ts";
 import { Terminal } from "../terminal.ts";
 import { Bucket } from "./bucket.ts";
 import { Ground, type Variables } from "./ground.ts";
@@ -119,6 +121,7 @@ function heldUp() {
 
 /** Where the CLI keeps the stack's state in the bucket. */
 const STATE = `.pulumi/stacks/${projectName()}/${STACK}.json`;
+const WORKER = defaultWorkerName(projectName(), STACK);
 const READS = `${projectName()}-${STACK}-reads`;
 const direct = () => new TestAccount(account);
 const reads = async () =>
@@ -237,10 +240,32 @@ describe("an old state that is put back", () => {
 });
 
 describe("a state that is lost", () => {
+  const recover = `npm run -s recover -- --stack ${STACK} --yes`;
+
+  it("is not rebuilt from a checkout without the pin of a rollback: the traffic would go to what was left", async () => {
+    const unpinned = copy.read(FILE);
+    await done(`npm run -s rollback -- --stack ${STACK} --yes`);
+    const pinned = copy.read(FILE);
+    const state = join(ground.folder("pinned"), "state.json");
+    await done(`pulumi stack export --stack ${STACK} --file ${state}`);
+    await bucket.empty();
+    await done(`pulumi stack init ${STACK}`);
+    const served = await sharesOf(direct(), WORKER);
+    copy.write(FILE, unpinned);
+    const text = await refused(recover);
+    expect(text).toMatch(/^\[stack_pinned\] pin \d+: the account says that trial is pinned .* this update ends it/m);
+    expect(text).toMatch(/^The account says that trial is pinned to version \d+, .* Nothing was changed\.$/m);
+    expect(await sharesOf(direct(), WORKER)).toEqual(served);
+    await done(`pulumi stack import --stack ${STACK} --file ${state}`);
+    copy.write(FILE, pinned);
+    await done(`npm run -s rollback -- --stack ${STACK} --unpin --yes`);
+    copy.write(FILE, unpinned);
+    expect(await done(UP)).toContain("7 unchanged");
+  });
+
   it("is rebuilt by npm run recover", async () => {
     await bucket.empty();
     const before = await reads();
-    const recover = `npm run -s recover -- --stack ${STACK} --yes`;
     expect(await refused(recover)).toContain(`make it again: \`pulumi stack init ${STACK}\``);
     // The settings file has the salt of the passphrase, so the secrets in it can be read as before.
     await done(`pulumi stack init ${STACK}`);
