@@ -41,12 +41,12 @@ async function destroy({ stack: name, dir, yes = false }: Options): Promise<void
     );
   }
   const { lost, obstacles, isBehind } = await planOf(openStack(name, { dir }));
-  const isGone = lost.length === 0;
+  const losesNothing = lost.length === 0;
   // As after a destruction that was interrupted: the state may have something left that is in no account.
-  if (isGone) console.log(`Nothing of the stack ${name} is left in its account.`);
+  if (losesNothing) console.log(`Nothing of the stack ${name} is left in its account.`);
   else console.log(`With the stack ${name} is lost, for good:\n${lines(lost)}`);
   if (obstacles.length > 0) throw new UserError(`\nNothing was deleted. What stands against it:\n${lines(obstacles)}`);
-  if (!isGone) await confirm(`Delete all of it`, yes);
+  if (!losesNothing) await confirm(`Delete all of it`, yes);
   const code = await saying(
     (isDone) =>
       isDone
