@@ -25,7 +25,7 @@ export async function setShare(stack: string, dir: string, share: number, again:
   const failure = await failureOf(stack, dir, () => sentence(again));
   if (failure === undefined) return;
   if (failure instanceof Interrupted) throw failure;
-  throw new TrafficTold(`${failure} rollout is ${share} in ${file}: ${again}`);
+  throw new TrafficTold(`${failure} ${written(share)} in ${file}: ${again}`);
 }
 
 /**
@@ -52,18 +52,19 @@ export async function changeShare(
     (now) => now === before,
     () => false,
   );
-  if (isSame) writeShare(file, rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout);
+  const shareBefore = rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout;
+  if (isSame) writeShare(file, shareBefore);
   if (failure instanceof Interrupted) {
     const what = isSame
-      ? `The traffic is as it was, and so is the setting: rollout is ${rollout} in ${file}. To begin anew: the same command again.`
+      ? `The traffic is as it was, and so is the setting: ${written(shareBefore)} in ${file}. To begin anew: the same command again.`
       : // The same command may find that no rollout is under way any more.
-        `rollout is ${share} in ${file}. To complete it: ${updateLine(stack, dir)}`;
+        `${written(share)} in ${file}. To complete it: ${updateLine(stack, dir)}`;
     throw new Interrupted(failure.signal, failure.isDone, `${failure.message}\n${what}`);
   }
   throw new TrafficTold(
     isSame
-      ? `${failure} The traffic is as it was, and so is the setting: rollout is ${rollout} in ${file}. Where another update is under way, such as a step of a rollout, stop that or wait for its end; then run the same command again.`
-      : `${failure} rollout is ${share} in ${file}, and the traffic may be another: npm run rollout -- status --stack ${stack}\nTo complete it: ${updateLine(stack, dir)}`,
+      ? `${failure} The traffic is as it was, and so is the setting: ${written(shareBefore)} in ${file}. Where another update is under way, such as a step of a rollout, stop that or wait for its end; then run the same command again.`
+      : `${failure} ${written(share)} in ${file}, and the traffic may be another: npm run rollout -- status --stack ${stack}\nTo complete it: ${updateLine(stack, dir)}`,
   );
 }
 
@@ -175,7 +176,20 @@ function attempted(work: () => void): string | undefined {
 /** The text with a capital letter. */
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
+/** How the settings say a share: what is under 1, and more than nothing, is a trial without users. */
+const settingsOf = (share: number) => ({
+  rollout: share < 1 ? 0 : share,
+  rolloutTrial: share > 0 && share < 1 ? true : undefined,
+});
+
 function writeShare(file: string, share: number): void {
-  changeSetting(file, "rollout", share < 1 ? 0 : share);
-  changeSetting(file, "rolloutTrial", share > 0 && share < 1 ? true : undefined);
+  const { rollout, rolloutTrial } = settingsOf(share);
+  changeSetting(file, "rollout", rollout);
+  changeSetting(file, "rolloutTrial", rolloutTrial);
+}
+
+/** What `writeShare` has written, in words. */
+function written(share: number): string {
+  const { rollout, rolloutTrial } = settingsOf(share);
+  return `rollout is ${rollout}${rolloutTrial ? " and rolloutTrial is true" : ""}`;
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { changeShare, goBack, setShare } from "../../infra/rollout/share.ts";
+import { LEAST_SHARE } from "../../infra/rollout/steps.ts";
 import { Interrupted } from "../../infra/stack/interrupted.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { UserError } from "../../infra/stack/user-error.ts";
@@ -22,7 +23,9 @@ vi.mock("../../infra/apply/on-cli.ts", () => ({
     throw new Interrupted("SIGINT", interrupted.isDone);
   },
 }));
-vi.mock("../../infra/stack/open.ts", () => ({ openStack: () => ({ settings: { rollout: 50, rolloutTrial: false } }) }));
+/** The share in the settings. */
+let before = { rollout: 50, rolloutTrial: false };
+vi.mock("../../infra/stack/open.ts", () => ({ openStack: () => ({ settings: before }) }));
 
 const dir = mkdtempSync(join(tmpdir(), "way-back-"));
 const file = join(dir, "Pulumi.local.yaml");
@@ -31,6 +34,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 beforeEach(() => {
   interrupted = { isDone: false, deploys: false };
   code = undefined;
+  before = { rollout: 50, rolloutTrial: false };
   deployment = "d-1";
   rmSync(file, { force: true });
   changeSetting(file, "rollout", 50);
@@ -104,6 +108,25 @@ describe("an interrupted step of a rollout", () => {
   it("goes on with the same command", async () => {
     const text = await said(setShare("local", dir, 50, "run the same command again to go on, or: abandon it"));
     expect(text).toMatch(/\nRun the same command again to go on, or: abandon it$/);
+  });
+});
+
+describe("a share without users whose update fails", () => {
+  it("is told as it was written", async () => {
+    code = 1;
+    await expect(setShare("local", dir, LEAST_SHARE, "go on")).rejects.toThrow(
+      `The update failed. rollout is 0 and rolloutTrial is true in ${file}: go on`,
+    );
+    expect(settings()).toEqual({ rollout: 0, rolloutTrial: true });
+  });
+
+  it("is told as it is again where the update changed nothing", async () => {
+    code = 1;
+    before = { rollout: 0, rolloutTrial: true };
+    await expect(changeShare("local", dir, 10, async () => deployment)).rejects.toThrow(
+      `so is the setting: rollout is 0 and rolloutTrial is true in ${file}. `,
+    );
+    expect(settings()).toEqual({ rollout: 0, rolloutTrial: true });
   });
 });
 
