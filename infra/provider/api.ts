@@ -114,15 +114,20 @@ export class Api {
     return found.slice(0, limit);
   }
 
-  /** One page of a list that is paged by cursor, and the cursor of the next if there is one. */
+  /**
+   * One page of a list that is paged by cursor, and the cursor of the next if there is one. `inside`: the property of the
+   * result that has the list, where it is not the result itself.
+   */
   async page(
     path: string,
     query: Query,
     extra?: Extra,
+    inside?: string,
   ): Promise<{ results: readonly Properties[]; cursor: string | undefined }> {
     const { result, result_info } = await this.send("get", path, { ...extra, query, maxRetries: 2 });
     const cursor = result_info?.cursor;
-    return { results: objects(result), cursor: typeof cursor === "string" && cursor !== "" ? cursor : undefined };
+    const list = inside === undefined ? result : object(result)[inside];
+    return { results: objects(list), cursor: typeof cursor === "string" && cursor !== "" ? cursor : undefined };
   }
 
   post(path: string, body: object, extra?: Extra): Promise<Properties> {

@@ -4,7 +4,7 @@
  */
 import { jurisdictionsOf } from "../../contract/regions.ts";
 import { ApiError, at } from "../provider/api.ts";
-import { objects, type Properties, text } from "../provider/values.ts";
+import { type Properties, text } from "../provider/values.ts";
 import { ROOT } from "../release/root.ts";
 import { ownersOf, stackTag, storageBase } from "../stack/declared.ts";
 import type { OpenStack } from "../stack/open.ts";
@@ -106,12 +106,15 @@ async function bucketsOf(stack: OpenStack, isOwn: (name: string) => boolean): Pr
   const found: Bucket[] = [];
   for (const jurisdiction of [undefined, ...jurisdictionsOf(settings.regions)]) {
     const extra = jurisdiction === undefined ? {} : { headers: { "cf-r2-jurisdiction": jurisdiction } };
-    const { buckets } = await api.get(at`/accounts/${settings.accountId}/r2/buckets`, {
-      ...extra,
-      query: { name_contains: `${base(stack)}-`, per_page: 1_000 },
-    });
-    const names = objects(buckets).map((bucket) => text(bucket, "name"));
-    found.push(...names.filter(isOwn).map((name) => ({ name, extra })));
+    const path = at`/accounts/${settings.accountId}/r2/buckets`;
+    let next: string | undefined;
+    do {
+      const query = { name_contains: `${base(stack)}-`, per_page: 1_000, ...(next !== undefined && { cursor: next }) };
+      const { results, cursor } = await api.page(path, query, extra, "buckets");
+      const names = results.map((bucket) => text(bucket, "name"));
+      found.push(...names.filter(isOwn).map((name) => ({ name, extra })));
+      next = cursor;
+    } while (next !== undefined);
   }
   return found;
 }

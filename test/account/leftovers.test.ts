@@ -2,6 +2,7 @@
 import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
+import { Api } from "../../infra/provider/api.ts";
 import { emptyBuckets, removeLeftovers } from "../../infra/pull-request/leftovers.ts";
 import { stackFile } from "../../infra/pull-request/stack-file.ts";
 import { ROOT } from "../../infra/release/root.ts";
@@ -12,6 +13,14 @@ import { account, temporaryDirectory } from "../../packages/local-account/test/s
 
 const project = projectName();
 
+/** Asks for lists of buckets in pages of one, as if there were thousands. */
+class SmallPages extends Api {
+  protected override send(...[method, path, options]: Parameters<Api["send"]>): ReturnType<Api["send"]> {
+    const isList = method === "get" && path.endsWith("/r2/buckets");
+    return super.send(method, path, isList ? { ...options, query: { ...options.query, per_page: 1 } } : options);
+  }
+}
+
 it("nothing of a stack that somebody called like it, and more", async () => {
   const test = await account();
   const root = temporaryDirectory();
@@ -20,7 +29,10 @@ it("nothing of a stack that somebody called like it, and more", async () => {
   writeFileSync(join(root, "Pulumi.pr-5.yaml"), stackFile(5, { project, config, migrations: [] }));
   const { apiUrl, accountId, token } = test.running;
   const env = { CLOUDFLARE_BASE_URL: apiUrl, CLOUDFLARE_ACCOUNT_ID: accountId, CLOUDFLARE_API_TOKEN: token };
-  const pull = openStack("pr-5", { dir: "", root, env });
+  const pull = {
+    ...openStack("pr-5", { dir: "", root, env }),
+    api: new SmallPages({ baseUrl: apiUrl, token }),
+  };
 
   const [own, others] = [`${project}-pr-5`, `${project}-pr-5-hotfix`];
   for (const [base, stack] of [
@@ -34,6 +46,8 @@ it("nothing of a stack that somebody called like it, and more", async () => {
     const put = { method: "PUT", body: "data", headers: { authorization: `Bearer ${token}` } };
     await fetch(`${apiUrl}/accounts/${accountId}/r2/buckets/${base}-blobs/objects/file`, put);
   }
+  // The list is in the order of names: this one comes after the other stack's.
+  await test.call("post", "/r2/buckets", { name: `${own}-uploads` });
 
   expect(await emptyBuckets(pull)).toBe(1);
   expect(await removeLeftovers(pull)).toEqual([
@@ -41,6 +55,7 @@ it("nothing of a stack that somebody called like it, and more", async () => {
     `KV namespace ${own}-reads`,
     `D1 database ${own}-db`,
     `bucket ${own}-blobs`,
+    `bucket ${own}-uploads`,
   ]);
   expect(await test.workers()).toEqual({ names: [others] });
   expect(await test.call("get", "/storage/kv/namespaces")).toMatchObject([{ title: `${others}-reads` }]);
