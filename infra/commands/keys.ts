@@ -4,7 +4,7 @@ import Cloudflare from "cloudflare";
 import { Command, InvalidArgumentError } from "commander";
 import { patterns } from "../../worker/patterns.ts";
 import { DEFAULT_DIR } from "../apply/hints.ts";
-import { type Account, complete, describedAccount, localAccount } from "../stack/account.ts";
+import { type Account, givenAccount, localAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { LOCAL, projectName } from "../stack/project.ts";
 import { isUserError } from "../stack/user-error.ts";
@@ -16,12 +16,17 @@ interface Options {
   dir: string;
 }
 
+/** An account, and what people call it. */
+interface Named extends Account {
+  readonly called: string;
+}
+
 /** The account: of the environment, as for wrangler and Pulumi; else the local one that runs in `dir`. */
-function account(dir: string): Account {
-  const given = complete(describedAccount(process.env));
-  if (given) return given;
+function account(dir: string): Named {
+  const given = givenAccount(process.env);
+  if (given) return { ...given, called: `the account ${given.accountId}` };
   try {
-    return localAccount(dir);
+    return { ...localAccount(dir), called: `the local account in ${dir}` };
   } catch (error) {
     if (!isUserError(error)) throw error;
     const local = error.message;
@@ -49,9 +54,12 @@ const program = new Command("npm run keys --")
 
 const keys = async () => {
   const { worker = defaultWorkerName(projectName(), LOCAL), dir } = program.opts<Options>();
-  const { apiUrl, accountId, token } = account(dir);
+  const { apiUrl, accountId, token, called } = account(dir);
   const client = new Cloudflare({ baseURL: apiUrl, apiToken: token, apiKey: null, apiEmail: null, logLevel: "off" });
-  return ApiKeys.of(client, accountId, worker);
+  const found = await ApiKeys.of(client, accountId, worker);
+  // Not where a program reads keys.
+  console.error(`Of the Worker ${worker} in ${called}:`);
+  return found;
 };
 
 program
@@ -70,7 +78,6 @@ program
   .description("show ids, dates and names, never the keys")
   .action(async () => {
     const all = await (await keys()).list();
-    // Not where a program reads keys.
     if (all.length === 0) console.error("There are no keys. Make one with: npm run keys -- create --name <whose>");
     for (const { id, createdAt, name, grants } of all) {
       console.log([id, createdAt, name, ...(grants.length ? [`may ${grants.join(", ")}`] : [])].join("  "));

@@ -24,7 +24,7 @@ import { Api } from "../provider/api.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { historyOfFile } from "../release/wrangler-file.ts";
-import { complete, describedAccount, localAccount } from "../stack/account.ts";
+import { givenAccount, localAccount } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
 import { readIfThere, readNamed, writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
@@ -190,7 +190,7 @@ async function historyFrom({ stack, worker, wrangler, env, dir }: Import): Promi
     return historyOfWorker(reads, settings.workerName);
   }
   if (worker === undefined) throw new UserError("Say what to import: --stack, --worker or --wrangler.");
-  const { apiUrl, accountId, token } = complete(describedAccount(process.env)) ?? localAccount(dir);
+  const { apiUrl, accountId, token } = givenAccount(process.env) ?? localAccount(dir);
   return historyOfWorker(Reads.through(new Api({ baseUrl: apiUrl, token }), accountId), worker);
 }
 

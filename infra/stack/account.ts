@@ -60,6 +60,22 @@ export const complete = ({ apiUrl, accountId, token }: PartialAccount): Account 
   accountId && token ? { apiUrl, accountId, token } : undefined;
 
 /**
+ * The account of the environment alone, as for wrangler; undefined where it names none.
+ * @throws UserError where it names half of one: whoever means a Cloudflare account is to get no other.
+ */
+export function givenAccount(env: Environment): Account | undefined {
+  const described = describedAccount(env);
+  const { accountId, token } = described;
+  if (!accountId === !token) return complete(described);
+  const [is, isNot] = token ? [TOKEN, ACCOUNT_ID] : [ACCOUNT_ID, TOKEN];
+  throw new UserError(
+    `${is} is set and ${isNot} is not. Set both for an account at Cloudflare, or neither for the local one that runs.`,
+  );
+}
+const TOKEN = "CLOUDFLARE_API_TOKEN";
+const ACCOUNT_ID = "CLOUDFLARE_ACCOUNT_ID";
+
+/**
  * The local account that runs on `dir` (seen from the project, which is in `root`).
  * @throws UserError saying in which folder of the project one runs, and that `start` starts one.
  */

@@ -19,8 +19,11 @@ let client: Cloudflare;
 const { CLOUDFLARE_ACCOUNT_ID: _1, CLOUDFLARE_API_TOKEN: _2, CLOUDFLARE_API_BASE_URL: _3, ...env } = process.env;
 
 /** Runs the command as a person does. */
-const keysOf = (folder: string, ...args: string[]) =>
-  promisify(execFile)(process.execPath, ["infra/commands/keys.ts", "--dir", folder, ...args], { env });
+const keysIn = (more: Readonly<Record<string, string>>, folder: string, ...args: string[]) =>
+  promisify(execFile)(process.execPath, ["infra/commands/keys.ts", "--dir", folder, ...args], {
+    env: { ...env, ...more },
+  });
+const keysOf = (folder: string, ...args: string[]) => keysIn({}, folder, ...args);
 const keys = (...args: string[]) => keysOf(dir, ...args);
 
 beforeAll(async () => {
@@ -55,14 +58,36 @@ describe("npm run keys", () => {
     expect((await keys("revoke", id)).stdout).toContain("a partner");
     const none = await keys("list");
     expect(none.stdout).toBe("");
-    expect(none.stderr).toMatch(/^There are no keys\. .*create --name/);
+    expect(none.stderr).toMatch(/^There are no keys\. .*create --name/m);
     await expect(client.kv.namespaces.values.get(at, where)).rejects.toThrow();
+  });
+
+  it("says of which Worker and account they are", async () => {
+    const told = (called: string) => new RegExp(`^Of the Worker ${projectName()} in ${called}:\n`);
+    expect((await keys("list")).stderr).toMatch(told(`the local account in ${dir}`));
+    const given = {
+      CLOUDFLARE_API_BASE_URL: account.apiUrl,
+      CLOUDFLARE_ACCOUNT_ID: account.accountId,
+      CLOUDFLARE_API_TOKEN: account.token,
+    };
+    expect((await keysIn(given, dir, "list")).stderr).toMatch(told(`the account ${account.accountId}`));
+  });
+
+  it.each([
+    [{ CLOUDFLARE_API_TOKEN: "production's" }, /^CLOUDFLARE_API_TOKEN is set and CLOUDFLARE_ACCOUNT_ID is not\. /],
+    [{ CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) }, /^CLOUDFLARE_ACCOUNT_ID is set and CLOUDFLARE_API_TOKEN is not\. /],
+  ])("takes no local account for the one that is named by half: %j", async (half, stderr) => {
+    await expect(keysIn(half, dir, "create", "--name", "a partner")).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(stderr),
+    });
+    expect((await keys("list")).stdout).toBe("");
   });
 
   it.each(["", "  "])("makes no key without a name: %j", async (name) => {
     await expect(keys("create", "--name", name)).rejects.toMatchObject({
       code: 1,
-      stderr: "A key needs a name that says whose it is: --name.\n",
+      stderr: expect.stringMatching(/^A key needs a name that says whose it is: --name\.\n$/m),
     });
     expect((await keys("list")).stdout).toBe("");
   });
@@ -70,7 +95,7 @@ describe("npm run keys", () => {
   it("says in the API's words why it takes no name of this length", async () => {
     await expect(keys("create", "--name", "a".repeat(2_000))).rejects.toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^The account refused it: [^{}]*\bmetadata\b[^{}]*\n$/i),
+      stderr: expect.stringMatching(/^The account refused it: [^{}]*\bmetadata\b[^{}]*\n$/im),
     });
   });
 
