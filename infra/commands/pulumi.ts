@@ -8,6 +8,7 @@ import { DEFAULT_DIR } from "../apply/hints.ts";
 import { onCli } from "../apply/on-cli.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { interruptedText } from "../apply/update.ts";
+import { ApiError } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { saying } from "../stack/interrupted.ts";
@@ -42,19 +43,30 @@ await orFail(async () => {
 
 /**
  * Keeps an update from ending a pin that another checkout has set: a job in CI asks nobody. What cannot be read here stops
- * nothing: the CLI may know the token, and its plan warns, too.
+ * nothing, and is told: the CLI may know more, such as the token and encrypted settings, and its plan warns, too.
  */
 async function keepPin(stack: string, dir: string): Promise<void> {
   const open = opened(stack, dir);
-  if (open?.settings.pin === 0) await refusePinned(open, dir);
+  if (open?.settings.pin !== 0) return;
+  try {
+    await refusePinned(open, dir);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    tellUnread(stack, error.message);
+  }
 }
 
-/** The stack; undefined where it cannot be opened without the CLI. */
+/** The stack; undefined where it cannot be opened without the CLI, which is told. */
 function opened(stack: string, dir: string): OpenStack | undefined {
   try {
     return openStack(stack, { dir });
   } catch (error) {
-    if (isUserError(error)) return undefined;
-    throw error;
+    if (!isUserError(error)) throw error;
+    tellUnread(stack, error.message);
+    return undefined;
   }
+}
+
+function tellUnread(stack: string, because: string): void {
+  console.error(`The account was not asked whether another checkout has pinned ${stack}. ${because}`);
 }

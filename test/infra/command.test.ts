@@ -417,6 +417,68 @@ describe("a command that waits for the Pulumi CLI", () => {
   });
 });
 
+describe("an update that cannot ask whether another checkout has pinned the stack", () => {
+  let copy: ProjectCopy;
+  beforeAll(() => {
+    copy = new ProjectCopy();
+  });
+  afterAll(() => copy?.remove());
+
+  /** Runs it with a CLI that succeeds, and an API that answers every request with this status. */
+  async function up(status: number) {
+    const bin = mkdtempSync(join(dir, "bin-"));
+    writeFileSync(join(bin, "pulumi"), "#!/bin/sh\necho updated\n", { mode: 0o755 });
+    const api = createServer((_, response) => response.writeHead(status).end("{}"));
+    api.listen(0, "127.0.0.1");
+    await once(api, "listening");
+    const address = api.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    const { code, text } = await copy.run(
+      `PATH='${bin}':"$PATH" node infra/commands/pulumi.ts up --stack staging --yes`,
+      {
+        env: {
+          CLOUDFLARE_BASE_URL: `http://127.0.0.1:${address.port}/client/v4`,
+          CLOUDFLARE_API_TOKEN: "token",
+          CLOUDFLARE_ACCOUNT_ID: "0".repeat(32),
+        },
+      },
+    );
+    api.close();
+    return { code, text };
+  }
+
+  it("goes on and says so: the account cannot be read", async () => {
+    const { code, text } = await up(403);
+    expect(text).toMatch(
+      /^The account was not asked whether another checkout has pinned staging\. GET .* was answered 403/m,
+    );
+    expect([code, text]).toEqual([0, expect.stringMatching(/^updated$/m)]);
+  });
+
+  it("goes on and says so: a setting is encrypted, which only the CLI reads", async () => {
+    const file = "Pulumi.staging.yaml";
+    copy.write(file, copy.read(file).replace("homeRegion: eu", "homeRegion:\n    secure: v1:aaaa:bbbb"));
+    const { code, text } = await up(403);
+    expect(text).toMatch(
+      /^The account was not asked whether another checkout has pinned staging\. [\s\S]*homeRegion: encrypted, /m,
+    );
+    expect([code, text]).toEqual([0, expect.stringMatching(/^updated$/m)]);
+  });
+});
+
+it("an import of a history takes no local account for the one that is named by half", () => {
+  const { CLOUDFLARE_ACCOUNT_ID: _, ...env } = process.env;
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [join(ROOT, "infra/commands/migrations.ts"), "import", "--worker", "app"],
+    { cwd: ROOT, encoding: "utf8", env: { ...env, CLOUDFLARE_API_TOKEN: "production's" } },
+  );
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^CLOUDFLARE_API_TOKEN is set and CLOUDFLARE_ACCOUNT_ID is not\. /),
+  ]);
+});
+
 it("a rollout that is interrupted between two updates says that the traffic stays", async () => {
   const [program = "", ...args] = script(
     "waiting.mjs",
