@@ -209,9 +209,13 @@ export class SessionDO extends DurableObject<Env> {
     return kept;
   }
 
-  /** Sets the alarm to the session's end; if it has holders, a while before, to ask them whether it is in use. */
+  /**
+   * Sets the alarm to the session's end; if it has holders, a while before, to ask them whether it is in use. Not where a
+   * use no longer moves the end: that alarm would change nothing, and come again at once.
+   */
   #setAlarm(stored: Stored): Promise<void> {
-    const before = this.#holders.length > 0 && stored.expiresAt < stored.endsAt ? touchBefore(stored) : 0;
+    const step = touchBefore(stored);
+    const before = this.#holders.length > 0 && stored.endsAt - stored.expiresAt >= step ? step : 0;
     return this.ctx.storage.setAlarm(Math.max(stored.expiresAt - before, Date.now() + 1));
   }
 

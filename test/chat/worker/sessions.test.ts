@@ -106,6 +106,24 @@ describe("a session's WebSockets", () => {
     expect(await closed).toBe(1_008);
   });
 
+  it("are asked for no more once a use does not move its end", async () => {
+    vi.useFakeTimers({ toFake: ["Date"] });
+    const [userId, token] = [unique(), await logIn(unique())];
+    const stub = await objectOf(token);
+    await stub.begin({ userId, role: "user", metadata: null }, 30 * MINUTE, 30 * MINUTE + 10_000);
+    const end = Date.now() + 30 * MINUTE;
+    const { closed } = await join(unique(), token);
+    const due = () => runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
+    vi.setSystemTime(end - MINUTE);
+    const asked = vi.spyOn(ChatRoomDO.prototype, "holdsSession");
+    await runDurableObjectAlarm(stub);
+    expect(await due()).toBe(end);
+    vi.setSystemTime(end);
+    await runDurableObjectAlarm(stub);
+    expect(await closed).toBe(1_008);
+    expect(asked.mock.calls.length).toBeLessThanOrEqual(1);
+  });
+
   it("that are closed do not keep it alive", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const token = await logIn(unique());
