@@ -36,6 +36,18 @@ export const UserId = v.pipe(
   ),
 );
 
+const GUEST = "guest-";
+
 /** A guest's id, which no user can have. */
-export const guestId = (wanted: string): string => `guest-${wanted}`;
-export const isGuestId = (id: string): boolean => id.startsWith("guest-");
+export const guestId = (wanted: string): string => GUEST + wanted;
+export const isGuestId = (id: string): boolean => id.startsWith(GUEST);
+
+/** The id of a user, or of a guest (`guestId`). */
+export const UserOrGuestId = v.pipe(
+  v.string(),
+  v.normalize("NFC"),
+  v.check(
+    (id) => v.is(UserId, isGuestId(id) ? id.slice(GUEST.length) : id),
+    'must be the id of a user, or of a guest: "guest-" and an id that a user could have',
+  ),
+);

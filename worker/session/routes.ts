@@ -10,7 +10,7 @@ import { Hono } from "../http/hono.ts";
 import { may } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
-import { guestId, UserId } from "../http/user-id.ts";
+import { guestId, UserId, UserOrGuestId } from "../http/user-id.ts";
 import { body, params } from "../http/validation.ts";
 import { formatId, objectFor, type Place, parseId, regionOfCaller } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
@@ -68,7 +68,7 @@ const Ended = v.object({ ok: v.literal(true) });
 const EndedSeveral = v.object({ ok: v.literal(true), ended: v.number() });
 /** A session's id is its token's hash, so it cannot be used as a token. */
 const AllOfUser = v.object({ sessions: v.array(v.object({ id: v.string(), ...Session.entries })) });
-const User = v.object({ userId: UserId });
+const User = v.object({ userId: UserOrGuestId });
 
 const creating = describe("Begins a session. Needs the admin token; if demoLogin is on, anybody may begin a guest's", {
   200: Created,
@@ -97,7 +97,7 @@ export const routes = new Hono()
   )
   .get(
     "/user/:userId",
-    describe("The live sessions of a user", { 200: AllOfUser }),
+    describe("The live sessions of a user or guest", { 200: AllOfUser }),
     params(User),
     may(session, "list", theirs),
     async (c) => {
@@ -107,7 +107,7 @@ export const routes = new Hono()
   )
   .delete(
     "/user/:userId",
-    describe("Ends all sessions of a user, with the WebSockets that they hold", { 200: EndedSeveral }),
+    describe("Ends all sessions of a user or guest, with the WebSockets that they hold", { 200: EndedSeveral }),
     params(User),
     may(session, "revoke", theirs),
     async (c) => {
@@ -117,7 +117,7 @@ export const routes = new Hono()
   )
   .delete(
     "/user/:userId/:sessionId",
-    describe("Ends one session of a user, by the id that the list shows", { 200: Ended }),
+    describe("Ends one session of a user or guest, by the id that the list shows", { 200: Ended }),
     params(v.object({ ...User.entries, sessionId: v.string() })),
     may(session, "revoke", theirs),
     async (c) => {

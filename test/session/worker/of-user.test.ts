@@ -85,6 +85,28 @@ describe("the sessions of a user", () => {
     expect((await ask("/session/rotate", { method: "POST", headers })).status).toBe(401);
   });
 
+  it("who is a guest are listed and ended by the admin, and by no guest", async () => {
+    // As long as it may be, without what is put before it.
+    const wanted = unique().padEnd(128, "x");
+    const userId = `guest-${wanted}`;
+    const asGuest = { headers: {}, settings: { access: "rules", demoLogin: true } };
+    const tokens = [await logIn(wanted, asGuest), await logIn(wanted, asGuest), await logIn(wanted, asGuest)];
+    const path = `/session/user/${encodeURIComponent(userId)}`;
+    expect((await ask(path, { headers: bearer(tokens[0] ?? "") })).status).toBe(403);
+    const [first, ...others] = await listed(userId);
+    expect([first?.userId, others.length]).toEqual([userId, 2]);
+    expect((await ask(`${path}/${first?.id}`, { method: "DELETE", headers: ADMIN })).status).toBe(200);
+    expect((await ask(path, { method: "DELETE", headers: ADMIN })).body).toEqual({ ok: true, ended: 2 });
+    expect(await Promise.all(tokens.map(isLive))).toEqual([false, false, false]);
+  });
+
+  it.each(["guest-", "guest-guest-a", "Guest-a", "anon-a", "key-a", "admin", "guest-__a", "x".repeat(129)])(
+    "are not looked for under %j, which is nobody's id",
+    async (userId) => {
+      expect((await ask(`/session/user/${userId}`, { headers: ADMIN })).status).toBe(400);
+    },
+  );
+
   it("that are over are not counted as ended, and are not found by their id", async () => {
     const userId = unique();
     const tokens = [await logIn(userId), await logIn(userId), await logIn(userId)];
