@@ -24,9 +24,9 @@ export async function isKnown(c: Context<App>): Promise<boolean> {
 const UPLOAD = { policy: "upload", onUnavailable: "allow" } as const;
 const MEBIBYTE = 1_024 * 1_024;
 
-/** Charges for bytes that will be stored: 429 if the caller has stored too many. */
+/** Charges for bytes that will be stored, a token at least: 429 if the caller has stored too many. */
 export async function chargeForBytes(c: Context<App>, bytes: number): Promise<void> {
-  await c.get("limiter")?.({ ...UPLOAD, cost: Math.ceil(bytes / MEBIBYTE) })(c, async () => {});
+  await c.get("limiter")?.({ ...UPLOAD, cost: Math.max(Math.ceil(bytes / MEBIBYTE), 1) })(c, async () => {});
 }
 
 /** The caller's kind. On an open stack no guard has looked yet, and an invalid token is no reason to refuse. */

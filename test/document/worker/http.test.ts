@@ -170,7 +170,9 @@ describe("an update", () => {
     ["that is cut off", updateOf("cut").slice(0, -4), 400],
   ])("%s is refused", async (_, update, status) => {
     const id = newDocument();
-    expect((await post(id, update)).status).toBe(status);
+    const answer = await post(id, update);
+    expect(answer.status).toBe(status);
+    expect(await answer.json()).toMatchObject({ detail: expect.stringMatching(/^body: is no update of Yjs/) });
     expect((await call(`/document/${id}`)).status).toBe(404);
   });
 
