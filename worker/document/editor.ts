@@ -132,7 +132,7 @@ export class Editor {
   #admits(visitor: Visitor, update: Uint8Array): boolean {
     if (this.may(visitor, "write")) return true;
     if (!this.may(visitor, "comment") || !isWhole(update)) return false;
-    const isOfAnother = (client: number) => this.#presence.isOfAnother(client, visitor.caller.id, this.#mayEdit);
+    const isOfAnother = this.#presence.othersThan(visitor.caller.id, this.#mayEdit);
     return staysWithin(COMMENTS, this.writer.copy.doc, update, isOfAnother);
   }
 

@@ -20,11 +20,21 @@ const SILENT_MS = 30_000;
 const GONE_MS = 60_000;
 const NOBODY = "null";
 
+/** A state, and the socket that shows it. */
+interface Owned {
+  readonly socket: WebSocket;
+  readonly seat: Seat;
+  readonly state: ClientState;
+}
+
 /** `changed`: for everybody. `stale`: for the sender, whose client must tell its state under a higher number. */
 export interface Shown {
   readonly changed: readonly ClientState[];
   readonly stale: readonly ClientState[];
 }
+
+/** What becomes of a state. An object: it is refused, and this is told to its sender. */
+type Verdict = "taken" | "ignored" | ClientState;
 
 export class Presence {
   readonly #seats: Seats;
@@ -45,8 +55,11 @@ export class Presence {
     if (states.length > MAX_TOLD) return `A frame may have at most ${MAX_TOLD} states`;
     const changed: ClientState[] = [];
     const stale: ClientState[] = [];
+    // Once a frame, because most of its states may be those of others.
+    const owners = this.#owners();
     for (const state of states) {
-      const verdict = this.#judge(socket, seat, state, now);
+      const owner = owners.get(state.client);
+      const verdict = owner ? judge(owner, socket, seat, state, now) : this.#judgeNew(state, now);
       if (verdict === "ignored") continue;
       if (changed.length + stale.length >= MAX_CHANGES) return `A frame may change ${MAX_CHANGES} states at most`;
       if (typeof verdict === "object") {
@@ -54,9 +67,14 @@ export class Presence {
         continue;
       }
       if (state.json !== NOBODY && !isObject(state.json)) return "A state must be a JSON object";
-      this.#drop(state.client, socket);
-      if (state.json === NOBODY) this.#note(state, now);
-      else seat.states.push(state);
+      if (owner) this.#drop(owner, socket);
+      if (state.json === NOBODY) {
+        this.#note(state, now);
+        owners.delete(state.client);
+      } else {
+        seat.states.push(state);
+        owners.set(state.client, { socket, seat, state });
+      }
       changed.push(state);
     }
     if (seat.states.length > MAX_STATES) return `A connection may show the states of ${MAX_STATES} clients`;
@@ -66,57 +84,60 @@ export class Presence {
     return { changed, stale };
   }
 
-  /** Whether a client is shown by a socket of somebody else who may edit. What a reader shows is no claim. */
-  isOfAnother(client: number, userId: string, mayEdit: (seat: Seat) => boolean): boolean {
-    const owner = this.#ownerOf(client);
-    return owner !== undefined && owner.seat.userId !== userId && mayEdit(owner.seat);
+  /** Tells whether a client is shown by a socket of somebody else who may edit. What a reader shows is no claim. */
+  othersThan(userId: string, mayEdit: (seat: Seat) => boolean): (client: number) => boolean {
+    const owners = this.#owners();
+    return (client) => {
+      const owner = owners.get(client);
+      return owner !== undefined && owner.seat.userId !== userId && mayEdit(owner.seat);
+    };
   }
 
   /** The socket has closed, and its seat was left: its states have gone, but for those that another socket shows by now. */
   leave(seat: Seat, now: number): ClientState[] {
-    const own = seat.states.filter(({ client }) => this.#ownerOf(client) === undefined);
+    const owners = this.#owners();
+    const own = seat.states.filter(({ client }) => !owners.has(client));
     const left = own.map((state) => ({ ...state, json: NOBODY }));
     for (const state of left) this.#note(state, now);
     seat.states = [];
     return left;
   }
 
-  #judge(socket: WebSocket, seat: Seat, state: ClientState, now: number): "taken" | "ignored" | ClientState {
-    const owner = this.#ownerOf(state.client);
-    if (!owner) {
-      const gone = this.#gone.get(String(state.client), now);
-      if (state.json === NOBODY) return "ignored";
-      return gone === undefined || state.clock > gone ? "taken" : { client: state.client, clock: gone, json: NOBODY };
-    }
-    const isOwn = owner.socket === socket;
-    if (isOwn && state.json === NOBODY) return state.clock >= owner.state.clock ? "taken" : "ignored";
-    if (state.clock <= owner.state.clock) return "ignored";
-    // The same user after a cut, before the old socket was missed.
-    const isHeir = owner.seat.userId === seat.userId || owner.seat.heardAt < now - SILENT_MS;
-    return isOwn || isHeir ? "taken" : "ignored";
+  /** Judges a state of a client whom nobody shows. */
+  #judgeNew(state: ClientState, now: number): Verdict {
+    if (state.json === NOBODY) return "ignored";
+    const gone = this.#gone.get(String(state.client), now);
+    return gone === undefined || state.clock > gone ? "taken" : { client: state.client, clock: gone, json: NOBODY };
   }
 
-  #ownerOf(client: number): { socket: WebSocket; seat: Seat; state: ClientState } | undefined {
+  /** Who shows each client. */
+  #owners(): Map<number, Owned> {
+    const owners = new Map<number, Owned>();
     for (const [socket, seat] of this.#seats.all) {
-      const state = seat.states.find((each) => each.client === client);
-      if (state) return { socket, seat, state };
+      for (const state of seat.states) owners.set(state.client, { socket, seat, state });
     }
-    return undefined;
+    return owners;
   }
 
   /** Takes a state from the socket that has it, for `by`, whose seat is kept later. */
-  #drop(client: number, by: WebSocket): void {
-    for (const [socket, seat] of this.#seats.all) {
-      const states = seat.states.filter((state) => state.client !== client);
-      if (states.length === seat.states.length) continue;
-      seat.states = states;
-      if (socket !== by) this.#seats.keep(socket, seat);
-    }
+  #drop({ socket, seat, state }: Owned, by: WebSocket): void {
+    seat.states = seat.states.filter(({ client }) => client !== state.client);
+    if (socket !== by) this.#seats.keep(socket, seat);
   }
 
   #note({ client, clock }: ClientState, now: number): void {
     this.#gone.set(String(client), clock, now + GONE_MS);
   }
+}
+
+/** Judges a state of a client whom a socket shows. */
+function judge(owner: Owned, socket: WebSocket, seat: Seat, state: ClientState, now: number): Verdict {
+  const isOwn = owner.socket === socket;
+  if (isOwn && state.json === NOBODY) return state.clock >= owner.state.clock ? "taken" : "ignored";
+  if (state.clock <= owner.state.clock) return "ignored";
+  // The same user after a cut, before the old socket was missed.
+  const isHeir = owner.seat.userId === seat.userId || owner.seat.heardAt < now - SILENT_MS;
+  return isOwn || isHeir ? "taken" : "ignored";
 }
 
 function isObject(json: string): boolean {

@@ -1,14 +1,19 @@
 /** Documents and those who mean them harm: no client stops a document, closes the others, or fills its memory. */
 import { evictDurableObject } from "cloudflare:test";
 import { createEncoder, toUint8Array, writeVarString, writeVarUint } from "lib0/encoding";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import * as Y from "yjs";
 import { Copy } from "../../../worker/document/copy.ts";
+import { Seats } from "../../../worker/document/seats.ts";
 import { awareness, step1, update } from "../../../worker/document/wire.ts";
 import { call } from "../../worker/helpers.ts";
 import { updateOf } from "../client.ts";
 import { join, newDocument, objectOf, open, post, textOf } from "./support.ts";
 import { chain, walkers } from "./tangle.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const bytesOf = (doc: Y.Doc, since?: Uint8Array) => new Uint8Array(Y.encodeStateAsUpdate(doc, since));
 
@@ -169,6 +174,20 @@ describe("a client is not closed for another's", () => {
   });
 });
 
+describe("a frame with the states of thousands of others", () => {
+  it("is judged by one look at who is there, not by one for each state", async () => {
+    const id = newDocument();
+    const [ann, eve] = [await join(id), await join(id)];
+    await Promise.all([ann.synced(), eve.synced()]);
+    const looked = vi.spyOn(Seats.prototype, "all", "get");
+    const states = Array.from({ length: 10_000 }, (_, i) => ({ client: 2 ** 31 + i, clock: 1, json: "null" }));
+    eve.socket.send(awareness(states));
+    await eve.sync();
+    await ann.sync();
+    expect(looked.mock.calls.length).toBeLessThan(50);
+  });
+});
+
 describe("a client that does not read", () => {
   it("is closed if it asks for the document again and again", async () => {
     const id = newDocument();
@@ -296,6 +315,20 @@ describe("somebody who may only comment", () => {
     ben.text.insert(0, "c");
     await Promise.all([ann.sync(), ben.sync()]);
     expect((await textOf(id)).length).toBe(3);
+  });
+
+  it("may send the comments of many clients, each of which is looked for once", async () => {
+    const id = newDocument();
+    await post(id, updateOf("a"));
+    const doc = new Y.Doc();
+    for (let i = 0; i < 200; i++) {
+      const one = new Y.Doc();
+      one.getArray("comments").push(["x"]);
+      Y.applyUpdate(doc, bytesOf(one));
+    }
+    const looked = vi.spyOn(Seats.prototype, "all", "get");
+    expect(await objectOf(id).edit(comment, bytesOf(doc), { known: true, user: "eve" }, true)).toBe("taken");
+    expect(looked.mock.calls.length).toBeLessThan(50);
   });
 
   it("may go on after a comment of their own was deleted", async () => {
