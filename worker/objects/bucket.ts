@@ -13,6 +13,9 @@ export interface Policy {
   readonly periodSeconds: number;
 }
 
+export const samePolicy = (a: Policy, b: Policy): boolean =>
+  a.capacity === b.capacity && a.periodSeconds === b.periodSeconds;
+
 /** The content of a bucket at one moment. */
 export interface Bucket {
   /**

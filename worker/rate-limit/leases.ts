@@ -6,7 +6,7 @@
  * It ends one second after it was asked for, by this isolate's clock; the object counts it for two. What is left then
  * goes back.
  */
-import type { Policy } from "../objects/bucket.ts";
+import { type Policy, samePolicy } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
 import { type Ask, LEASE_MS, MIN_LEASE } from "./holds.ts";
 import type { Verdict } from "./verdict.ts";
@@ -101,7 +101,7 @@ export class Leases {
   /** Ends a lease, because its time is over. Returns the tokens that go back to the bucket. */
   end(name: string, policy: Policy, id: string, now: number): number {
     const known = this.#known.get(name, now);
-    const lease = known && same(known.policy, policy) ? known.leases.find((one) => one.id === id) : undefined;
+    const lease = known && samePolicy(known.policy, policy) ? known.leases.find((one) => one.id === id) : undefined;
     if (!known || !lease) return 0;
     known.leases = known.leases.filter((one) => one !== lease);
     return lease.left;
@@ -123,7 +123,7 @@ export class Leases {
 
   #of(name: string, policy: Policy, now: number): Known {
     const before = this.#known.get(name, now);
-    const isValid = before !== undefined && same(before.policy, policy) && now >= before.seen;
+    const isValid = before !== undefined && samePolicy(before.policy, policy) && now >= before.seen;
     const known = isValid
       ? before
       : { policy, leases: [], checks: 0, used: 0, since: now, seen: now, low: 0, askAfter: 0 };
@@ -148,6 +148,5 @@ function held({ leases }: Known, now: number): number {
   return sum;
 }
 
-const same = (a: Policy, b: Policy) => a.capacity === b.capacity && a.periodSeconds === b.periodSeconds;
 /** Milliseconds in which a token refills. */
 const tokenMs = ({ capacity, periodSeconds }: Policy) => Math.ceil((periodSeconds * 1_000) / capacity);

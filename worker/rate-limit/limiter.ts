@@ -29,6 +29,7 @@ import {
   refill,
   reserve,
   reserveFor,
+  samePolicy,
   take,
   tokens,
   type Written,
@@ -230,8 +231,6 @@ export class RateLimiterDO extends DurableObject<Env> {
     this.#writtenAt = now;
   }
 }
-
-const samePolicy = (a: Policy, b: Policy) => a.capacity === b.capacity && a.periodSeconds === b.periodSeconds;
 
 interface Asked {
   readonly policy: Policy;
