@@ -181,7 +181,7 @@ describe("every answer", () => {
 });
 
 describe("the request log", () => {
-  it("has one line of JSON per request: route, class, region, outcome, and nothing about the caller", async () => {
+  it("has one line of JSON per request: route, class (by its pattern), region, outcome, nothing about the caller", async () => {
     const logged = vi.spyOn(console, "log").mockImplementation(() => undefined);
     const id = unique();
     const answer = await callSample(`/sample?id=us~${id}`, { json: { by: 0 }, headers: ADMIN });

@@ -34,7 +34,7 @@ export interface App {
     requestId: string;
     /** Whether a rate limiter has counted the request. */
     charged?: true;
-    /** The pattern and region of the object that was called, for the log. */
+    /** The pattern's name (`class` in the log) and the region of the object that was called, for the log. */
     object?: { pattern: string; region: string };
     /** Set if the project has sessions. */
     sessions?: Sessions | undefined;
