@@ -3,6 +3,7 @@ import { env } from "cloudflare:workers";
 import { toJsonSchema } from "@valibot/to-json-schema";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { newApiKey, storedAt } from "../../contract/api-keys.ts";
 import { jsonSchema } from "../../worker/http/json-schema.ts";
 import app from "../../worker/index.ts";
 import { retry } from "../../worker/objects/retry.ts";
@@ -229,6 +230,64 @@ describe("the admin token", () => {
     expect(await statuses({ ADMIN_TOKEN: "the-new-token" })).toEqual([200, 401, 401]);
     expect(await statuses({ ...both, ADMIN_TOKEN_PREVIOUS: "" })).toEqual([200, 401, 401]);
     expect(await statuses({ ADMIN_TOKEN: "", ADMIN_TOKEN_PREVIOUS: "the-old-token" })).toEqual([401, 401, 401]);
+  });
+});
+
+describe("an API key", () => {
+  const CHECKED = 30_000;
+  let addresses = 0;
+  const newAddress = () => `10.9.9.${++addresses}`;
+  const reset = (key: string, from: string) =>
+    callSample("/sample/reset", { method: "POST", headers: { "X-API-Key": key, "CF-Connecting-IP": from } });
+  const newKey = async () => {
+    const key = newApiKey();
+    await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: unique(), grants: ["sample.reset"] }));
+    return key;
+  };
+  /** Many calls at once: their statuses, each once. */
+  const many = async (key: string, from: string) =>
+    new Set((await Promise.all(Array.from({ length: 50 }, () => reset(key, from)))).map(({ status }) => status));
+  const guess = (from: string) => Promise.all(Array.from({ length: 20 }, () => reset(newApiKey(), from)));
+
+  afterEach(() => void vi.useRealTimers());
+
+  it("is looked up once for many requests at once, valid or not", async () => {
+    const [from, key] = [newAddress(), await newKey()];
+    const get = vi.spyOn(env.READS, "get");
+    expect(await many(key, from)).toEqual(new Set([200]));
+    expect(await many(newApiKey(), from)).toEqual(new Set([401]));
+    expect(get).toHaveBeenCalledTimes(2);
+  });
+
+  it("cannot be checked at an address that has guessed too many, which is told to come back", async () => {
+    const [from, key] = [newAddress(), await newKey()];
+    await guess(from);
+    const answer = await reset(key, from);
+    expect(answer).toMatchObject({ status: 429, body: { type: "urn:problem:rate-limited" } });
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 1_000 * Number(answer.headers.get("Retry-After")) });
+    expect((await reset(key, from)).status).toBe(200);
+  });
+
+  it("that was valid a while ago is looked up again beside somebody who guesses, until it is revoked", async () => {
+    const [from, key] = [newAddress(), await newKey()];
+    expect((await reset(key, from)).status).toBe(200);
+    await guess(from);
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + CHECKED });
+    await guess(from);
+    expect((await reset(key, from)).status).toBe(200);
+    vi.spyOn(env.READS, "get").mockImplementation(async () => null);
+    vi.setSystemTime(Date.now() + CHECKED);
+    expect((await reset(key, from)).status).toBe(401);
+  });
+
+  it("cannot be checked while KV is away, also by those who wait for the same look-up", async () => {
+    const get = vi.spyOn(env.READS, "get").mockRejectedValue(new Error("KV is away"));
+    vi.spyOn(console, "warn").mockImplementation(() => undefined);
+    const [from, key] = [newAddress(), await newKey()];
+    expect(await many(key, from)).toEqual(new Set([503]));
+    expect(get).toHaveBeenCalledTimes(1);
+    get.mockRestore();
+    expect((await reset(key, from)).status).toBe(200);
   });
 });
 

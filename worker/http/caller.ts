@@ -11,6 +11,7 @@ import { anonymousOf, looksAnonymous, newcomer } from "./anonymous.ts";
 import { API_KEY_HEADER, apiKeyOf } from "./api-key.ts";
 import type { App } from "./context.ts";
 import { deadCredential } from "./denials.ts";
+import { tooManyGuesses } from "./guesses.ts";
 import { looksIssued, userOf } from "./issuer.ts";
 import { Refusal } from "./problem.ts";
 import { offeredProtocols } from "./upgrade.ts";
@@ -58,6 +59,7 @@ async function identify(c: Context<App>): Promise<Caller> {
   }
   if (c.req.header(API_KEY_HEADER) !== undefined) {
     const key = await apiKeyOf(c);
+    if (key === "unchecked") throw tooManyGuesses("The API key shown");
     if (!key) return refuse("The API key shown");
     return { kind: "service", id: `key-${key.id}`, grants: key.grants };
   }

@@ -7,6 +7,7 @@ import { type Bucket, full, type Policy, refill, take } from "../objects/bucket.
 import { Memory } from "../objects/memory.ts";
 import { addressKey } from "./address.ts";
 import type { App } from "./context.ts";
+import { refusal } from "./problem.ts";
 
 const GUESSES: Policy = { capacity: 20, periodSeconds: 60 };
 
@@ -25,6 +26,13 @@ export function mayGuess(c: Context<App>): boolean {
   // Charged before the look-up, so that concurrent guesses count too.
   if (guess.allowed) guesses.set(address, guess.bucket, now + GUESSES.periodSeconds * 1_000);
   return guess.allowed;
+}
+
+/** The refusal of a look-up for which an address has no guess left. It may be valid, so it is not told to be invalid. */
+export function tooManyGuesses(what: string) {
+  const seconds = GUESSES.periodSeconds / GUESSES.capacity;
+  const detail = `${what} cannot be checked: your network address has shown too many invalid ones; try again in ${seconds} s`;
+  return refusal("rate-limited", detail, { headers: { "Retry-After": `${seconds}` } });
 }
 
 /** Gives the address its guesses back after a valid key or token. */

@@ -26,7 +26,8 @@ const known = new Memory<string | null>();
  */
 export async function bucketOf(c: Context<App>): Promise<Place> {
   const key = await apiKeyOf(c);
-  if (key !== undefined) return { region: homeRegion(stackOf(c.env).regions), id: `key-${key.id}` };
+  // One that could not be checked pays as its address, too.
+  if (typeof key === "object") return { region: homeRegion(stackOf(c.env).regions), id: `key-${key.id}` };
   const user = await userBucket(c);
   return user === undefined ? bucketOfAddress(c) : { region: regionOfCaller(c), id: user };
 }

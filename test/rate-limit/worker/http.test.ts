@@ -222,6 +222,17 @@ describe("the caller", () => {
     expect(await peek(there)).toMatchObject({ remaining: 100 });
   });
 
+  it("with a verified API key pays by it also for many requests at once, and for the first ones", async () => {
+    const key = `ds_${"M".repeat(43)}`;
+    await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: "many" }));
+    const [headers, from] = [{ "X-API-Key": key }, address()];
+    const lookedUp = vi.spyOn(env.READS, "get");
+    await Promise.all(Array.from({ length: 50 }, () => take(from, 1, { headers })));
+    expect(lookedUp).toHaveBeenCalledTimes(1);
+    expect(await peek(from, { headers })).toMatchObject({ remaining: 50 });
+    expect(await peek(from)).toMatchObject({ remaining: 100 });
+  });
+
   it("that keeps guessing keys is no longer looked up", async () => {
     const from = address();
     const real = `ds_${"R".repeat(43)}`;
