@@ -59,7 +59,7 @@ export class Presence {
     const owners = this.#owners();
     for (const state of states) {
       const owner = owners.get(state.client);
-      const verdict = owner ? judge(owner, socket, seat, state, now) : this.#judgeNew(state, now);
+      const verdict = owner ? judge(owner, { socket, seat, state }, now) : this.#judgeNew(state, now);
       if (verdict === "ignored") continue;
       if (changed.length + stale.length >= MAX_CHANGES) return `A frame may change ${MAX_CHANGES} states at most`;
       if (typeof verdict === "object") {
@@ -130,8 +130,8 @@ export class Presence {
   }
 }
 
-/** Judges a state of a client whom a socket shows. */
-function judge(owner: Owned, socket: WebSocket, seat: Seat, state: ClientState, now: number): Verdict {
+/** Judges a state of a client whom a socket, perhaps another, shows already. */
+function judge(owner: Owned, { socket, seat, state }: Owned, now: number): Verdict {
   const isOwn = owner.socket === socket;
   if (isOwn && state.json === NOBODY) return state.clock >= owner.state.clock ? "taken" : "ignored";
   if (state.clock <= owner.state.clock) return "ignored";
