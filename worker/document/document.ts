@@ -61,6 +61,7 @@ export class DocumentDO extends DurableObject<Env> {
       name,
       most: versions,
       isNowhere: () => this.#schema.empty,
+      sweepBy: (at) => this.#keeping.sweepBy(at),
     });
     answerAsleep(ctx, "ping", "pong");
   }
@@ -138,11 +139,19 @@ export class DocumentDO extends DurableObject<Env> {
   async addVersion(asking: Asking, name: string): Promise<Made> {
     return this.#once(asking, ["version", name], async (kept) => {
       const editor = await this.#editor();
-      const version = await this.#versions.add(await editor.state(), name, Date.now(), kept);
-      this.#keeping.left(Date.now());
+      const version = await this.#addVersion(await editor.state(), name, kept);
       if (version === "gone") return { kind: "missing" };
       return version === "full" ? { kind: "full" } : { kind: "made", version };
     });
+  }
+
+  async #addVersion(state: Uint8Array, name?: string, kept?: (version: Version) => void) {
+    try {
+      return await this.#versions.add(state, name, Date.now(), kept);
+    } finally {
+      // Others may have left for it, also if it could not be stored.
+      this.#keeping.left(Date.now());
+    }
   }
 
   /** Gives the document the content of a version again. Keeps a version of what it was before. */
@@ -163,7 +172,7 @@ export class DocumentDO extends DurableObject<Env> {
     if (!state || editor.writer.generation !== generation) return { kind: "missing" };
     // Nothing is undone that could not be had again. So what is written while this is stored is not undone.
     const until = await editor.state();
-    const before = await this.#versions.add(until, undefined, Date.now());
+    const before = await this.#addVersion(until);
     if (before === "full") return { kind: "full" };
     if (before === "gone") return { kind: "missing" };
     if (!asking.allowed && !editor.may(asking, "write")) return { kind: "denied" };

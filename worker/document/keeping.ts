@@ -171,6 +171,11 @@ export class Keeping {
     void this.#arm(now);
   }
 
+  /** Versions are to be swept at this time (ms since the epoch), or before. */
+  sweepBy(at: number): Promise<void> {
+    return this.#arm(at);
+  }
+
   /** Deletes all that is stored. What is left is the mark of it. */
   async remove(now: number): Promise<void> {
     // A deletion that is made again has the mark of the first.

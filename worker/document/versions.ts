@@ -40,10 +40,14 @@ interface Parts {
   readonly most: number;
   /** Whether there are no tables. */
   readonly isNowhere: () => boolean;
+  /** Sees to it that `sweep` is called at a time (ms since the epoch), or before. */
+  readonly sweepBy: (at: number) => Promise<void>;
 }
 
 export class Versions {
   readonly #parts: Parts;
+  /** The keys of those whose answer is awaited. Others that have not arrived were given up. */
+  readonly #awaited = new Set<string>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -61,8 +65,11 @@ export class Versions {
    */
   async add(state: Uint8Array, name: string | undefined, now: number, also?: (version: Version) => void) {
     const { storage, most } = this.#parts;
-    if (!this.#makeRoom(most)) return "full";
     const hash = await hashOf(state);
+    // Before there is a row, so that after a crash the file is not forgotten.
+    await this.#parts.sweepBy(now + ARRIVING_MS);
+    if (this.#parts.isNowhere()) return "gone";
+    if (!this.#makeRoom(most)) return "full";
     const key = `${this.#prefix}${crypto.randomUUID()}`;
     const { number } = storage.sql
       .exec<{ number: number }>(
@@ -70,11 +77,14 @@ export class Versions {
         ...[key, name ?? null, now, state.byteLength, hash],
       )
       .one();
+    this.#awaited.add(key);
     try {
       await within(BUCKET_MS, this.#parts.bucket().put(key, state));
     } catch (error) {
-      this.#leave(number);
+      // It may still arrive, so its row stays until it no longer can.
       throw notWritten("the version", error);
+    } finally {
+      this.#awaited.delete(key);
     }
     const version = { number, at: now, bytes: state.byteLength, ...(name !== undefined && { name }) };
     // The document may have been deleted meanwhile, and begun anew.
@@ -139,9 +149,10 @@ export class Versions {
 
   /** Whether there is room for one more; the oldest without a name leaves for it. */
   #makeRoom(most: number): boolean {
-    const excess = this.#rows("state IN ('stored', 'arriving')").length + 1 - most;
-    if (excess <= 0) return true;
     // What arrives is wanted by whoever waits for it.
+    const arriving = this.#rows("state = 'arriving'").filter(({ key }) => this.#awaited.has(key));
+    const excess = this.#rows("state = 'stored'").length + arriving.length + 1 - most;
+    if (excess <= 0) return true;
     const unnamed = this.#rows("state = 'stored' AND name IS NULL ORDER BY number LIMIT ?", excess);
     for (const { number } of unnamed) this.#leave(number);
     return unnamed.length === excess;

@@ -198,6 +198,89 @@ describe("while a version is on its way", () => {
   });
 });
 
+describe("of a version that was not stored, no file stays", () => {
+  const ARRIVING = 10 * 60_000;
+  const filesOf = async (id: string) =>
+    (await env.BLOBS.list({ prefix: `dev-eu:document:${id}/` })).objects.map(({ key }) => key);
+  const dueAt = (id: string) => runInDurableObject(objectOf(id), (_, { storage }) => storage.getAlarm());
+  /** Runs the alarm at its time. */
+  async function wake(id: string): Promise<void> {
+    vi.setSystemTime(Math.max((await dueAt(id)) ?? Number.NaN, Date.now()));
+    await runDurableObjectAlarm(objectOf(id));
+  }
+  /** Runs alarms until there are no files. Returns how long that takes (ms). */
+  async function cleared(id: string, since: number): Promise<number> {
+    while ((await filesOf(id)).length > 0 && Date.now() <= since + ARRIVING) await wake(id);
+    return Date.now() - since;
+  }
+  /** Why a version cannot be made. */
+  const refused = (id: string) =>
+    inside(id, (document) =>
+      document.addVersion(asking("ann"), "v").then(
+        () => "",
+        (error: unknown) => String(error),
+      ),
+    );
+  async function aDocument(): Promise<string> {
+    // Ahead of the runtime's clock, which then runs no alarm by itself.
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60_000 });
+    const id = newDocument();
+    await objectOf(id).edit(visitor("ann"), updateOf("one"), by("ann"), true);
+    return id;
+  }
+  /** Has the bucket refuse what is put there. Returns a function that has it arrive all the same. */
+  function refusing(): () => Promise<void> {
+    const bucket = Object.getPrototypeOf(env.BLOBS);
+    const own = bucket.put;
+    let key = "";
+    vi.spyOn(bucket, "put").mockImplementation(async (...args: unknown[]) => {
+      key = String(args[0]);
+      throw new Error("the bucket is away");
+    });
+    return () => own.call(env.BLOBS, key, "late");
+  }
+
+  it("if it is on its way for too long, also if nobody waits for it any more", async () => {
+    const id = await aDocument();
+    const start = Date.now();
+    const put = held("put");
+    const added = objectOf(id).addVersion(asking("ann"), "v");
+    await put.begun;
+    // From before the bucket was asked, in case the object crashes.
+    expect(await dueAt(id)).toBeLessThanOrEqual(start + ARRIVING);
+    await wake(id);
+    put.release();
+    expect(await added).toMatchObject({ kind: "missing" });
+    expect(await filesOf(id)).toEqual([]);
+  });
+
+  it("if it arrives after it was given up", async () => {
+    const id = await aDocument();
+    const start = Date.now();
+    const arrive = refusing();
+    expect(await refused(id)).toContain("the version");
+    await wake(id);
+    await arrive();
+    expect(await filesOf(id)).toHaveLength(1);
+    expect(await cleared(id, start)).toBeLessThanOrEqual(ARRIVING);
+    expect(await inside(id, async (document) => document.versions(visitor("ann")))).toEqual([]);
+  });
+
+  it("nor of the one that left for it; and those that were given up take nobody's place", async () => {
+    const id = await aDocument();
+    const oldest = `dev-eu:document:${id}/versions/oldest`;
+    await env.BLOBS.put(oldest, "oldest");
+    await runInDurableObject(objectOf(id), (_, { storage }) => {
+      const insert = "INSERT INTO versions (key, at, bytes, hash, state) VALUES (?, 0, 0, '', 'stored')";
+      for (let i = 0; i < 100; i++) storage.sql.exec(insert, i === 0 ? oldest : `${oldest}-${i}`);
+    });
+    refusing();
+    for (let i = 0; i < 3; i++) expect(await refused(id)).toContain("the version");
+    expect(await cleared(id, Date.now())).toBe(0);
+    expect(await inside(id, async (document) => document.versions(visitor("ann")))).toHaveLength(99);
+  });
+});
+
 describe("while a version is read to be restored", () => {
   async function restoring() {
     const id = newDocument();
