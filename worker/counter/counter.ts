@@ -231,13 +231,11 @@ export class CounterDO extends DurableObject<Env> {
     if (this.#copies.isWanted(asOf)) await this.#copies.renew({ count: await this.#total(), asOf });
   }
 
-  /** Opens a WebSocket that gets the count at once and on every change. */
-  override async fetch(): Promise<Response> {
-    const full = this.#watchers.whyFull;
-    if (full) return full;
+  /** Opens a WebSocket that gets the count at once and on every change (`watchRequest`). */
+  override async fetch(request: Request): Promise<Response> {
     await this.#commits.settled();
     if (this.#isWide) await this.#meet();
-    return this.#watchers.accept();
+    return this.#watchers.accept(request);
   }
 
   override webSocketMessage(socket: WebSocket): void {

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import * as v from "valibot";
 import { chargeForNew, isKnown } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
+import { addressOf } from "../http/guesses.ts";
 import { Hono } from "../http/hono.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
 import { may } from "../http/may.ts";
@@ -16,6 +17,7 @@ import { type Counted, isRefused } from "./counter.ts";
 import { counter } from "./pattern.ts";
 import { type Change, changeAll, changeOne, isTaken, readAll, shardsOf } from "./shards.ts";
 import { type Copy, readCopy } from "./shared.ts";
+import { watchRequest } from "./watchers.ts";
 
 const MAX_STEP = 1_000_000;
 const Step = v.strictObject({
@@ -85,13 +87,16 @@ export const routes = new Hono()
   )
   .get(
     "/live",
-    describe("A WebSocket that gets {count} at once and on every change, at most ten times a second", {
-      101: "Switching protocols",
-    }),
+    describe(
+      "A WebSocket that gets {count} at once and on every change, at most ten times a second; send ping every 25 seconds",
+      {
+        101: "Switching protocols",
+      },
+    ),
     may(counter, "read"),
     query(Which),
     upgrade,
-    (c) => counterOf(c, c.req.valid("query").id).fetch(c.req.raw),
+    (c) => counterOf(c, c.req.valid("query").id).fetch(watchRequest(addressOf(c))),
   );
 
 const counterOf = (c: Context<App>, id: string) => objectFor(c, counter, id);

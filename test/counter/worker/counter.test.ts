@@ -1,10 +1,11 @@
 /** The counter over HTTP and WebSocket, with evictions, retries, alarms and a hundred callers at once. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { watchRequest } from "../../../worker/counter/watchers.ts";
 import { newcomer } from "../../../worker/http/anonymous.ts";
 import { patterns } from "../../../worker/patterns.ts";
-import { ADMIN, call, connect, unique } from "../../worker/helpers.ts";
+import { ADMIN, call, connect, fetchApp, Socket, unique } from "../../worker/helpers.ts";
 import { countRows, fewestRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
 
@@ -567,6 +568,12 @@ describe.runIf(folders.includes("rate-limit"))("new counters", () => {
   });
 });
 
+/** The client's end of a socket that was opened. */
+function opened({ status, webSocket }: Response): WebSocket {
+  if (!webSocket) throw new Error(`No socket was opened: ${status}`);
+  return webSocket;
+}
+
 describe("the live socket", () => {
   it("gets the count at once, and when it changes", async () => {
     const { id, post } = aCounter();
@@ -615,6 +622,50 @@ describe("the live socket", () => {
     expect(await socket.text()).toBe("pong");
     socket.send(JSON.stringify({ count: 1_000 }));
     expect(await socket.closed).toBe(1008);
+  });
+
+  it("is limited for each network address, and a closed one frees its place", async () => {
+    const { id, stub } = aCounter();
+    const address = "203.0.113.5";
+    const sockets = await Promise.all(
+      Array.from({ length: 250 }, async () => new Socket(opened(await stub.fetch(watchRequest(address))))),
+    );
+    const knock = () =>
+      fetchApp(`/counter/live?id=${id}`, { headers: { Upgrade: "websocket", "CF-Connecting-IP": address } });
+    const refused = await knock();
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get("Retry-After")).toBe("10");
+    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining("connections to this counter") });
+    const other = await connect(`/counter/live?id=${id}`);
+    expect(await other.json()).toEqual({ count: 0 });
+    sockets[0]?.close();
+    await sockets[0]?.closed;
+    sockets.push(new Socket(opened(await knock())));
+    for (const socket of sockets) socket.close();
+  });
+
+  it("of a full counter goes to others if nothing was heard of its client for minutes", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 10 * 60_000 });
+    onTestFinished(() => void vi.useRealTimers());
+    const { stub } = aCounter();
+    const watch = async (address: number) => stub.fetch(watchRequest(`10.0.0.${address}`));
+    const [pinging, ...silent] = await Promise.all(
+      Array.from({ length: 1_000 }, async (_, i) => new Socket(opened(await watch(i % 5)))),
+    );
+    await pinging?.text();
+    const refused = await watch(6);
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get("Retry-After")).toBe("60");
+    vi.useRealTimers();
+    pinging?.send("ping");
+    expect(await pinging?.text()).toBe("pong");
+    const newcomer = new Socket(opened(await watch(6)));
+    expect(new Set(await Promise.all(silent.map(({ closed }) => closed)))).toEqual(new Set([1013]));
+    await stub.add(1);
+    for (const socket of [pinging, newcomer]) {
+      await expect.poll(() => socket?.text()).toBe('{"count":1}');
+      socket?.close();
+    }
   });
 
   it("needs an upgrade: other requests get 426", async () => {
