@@ -182,9 +182,9 @@ export class CounterDO extends DurableObject<Env> {
     return partOf(this.env, { region, id }, number);
   }
 
-  /** Finds out about parts that this one has not heard of since it woke. False if one did not answer. */
-  async #meet(): Promise<boolean> {
-    return await this.#others.meet(() => this.#written, this.#widths);
+  /** Finds out about parts that this one has not heard of since it woke, as far as they answer. */
+  #meet(): Promise<void> {
+    return this.#others.meet(() => this.#written, this.#widths);
   }
 
   /** The count as of now, of all parts. */

@@ -48,9 +48,9 @@ export class Others {
     return this.#known.size > 0 && Math.abs(Date.now() - this.#toldAt) < TELL_INTERVAL_MS;
   }
 
-  /** Finds out about parts that are not known. False if one did not answer. */
-  async meet(own: () => number, widths: readonly Width[]): Promise<boolean> {
-    if (this.isKnown(widths)) return true;
+  /** Finds out about parts that are not known. One that does not answer stays unknown. */
+  async meet(own: () => number, widths: readonly Width[]): Promise<void> {
+    if (this.isKnown(widths)) return;
     if (this.#number > 0) await this.#tell(own);
     else {
       // All who come meanwhile share it: parts that tell together must not each ask for all the others.
@@ -59,7 +59,6 @@ export class Others {
       });
       await this.#meeting;
     }
-    return this.isKnown(widths);
   }
 
   /** At the home: asks every part. @throws if one does not answer */
