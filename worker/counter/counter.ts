@@ -217,10 +217,13 @@ export class CounterDO extends DurableObject<Env> {
   /** Deletes or publishes what is due, and sweeps old keys. It may run early, late or twice. */
   override async alarm(): Promise<void> {
     this.#wake.gone();
+    // The row tells of no change that is not written yet, and a deletion would take it along.
+    await this.#commits.settled();
     if (this.#schema.empty) return;
     const asOf = Date.now();
     const goes = this.#goesAt();
-    if (goes !== undefined && goes <= asOf) {
+    // A change that waits again is use: the alarm comes once more.
+    if (goes !== undefined && goes <= asOf && this.#commits.pending.length === 0) {
       // An open socket counts as use.
       if (this.#watchers.isEmpty) return this.remove();
       this.ctx.storage.sql.exec("UPDATE counter SET idle_since = ?", asOf);

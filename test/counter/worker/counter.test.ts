@@ -2,6 +2,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import type { CounterDO } from "../../../worker/counter/counter.ts";
 import { watchRequest } from "../../../worker/counter/watchers.ts";
 import { newcomer } from "../../../worker/http/anonymous.ts";
 import { patterns } from "../../../worker/patterns.ts";
@@ -494,6 +495,23 @@ describe("what does not last", () => {
     expect(await watched.value()).toEqual({ count: 1 });
     expect(await alarmAt(watched.stub)).toBe(Date.now() + 30 * DAY);
     socket.close();
+  });
+
+  it.each([1, 10])("is not a counter that %i change at the moment of the alarm", async (callers) => {
+    const { stub, post, value } = aCounter();
+    await post("increment");
+    pass(31 * DAY);
+    const counts = await runInDurableObject(stub, async (counter: CounterDO) => {
+      const changes = Array.from({ length: callers }, () => counter.add(1, { known: false }));
+      const alarm = counter.alarm();
+      changes.push(counter.add(1, { known: false }));
+      await alarm;
+      return Promise.all(changes);
+    });
+    expect(counts).toEqual(Array.from({ length: callers + 1 }, (_, i) => i + 2));
+    await runDurableObjectAlarm(stub);
+    expect(await value()).toEqual({ count: callers + 2 });
+    expect(await alarmAt(stub)).toBe(Date.now() + 30 * DAY);
   });
 
   it("are idempotency keys: an alarm sweeps those of yesterday", async () => {
