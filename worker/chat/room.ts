@@ -350,8 +350,10 @@ export class ChatRoomDO extends DurableObject<Env> {
   /** Announces a file that is about to be stored in R2. */
   async reserve(upload: Upload, uploader?: Caller): Promise<"reserved" | "too-many" | "room-full" | "denied"> {
     if (!this.#door.lets(uploader)) return "denied";
-    this.#book.schema.create();
     const most = stackOf(this.env).settings.chat.attachmentsMiB * 1_024 * 1_024;
+    // All other refusals need files that the room has already: this one must not make a room.
+    if (upload.size > most) return "room-full";
+    this.#book.schema.create();
     const reserved = this.#book.uploads.reserve(upload, Date.now(), most);
     if (reserved === "reserved") await this.#upkeep.armForFiles();
     return reserved;

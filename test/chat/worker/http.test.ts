@@ -205,6 +205,18 @@ describe("an attachment", () => {
     expect(await stub.reserve({ ...file, key: "b", size: 2 })).toBe("reserved");
   });
 
+  it("is refused without making a room if the file is larger than a room's space", async () => {
+    const stub = roomObject(newRoom());
+    const file = { key: "a", blob: "b", type: "image/png", userId: "u", size: 1_000 * 1_024 * 1_024 + 1 };
+    expect(await stub.reserve(file)).toBe("room-full");
+    const stored = await runInDurableObject(stub, async (_, { storage }) => [
+      storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+      await storage.getAlarm(),
+    ]);
+    expect(stored).toEqual([[], null]);
+    expect(await stub.reserve({ ...file, size: 1 })).toBe("reserved");
+  });
+
   it("is for members: 401 without a name, 403 for others, and for members only once it was sent", async () => {
     const room = newRoom();
     const [a, b] = [await join(room), await join(room)];
