@@ -29,9 +29,9 @@ export interface Reading {
 
 const NOTHING: Amount = { messages: 0, bytes: 0 };
 /** A socket that is further behind is closed. */
-export const MAX_UNREAD: Amount = { messages: 200, bytes: 256 * 1_024 };
+const MAX_UNREAD: Amount = { messages: 200, bytes: 256 * 1_024 };
 /** The same in all, for a socket that never sends `seen`. */
-export const MAX_UNSEEN: Amount = { messages: 1_000, bytes: 1_024 * 1_024 };
+const MAX_UNSEEN: Amount = { messages: 1_000, bytes: 1_024 * 1_024 };
 
 /** After so long without a frame, the room sends a ping; and so long after an unanswered ping it closes the socket. */
 export const ASK_AFTER_MS = 45_000;
