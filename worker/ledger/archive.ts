@@ -3,7 +3,7 @@
  * bucket before its rows are deleted. Its bytes follow from its rows alone, so that a seal that was cut off is made again
  * and writes the same. What is read back must have the hash that was kept.
  */
-import { digestOf } from "../../contract/secrets.ts";
+import { sha256 } from "../../contract/secrets.ts";
 import { within } from "../objects/deadline.ts";
 import { damaged, notRead } from "../objects/retry.ts";
 import { newestSegment, readBase, type Segment, segmentWith, writeSegment } from "./book.ts";
@@ -183,9 +183,4 @@ export class Archive {
   #key(number: number): string {
     return `${this.#prefix}${String(number).padStart(9, "0")}.ndjson`;
   }
-}
-
-/** SHA-256 of a text, in hexadecimal digits. */
-export async function sha256(text: string): Promise<string> {
-  return new Uint8Array(await digestOf(text)).toHex();
 }

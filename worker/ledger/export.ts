@@ -4,9 +4,10 @@
  * and checks it.
  */
 
+import { sha256 } from "../../contract/secrets.ts";
 import { damageIn } from "../objects/retry.ts";
 import { accountsAfter } from "./accounts.ts";
-import { type Archive, sha256 } from "./archive.ts";
+import type { Archive } from "./archive.ts";
 import { readBase, type Segment, segmentWith } from "./book.ts";
 import { accountLine, damagedLine, type ExportedAccount, endLine, GENESIS, linesOf } from "./chain.ts";
 import { transactionsAfter } from "./transactions.ts";

@@ -1,5 +1,6 @@
 /** The hash that stands for all transactions of a ledger, kept up as they come: each call hashes only what is new. */
-import { type Archive, sha256 } from "./archive.ts";
+import { sha256 } from "../../contract/secrets.ts";
+import type { Archive } from "./archive.ts";
 import { linesOf } from "./chain.ts";
 import { transactionsAfter } from "./transactions.ts";
 

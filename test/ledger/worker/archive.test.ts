@@ -3,7 +3,7 @@ import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runI
 import { env } from "cloudflare:workers";
 import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { sha256 } from "../../../worker/ledger/archive.ts";
+import { sha256 } from "../../../contract/secrets.ts";
 import { entryAfter, GENESIS, headerIn } from "../../../worker/ledger/chain.ts";
 import { ADMIN, call, unique } from "../../worker/helpers.ts";
 import { aLedger, inOrder, refused } from "./support.ts";

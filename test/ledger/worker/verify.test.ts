@@ -1,7 +1,7 @@
 /** An export of a real ledger is verified, and whatever is changed in it is found and named. */
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { beforeAll, describe, expect, it } from "vitest";
-import { sha256 } from "../../../worker/ledger/archive.ts";
+import { sha256 } from "../../../contract/secrets.ts";
 import { ADMIN, fetchApp } from "../../worker/helpers.ts";
 import { verify } from "../verify.ts";
 import { aLedger } from "./support.ts";
