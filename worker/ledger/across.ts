@@ -5,7 +5,7 @@
  */
 
 import type { Currency } from "./book.ts";
-import { faultOf, hasRoom, type Notes, noted, type Outcome, pay } from "./decide.ts";
+import { faultOf, hasRoom, type Notes, noted, type Outcome, pay, refused } from "./decide.ts";
 import type { Draft } from "./draft.ts";
 import { type Fault, peerAccount, type Transaction } from "./rules.ts";
 
@@ -34,14 +34,19 @@ export type Taken =
   | { readonly ok: true; readonly seq?: number; readonly at?: number }
   | { readonly ok: false; readonly fault: Fault };
 
-/** Pays to an account of another ledger, such as `eu~main`. */
+/** Pays to an account of another ledger, such as `eu~main`. `create`: also to one that this ledger does not know. */
 export function send(
   draft: Draft,
   { payer, ledger, account, amount }: { payer: string; ledger: string; account: string; amount: number },
-  notes: Notes,
+  { create, ...notes }: Notes & { readonly create: boolean },
 ): Outcome {
   const payee = peerAccount(ledger);
-  const outcome = pay(draft, { payer, payee, amount, kind: "send", target: account, ...noted(notes) });
+  const payment = { payer, payee, amount, kind: "send", target: account, ...noted(notes) } as const;
+  const { last, received } = draft.account(payee);
+  if (!create && last === 0 && received === 0 && !faultOf(draft, payment)) {
+    return { ...refused("not-found", `This ledger knows no ledger ${ledger} yet`), toNew: true };
+  }
+  const outcome = pay(draft, payment);
   if (outcome.ok) draft.sends.push(outcome.transaction);
   return outcome;
 }

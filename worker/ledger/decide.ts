@@ -5,10 +5,9 @@ import type { Draft } from "./draft.ts";
 import { type Account, type Fault, faultOfPayment, fits, full, HELD, type Payment, type Transaction } from "./rules.ts";
 
 /** The outcome of a change. */
-export type Outcome =
-  | { readonly ok: true; readonly transaction: Transaction }
-  | { readonly ok: false; readonly fault: Fault };
-export type Refused = { readonly ok: false; readonly fault: Fault };
+export type Outcome = { readonly ok: true; readonly transaction: Transaction } | Refused;
+/** `toNew`: only because it would go to a ledger that may be new, and the caller did not want to create one. */
+export type Refused = { readonly ok: false; readonly fault: Fault; readonly toNew?: true };
 
 export const refused = (kind: Fault["kind"], detail: string): Refused => ({ ok: false, fault: { kind, detail } });
 

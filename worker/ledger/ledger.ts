@@ -159,8 +159,16 @@ export class AccountDO extends DurableObject<Env> {
     );
   }
 
-  /** Sends `amount` to an account of another ledger. It is on its way when this returns. */
-  send(from: string, to: FarAccount, amount: number, { key, ...notes }: Options = {}): Promise<Told> {
+  /**
+   * Sends `amount` to an account of another ledger. It is on its way when this returns. `create`, true by default:
+   * whether also to a ledger that this one does not know, and that may be new.
+   */
+  send(
+    from: string,
+    to: FarAccount,
+    amount: number,
+    { key, create = true, ...notes }: Options & { readonly create?: boolean } = {},
+  ): Promise<Told> {
     const { ledger: peer, account, written } = to;
     const payload = ["send", from, peer, account, amount, notes.memo, notes.reference];
     return this.#once({ key, payload }, (draft) =>
@@ -170,7 +178,7 @@ export class AccountDO extends DurableObject<Env> {
             "invalid-input",
             `to: this ledger has an account ${written} of its own, so it is not clear who is meant`,
           )
-        : send(draft, { payer: from, ledger: peer, account, amount }, notes),
+        : send(draft, { payer: from, ledger: peer, account, amount }, { create, ...notes }),
     );
   }
 

@@ -1,6 +1,7 @@
 /** HTTP routes of the ledgers, mounted under /account. One object is one ledger; accounts are names inside it. */
 import type { Context } from "hono";
 import * as v from "valibot";
+import { chargeForNew } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
 import { Hono } from "../http/hono.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
@@ -23,6 +24,8 @@ import {
   Transfer as TransferAnswer,
   transferFor,
 } from "./answers.ts";
+import type { Outcome } from "./decide.ts";
+import type { Once } from "./draft.ts";
 import {
   AccountChange,
   accountOf,
@@ -321,7 +324,14 @@ async function transfer(
   if (holdSeconds !== undefined) {
     throw refusal("invalid-input", "holdSeconds: money can be held only for an account of the same ledger");
   }
-  return make(c, id, (stub, key) => stub.send(from, { ledger, account, written: to }, amount, { key, ...notes }));
+  const there = { ledger, account, written: to };
+  const send = async (create: boolean) =>
+    heard(await makeChange(c, (key) => ledgerOf(c, id).send(from, there, amount, { key, create, ...notes })));
+  const once = await send(false);
+  if (!("outcome" in once) || once.outcome.ok || !once.outcome.toNew) return answered(c, once);
+  // Also if the other ledger will refuse the money: it must remember that.
+  await chargeForNew(c);
+  return answered(c, await send(true));
 }
 
 /** The ledger of a payee, always with its region. */
@@ -337,7 +347,11 @@ async function make(
   id: string,
   change: (ledger: DurableObjectStub<AccountDO>, key: string | undefined) => Promise<Told>,
 ) {
-  const once = heard(await makeChange(c, (key) => change(ledgerOf(c, id), key)));
+  return answered(c, heard(await makeChange(c, (key) => change(ledgerOf(c, id), key))));
+}
+
+/** What the caller is told of a change, or the refusal. */
+async function answered(c: Context<App>, once: Once<Outcome>) {
   if ("keyConflict" in once) throw keyConflict();
   const { outcome, replayed } = once;
   if (!outcome.ok) throw refusal(outcome.fault.kind, outcome.fault.detail);

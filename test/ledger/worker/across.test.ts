@@ -2,6 +2,7 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { AccountDO } from "../../../worker/ledger/ledger.ts";
+import { patterns } from "../../../worker/patterns.ts";
 import { ADMIN, call } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { aLedger, inOrder, refused } from "./support.ts";
@@ -159,6 +160,40 @@ describe("a transfer to another ledger", () => {
     await send(1, "bob", {}, { "Idempotency-Key": "second" });
     await arrived(3);
     expect(rows.reduce((sum, count) => sum + count(), 0)).toBeLessThanOrEqual(9);
+  });
+});
+
+describe.runIf(patterns.some(({ folder }) => folder === "rate-limit"))("the first transfer to a ledger", () => {
+  const settings = {
+    rateLimits: { default: { capacity: 1_000, periodSeconds: 60 }, create: { capacity: 2, periodSeconds: 60 } },
+  };
+
+  it("costs more, because it makes one: a caller who makes too many must wait, and can still pay the others", async () => {
+    const here = aLedger();
+    await call(`/account/${here.id}`, { method: "PUT", json: { currency: "EUR", minorUnits: 2 }, headers: ADMIN });
+    await here.deposit("alice", 100);
+    const others = [aLedger(), aLedger(), aLedger()];
+    const send = ({ id }: { id: string }, amount: number, headers = {}) => {
+      const json = { from: "alice", to: `${id}/bob`, amount };
+      const from = { "CF-Connecting-IP": "203.0.113.88", ...headers };
+      return call(`/account/${here.id}/transfer`, { json, headers: from, settings });
+    };
+    const [first, , last] = others;
+    if (!first || !last) throw new Error("There are three ledgers");
+    const once = { "Idempotency-Key": "k" };
+    // What is refused here makes nothing.
+    for (let times = 0; times < 3; times++) expect(await send(last, 101)).toMatchObject(refused(400));
+    for (let times = 0; times < 2; times++) expect((await send(first, 1, once)).status).toBe(200);
+    const statuses = [];
+    for (const other of [...others, ...others]) statuses.push((await send(other, 1)).status);
+    expect(statuses).toEqual([200, 200, 429, 200, 200, 429]);
+    // Without a currency, they all refuse.
+    await vi.waitFor(async () => expect(await here.balance("alice")).toBe(100));
+    const tables = await runInDurableObject(last.stub, (_, { storage }) =>
+      storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
+    );
+    expect(tables).toEqual([]);
+    expect((await send(last, 1, ADMIN)).status).toBe(200);
   });
 });
 
