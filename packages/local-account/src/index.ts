@@ -27,6 +27,7 @@ import { CannotStart } from "./errors.ts";
 import { expireHourly } from "./expiry.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { frontDoor } from "./front-door.ts";
+import { asksForWebSocket } from "./hops.ts";
 import { Invocations } from "./invocations.ts";
 import type { Plan } from "./options.ts";
 import { describe } from "./overruns.ts";
@@ -214,11 +215,13 @@ function restServer(rest: Hono, page: Hono, account: Account): Server {
   const others = getRequestListener((request, env) =>
     new URL(request.url).pathname.startsWith("/client/") ? rest.fetch(request, env) : page.fetch(request, env),
   );
-  const server = createServer((incoming, outgoing) => {
+  const server = createServer({ shouldUpgradeCallback: asksForWebSocket }, (incoming, outgoing) => {
     if (isForS3(incoming)) buckets(incoming, outgoing);
     else others(incoming, outgoing).catch(failed(outgoing));
   });
   server.on("upgrade", (incoming: IncomingMessage, socket: Duplex) => {
+    // Node has taken its own listener off: without one, a client that resets the connection would end the account.
+    socket.on("error", () => socket.destroy());
     const { url = "" } = incoming;
     const id = url.startsWith(TAIL_PATH) ? url.slice(TAIL_PATH.length) : "";
     if (!tails.accept(id, incoming, socket)) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");

@@ -1,7 +1,9 @@
 /** The account as a whole: access, restarts, the runtime, and the front door. */
+import { once } from "node:events";
 import fs, { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { syncBuiltinESMExports } from "node:module";
+import { connect } from "node:net";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it, onTestFinished, vi } from "vitest";
@@ -37,6 +39,25 @@ it("accepts its own token on loopback names, and answers unknown calls with 501"
     status: 501,
     message: expect.stringContaining(`POST /client/v4/accounts/${test.id}/pipelines`),
   });
+});
+
+it("takes a call of a client that wishes for HTTP/2", async () => {
+  const test = await account();
+  const wish = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "AAMAAABkAAQ" };
+  expect(await status(test, "/user", { ...wish, authorization: `Bearer ${test.running.token}` })).toBe(200);
+});
+
+it("outlives a client that resets the connection of a tail that is none", async () => {
+  const test = await account();
+  // An error of a connection that nobody listens for would fail this run, and end an account.
+  for (let tries = 0; tries < 5; tries++) {
+    const socket = connect(test.running.apiPort, "127.0.0.1");
+    socket.write("GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    const [answer] = await once(socket, "data");
+    expect(String(answer)).toMatch(/^HTTP\/1.1 404 /);
+    socket.resetAndDestroy();
+    expect(await test.workers()).toEqual({ names: [] });
+  }
 });
 
 it("keeps everything over a restart, and nothing with `fresh`", async () => {
