@@ -13,6 +13,7 @@ import {
 import type { Duplex } from "node:stream";
 import type { Account } from "./account.ts";
 import { Body } from "./body.ts";
+import { ApiError } from "./errors.ts";
 import { asksForWebSocket, hasBody, type Target, targetOf } from "./hops.ts";
 import type { Invocations } from "./invocations.ts";
 import { type Found, INTERRUPTED, type Outcome, passOn, passOnSocket, type Try } from "./pass-on.ts";
@@ -80,7 +81,7 @@ async function answerOf(
     return { status: 400, text: "The target of a request must be a path or a URL, and its host a host.\n" };
   for (let repeats = 0; ; repeats++) {
     const found = await admit(options, { target, headers: incoming.headers }, answered);
-    if ("reason" in found) return { status: 404, text: `${found.reason}\n` };
+    if ("status" in found) return found;
     const { runtime, exceptions } = options.account;
     const outcome = await attempt({ ...found, target, runtime, exceptions, note: noting(options, found) });
     if (outcome !== "again") return outcome;
@@ -120,30 +121,37 @@ async function admit(options: FrontDoorOptions, asked: Asked, finished: Promise<
   }
 }
 
-/** The runtime's service for a request. Starts a version that is only previewed. */
+/** The runtime's service for a request, or the answer if there is none. Starts a version that is only previewed. */
 async function find(
   { account, defaultWorker }: FrontDoorOptions,
   { target: { host, path }, headers }: Asked,
-): Promise<Found | { readonly reason: string }> {
+): Promise<Found | Answer> {
   const pathname = path.split(/[?#]/, 1)[0] ?? "/";
   // Cloudflare answers these paths itself.
-  if (/^\/(cdn-cgi|__cf_local)(\/|$)/.test(pathname)) return { reason: `${pathname} is reserved.` };
+  if (/^\/(cdn-cgi|__cf_local)(\/|$)/.test(pathname)) return notFound(`${pathname} is reserved.`);
   const { state } = account;
   const found = target(state, host.replace(/:\d+$/, ""), pathname, defaultWorker);
-  if ("reason" in found) return found;
+  if ("reason" in found) return notFound(found.reason);
   if ("preview" in found) {
-    await account.preview(found.preview.id);
+    try {
+      await account.preview(found.preview.id);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      return { status: 500, text: `${error.message}\n` };
+    }
     return { worker: found.worker, version: found.preview, service: serviceName(state, found.worker, found.preview) };
   }
   const wish = { key: single(headers[KEY_HEADER]), overrides: single(headers[OVERRIDE_HEADER]) };
   const version = versionFor(state, found.worker, wish, Math.random);
-  if (version === undefined) return { reason: `Worker '${found.worker.name}' has no deployment.` };
+  if (version === undefined) return notFound(`Worker '${found.worker.name}' has no deployment.`);
   return { worker: found.worker, version, service: serviceName(state, found.worker, version) };
 }
 
 const single = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(",") : header);
 
 type Answer = Exclude<Outcome, "done" | "again">;
+
+const notFound = (reason: string): Answer => ({ status: 404, text: `${reason}\n` });
 
 function answer(outgoing: ServerResponse, { status, text }: Answer): void {
   outgoing.writeHead(status, STATUS_CODES[status], { "content-type": "text/plain; charset=utf-8" });

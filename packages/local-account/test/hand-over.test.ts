@@ -5,8 +5,11 @@ import { createServer, type ServerResponse } from "node:http";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
+import { Account } from "../src/account.ts";
 import { Gate } from "../src/runtime/gate.ts";
-import { account, live, type Program, refusal, type TestAccount } from "./support.ts";
+import { project } from "../src/runtime/projection.ts";
+import { startLimitOf } from "../src/runtime/start-limit.ts";
+import { account, live, type Program, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
 
 const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter") };
 
@@ -210,8 +213,7 @@ it("cuts nothing if the new workerd does not start", async () => {
   });
   const socket = await connected(test, "echo");
   const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
-  // Only with its real bindings does it not start.
-  const code = `import { env } from "cloudflare:workers"; if (env.KV) throw new Error("not here"); export default { fetch() {} };`;
+  const code = notWith("KV");
   const bindings = [{ type: "kv_namespace", name: "KV", namespace_id: id }];
   expect(await refusal(test.deploy("app", { code, bindings }))).toMatchObject({
     code: 10021,
@@ -220,6 +222,42 @@ it("cuts nothing if the new workerd does not start", async () => {
   const answer = new Promise((resolve) => socket.once("message", (data) => resolve(String(data))));
   socket.send("still here");
   expect(await answer).toBe("still here");
+});
+
+/** Runs anywhere but with this binding, as where an upload is looked at. */
+const notWith = (binding: string) =>
+  `import { env } from "cloudflare:workers"; if (env.${binding}) throw new Error("not here"); export default { fetch() {} };`;
+
+it("goes on as before if a version does not start at its preview address, and says why", async () => {
+  const test = await account();
+  await test.deploy("other", { tag: "one" });
+  const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
+  const bindings = [{ type: "kv_namespace", name: "KV", namespace_id: id }];
+  const broken = await test.upload("app", { code: notWith("KV"), bindings });
+  const whole = await test.upload("app", { tag: "whole", bindings });
+  for (let visit = 0; visit < 2; visit++)
+    expect(await test.ask(`${broken.id.slice(0, 8)}-app`)).toMatchObject({
+      status: 500,
+      text: expect.stringContaining("did not start with its bindings: Uncaught Error: not here"),
+    });
+  expect((await test.ask("other")).json()).toMatchObject({ tag: "one" });
+  expect((await test.ask(`${whole.id.slice(0, 8)}-app`)).json()).toMatchObject({ tag: "whole" });
+  await test.deploy("other", { tag: "two" });
+  expect((await test.ask("other")).json()).toMatchObject({ tag: "two" });
+});
+
+it("gives the versions at preview addresses time to start, as those that serve", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  await test.deploy("app", { tag: "serving" });
+  const { id } = await test.upload("app", { tag: "previewed" });
+  await test.close();
+  const store = Account.lock(dir);
+  onTestFinished(() => store.close());
+  const { state } = store;
+  const limit = (...previews: string[]) =>
+    startLimitOf(project(state, { previews: new Set(previews), broken: new Map() }), state);
+  expect(limit(id) - limit()).toBe(3 * Number(state.versions.get(id)?.startupTimeMs));
 });
 
 async function connected(test: TestAccount, worker: string): Promise<WebSocket> {

@@ -207,10 +207,12 @@ export class Runtime {
     return this.#storage.has(storageId);
   }
 
-  /** Runs a version beside the serving ones, for its preview address. */
+  /** Runs a version beside the serving ones, for its preview address. If it does not start, nothing has happened. */
   async preview(versionId: string, snapshot: Snapshot): Promise<void> {
-    this.#previews.add(versionId);
-    await this.#update(snapshot);
+    const services = project(snapshot.state, { ...this.#extra, previews: new Set([...this.#previews, versionId]) });
+    const commit = () => void this.#previews.add(versionId);
+    if (digestOf(services, snapshot.state) === this.#running) commit();
+    else await this.#handOver(services, snapshot, { commit });
   }
 
   /** Reports all of the Worker's events from now on. */
@@ -319,11 +321,6 @@ export class Runtime {
     }
     if (this.#broken.size === 0) throw cause;
     await this.#restart(project(state, this.#extra), { state, blob });
-  }
-
-  async #update(snapshot: Snapshot): Promise<void> {
-    const services = project(snapshot.state, this.#extra);
-    if (digestOf(services, snapshot.state) !== this.#running) await this.#handOver(services, snapshot);
   }
 
   /** Stops workerd while `work` is done, so that no file changes. Requests wait. */
@@ -448,7 +445,7 @@ export class Runtime {
     return new Generation(
       {
         watchdog: this.#watchdog,
-        limitMs: startLimitOf(snapshot.state),
+        limitMs: startLimitOf(services, snapshot.state),
         mark: `${this.#secret} last `,
         hold,
         direct: directServices(services, this.#host),

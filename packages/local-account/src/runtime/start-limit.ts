@@ -5,8 +5,8 @@
 import type { ChildProcess } from "node:child_process";
 import { ApiError } from "../errors.ts";
 import type { State } from "../model.ts";
-import { servingVersions } from "../queries.ts";
 import { mainThreadCpuMsOf } from "./process.ts";
+import { type Service, serviceName } from "./projection.ts";
 
 const LOOK_MS = 50;
 /** What workerd itself may take. */
@@ -16,11 +16,16 @@ const FACTOR = 3;
 /** Where the CPU time is not known, it has this many times its limit by the clock. */
 const CLOCK_FACTOR = 4;
 
-/** How long the state's Workers may compute when they start, all together, in milliseconds. */
-export const startLimitOf = (state: State): number =>
-  [...state.workers.keys()]
-    .flatMap((id) => servingVersions(state, id))
-    .reduce((sum, { version }) => sum + FACTOR * version.startupTimeMs, OWN_MS);
+/** How long the services of a state may compute when they start, all together, in milliseconds. */
+export function startLimitOf(services: readonly Pick<Service, "name">[], state: State): number {
+  const names = new Set(services.map(({ name }) => name));
+  return [...state.versions.values()]
+    .filter((version) => {
+      const worker = state.workers.get(version.workerId);
+      return worker !== undefined && names.has(serviceName(state, worker, version));
+    })
+    .reduce((sum, { startupTimeMs }) => sum + FACTOR * startupTimeMs, OWN_MS);
+}
 
 /** Waits for a start of workerd, and ends it if its CPU time is over the limit. @throws ApiError 10021. */
 export async function startWithin<T>(
