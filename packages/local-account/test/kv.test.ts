@@ -1,7 +1,7 @@
 /** KV namespaces: batches, which the account writes in one transaction beside what a Worker writes. */
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { account, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
 
 async function withNamespace(dir: string): Promise<{ test: TestAccount; id: string; at: string }> {
@@ -18,6 +18,21 @@ const CODE = `export default { async fetch(request, { KV }) {
   const { value, metadata } = await KV.getWithMetadata(key, "text");
   return Response.json({ value, metadata });
 } };`;
+
+it("keeps nothing of a call that is over: not what stops a long one, nor its bytes", async () => {
+  const { test, at } = await withNamespace(temporaryDirectory());
+  const [set, cleared] = [vi.spyOn(globalThis, "setTimeout"), vi.spyOn(globalThis, "clearTimeout")];
+  onTestFinished(() => void vi.restoreAllMocks());
+  await test.call("put", `${at}/bulk`, [{ key: "key", value: "value" }]);
+  expect(await test.call("get", `${at}/keys`)).toEqual([{ name: "key" }]);
+  const minutes = 60_000;
+  const long = set.mock.calls.flatMap(([, ms = 0], call) =>
+    ms >= 15 * minutes ? [set.mock.results[call]?.value] : [],
+  );
+  expect(long).not.toEqual([]);
+  const over = cleared.mock.calls.map(([timer]) => timer);
+  expect(long.filter((timer) => !over.includes(timer))).toEqual([]);
+});
 
 it("gives a Worker what a batch wrote: text, bytes, large values, metadata", async () => {
   const { test, id, at } = await withNamespace(temporaryDirectory());

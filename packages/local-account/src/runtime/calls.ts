@@ -17,7 +17,6 @@ import {
   type KvPair,
   kvAccess,
 } from "./storage.ts";
-import { timeout } from "./timeout.ts";
 
 const Told = v.union([v.object({ done: v.unknown() }), v.object({ error: v.string() })]);
 
@@ -208,7 +207,9 @@ export class Calls {
     await gate.open();
     const before = starts();
     const ticket = activity.send(task);
-    const result = Promise.race([work(ticket), late(task)]);
+    const limit = Promise.withResolvers<never>();
+    const timer = setTimeout(() => limit.reject(late(task)), CALL_LIMIT_MS).unref();
+    const result = Promise.race([work(ticket), limit.promise]);
     gate.track(result.then(nothing, nothing));
     try {
       return await result;
@@ -221,6 +222,7 @@ export class Calls {
         `The account restarted its runtime during ${task.what}, so the outcome is not known. Send the call again.`,
       );
     } finally {
+      clearTimeout(timer);
       activity.end(ticket, "answered");
     }
   }
@@ -235,10 +237,8 @@ const TOO_LARGE = 10021;
 /** Cloudflare publishes no code for it. */
 const INTERRUPTED = 10013;
 
-/** Throws when a call had its time. */
-async function late({ what }: Task): Promise<never> {
-  await timeout(CALL_LIMIT_MS);
-  throw new ApiError(504, INTERRUPTED, `The runtime did not answer ${what} within ${CALL_LIMIT_MS / 60_000} minutes.`);
-}
+/** A call had its time. */
+const late = ({ what }: Task) =>
+  new ApiError(504, INTERRUPTED, `The runtime did not answer ${what} within ${CALL_LIMIT_MS / 60_000} minutes.`);
 
 const nothing = () => {};
