@@ -14,7 +14,7 @@ import type { Duplex } from "node:stream";
 import type { Account } from "./account.ts";
 import { Body } from "./body.ts";
 import { ApiError } from "./errors.ts";
-import { asksForWebSocket, hasBody, type Target, targetOf } from "./hops.ts";
+import { asksForWebSocket, hasBody, joined, type Target, targetOf } from "./hops.ts";
 import type { Invocations } from "./invocations.ts";
 import { type Found, INTERRUPTED, type Outcome, passOn, passOnSocket, type Try } from "./pass-on.ts";
 import { target } from "./routing.ts";
@@ -141,13 +141,11 @@ async function find(
     }
     return { worker: found.worker, version: found.preview, service: serviceName(state, found.worker, found.preview) };
   }
-  const wish = { key: single(headers[KEY_HEADER]), overrides: single(headers[OVERRIDE_HEADER]) };
+  const wish = { key: joined(headers[KEY_HEADER]), overrides: joined(headers[OVERRIDE_HEADER]) };
   const version = versionFor(state, found.worker, wish, Math.random);
   if (version === undefined) return notFound(`Worker '${found.worker.name}' has no deployment.`);
   return { worker: found.worker, version, service: serviceName(state, found.worker, version) };
 }
-
-const single = (header: string | string[] | undefined) => (Array.isArray(header) ? header.join(",") : header);
 
 type Answer = Exclude<Outcome, "done" | "again">;
 

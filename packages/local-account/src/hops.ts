@@ -39,6 +39,10 @@ export function forwarded(raw: readonly string[]): string[] {
   return headers;
 }
 
+/** A header's value as one text. Node makes an array of Set-Cookie, which a client may send too. */
+export const joined = (value: string | string[] | undefined): string | undefined =>
+  Array.isArray(value) ? value.join(", ") : value;
+
 /** Whether a request has a body (RFC 9112, 6.3). */
 export const hasBody = (headers: IncomingHttpHeaders): boolean =>
   headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;

@@ -3,13 +3,13 @@
  * begun, or can be repeated without harm, is sent again.
  */
 import { randomBytes } from "node:crypto";
-import { type IncomingMessage, request, type ServerResponse } from "node:http";
+import { type IncomingHttpHeaders, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { type Duplex, pipeline } from "node:stream";
 import { text } from "node:stream/consumers";
 import { Answer } from "./answer.ts";
 import type { Body } from "./body.ts";
 import type { Exceptions } from "./exceptions.ts";
-import { forwarded, isAccounts, isOfConnection, type Target } from "./hops.ts";
+import { forwarded, isAccounts, isOfConnection, joined, type Target } from "./hops.ts";
 import type { Invocation } from "./invocations.ts";
 import type { Version, Worker } from "./model.ts";
 import { cpuLimitOf } from "./runtime/cpu-limit.ts";
@@ -148,7 +148,7 @@ function begin(options: Try, incoming: IncomingMessage) {
     limitMs: cpuLimitOf(version),
     callees: () => calleesOf(worker, version),
     consumers: consumersOf(worker),
-    event: { request: { url: `http://${target.host}${target.path}`, method, headers: incoming.headers } },
+    event: { request: { url: `http://${target.host}${target.path}`, method, headers: textsOf(incoming.headers) } },
   });
   const { starts } = runtime;
   const lost = async (error: Error, canBeRepeated: () => boolean): Promise<Outcome> => {
@@ -169,6 +169,15 @@ function begin(options: Try, incoming: IncomingMessage) {
   return { ticket, lost, sent: { method, path: target.path, headers: headersFor(incoming, target, own) } };
 }
 
+/** Headers by their names, each with one text. */
+const textsOf = (headers: IncomingHttpHeaders): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(headers).flatMap(([name, value]) => {
+      const text = joined(value);
+      return text === undefined ? [] : [[name, text]];
+    }),
+  );
+
 /**
  * The client's headers as a Worker gets them in production, and the account's own, names and values in turn. A client
  * cannot send the account's or Miniflare's.
@@ -176,11 +185,8 @@ function begin(options: Try, incoming: IncomingMessage) {
 function headersFor(incoming: IncomingMessage, { host }: Target, own: Readonly<Record<string, string>>): string[] {
   const headers = ["host", host];
   const { connection } = incoming.headers;
-  for (const [name, value] of Object.entries(incoming.headers)) {
-    if (value === undefined || isOfConnection(name, connection) || OURS.has(name) || isAccounts(name)) continue;
-    // Node makes an array of none but Set-Cookie, which no client sends.
-    headers.push(name, Array.isArray(value) ? value.join(", ") : value);
-  }
+  for (const [name, value] of Object.entries(textsOf(incoming.headers)))
+    if (!isOfConnection(name, connection) && !OURS.has(name) && !isAccounts(name)) headers.push(name, value);
   const address = incoming.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "127.0.0.1";
   headers.push("cf-connecting-ip", address, "x-real-ip", address, "cf-ray", `${randomBytes(8).toString("hex")}-LOC`);
   headers.push("cf-visitor", '{"scheme":"http"}', "x-forwarded-proto", "http", "accept-encoding", "br, gzip");

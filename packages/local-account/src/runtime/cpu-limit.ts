@@ -76,7 +76,7 @@ export class CpuLimit {
       pid: () => (this.#isJudging ? undefined : parts.process()?.child.pid),
       isBusy: () => this.activity.isBusy,
       ping: parts.ping,
-      onSilence: (silence) => void this.#judge(silence),
+      onSilence: (silence) => void this.#judge(silence).catch(failed),
     });
   }
 
@@ -92,7 +92,7 @@ export class CpuLimit {
   crashed(): void {
     const { ticket, task } = this.activity.newest() ?? {};
     this.activity.interrupt(ticket);
-    this.#parts.onOverrun({
+    this.#tell({
       worker: task?.worker,
       what: task?.what ?? UNKNOWN,
       limitMs: task?.limitMs ?? DEFAULT_LIMIT_MS,
@@ -107,6 +107,8 @@ export class CpuLimit {
     try {
       const task = { worker, what: "its requests", limitMs: DEFAULT_LIMIT_MS };
       await this.#end(this.activity.newest(worker) ?? { task }, { mebibytes, limitMs: DEFAULT_LIMIT_MS });
+    } catch (error) {
+      failed(error);
     } finally {
       this.#isJudging = false;
     }
@@ -115,7 +117,11 @@ export class CpuLimit {
   async #judge(silence: Silence): Promise<void> {
     const { spentMs } = silence;
     if (spentMs < LEAST_LIMIT_MS) return;
-    const suspect = this.activity.suspect(await this.#due());
+    const due = await this.#due().catch((error: unknown) => {
+      console.error("The account cannot read which alarms are due:", error);
+      return [];
+    });
+    const suspect = this.activity.suspect(due);
     const limitMs = suspect?.task.limitMs ?? DEFAULT_LIMIT_MS;
     if (spentMs < limitMs || this.#isJudging || !this.#pulse.isSilent) return;
     this.#isJudging = true;
@@ -133,7 +139,7 @@ export class CpuLimit {
     const { alarm, ticket, task } = suspect ?? {};
     const retryMs = alarm && this.#retries.next(alarm);
     this.activity.interrupt(ticket);
-    this.#parts.onOverrun({
+    this.#tell({
       worker: task?.worker,
       what: task?.what ?? UNKNOWN,
       ...spent,
@@ -142,9 +148,22 @@ export class CpuLimit {
     });
     await this.#parts
       .replace(() => {
-        if (alarm) this.#retries.write(alarm, retryMs);
+        try {
+          if (alarm) this.#retries.write(alarm, retryMs);
+        } catch (error) {
+          console.error(`${task?.worker}: ${task?.what} cannot be put off, so it is due at once:`, error);
+        }
       })
       .catch((error: unknown) => console.error("The account's runtime does not start again:", error));
+  }
+
+  /** Whoever is told of it, it is ended. */
+  #tell(overrun: Overrun): void {
+    try {
+      this.#parts.onOverrun(overrun);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   /** The alarms that are due, of all Workers. */
@@ -176,3 +195,7 @@ export class CpuLimit {
     return (await Promise.all(found)).flat();
   }
 }
+
+/** The account goes on. */
+const failed = (error: unknown) =>
+  console.error("The account's limit of CPU time and memory failed; this is a bug:", error);
