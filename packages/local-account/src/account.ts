@@ -112,8 +112,13 @@ export class Account {
         },
       );
       const account = new Account(store, runtime, { tails, exceptions, assets, data }, options);
-      await account.#sweep();
-      return account;
+      try {
+        await account.#sweep();
+        return account;
+      } catch (error) {
+        await runtime.close();
+        throw error;
+      }
     } catch (error) {
       store.close();
       throw refusalOf(options.dir, error) ?? error;
@@ -244,10 +249,8 @@ export class Account {
     checkConsumers(draft.state, previous);
     remember(draft, previous);
     this.#onWrite("before run");
-    await this.runtime.change(
-      { state: draft.state, blob: (sha256) => draft.blob(sha256) },
-      { state: previous, blob: (sha256) => this.blob(sha256) },
-      () => this.#store.commit(draft),
+    await this.runtime.change({ state: draft.state, blob: (sha256) => draft.blob(sha256) }, () =>
+      this.#store.commit(draft),
     );
     this.#onWrite("before sweep");
     if (draft.lost("namespaces", "kvNamespaces", "buckets", "databases", "queues", "workflows", "assetFiles"))

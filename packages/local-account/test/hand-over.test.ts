@@ -6,7 +6,10 @@ import { setImmediate as turn } from "node:timers/promises";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import { Account } from "../src/account.ts";
+import { AssetFiles } from "../src/assets/files.ts";
+import { startAccount } from "../src/index.ts";
 import { Gate } from "../src/runtime/gate.ts";
+import { Generation } from "../src/runtime/generation.ts";
 import { project } from "../src/runtime/projection.ts";
 import { startLimitOf } from "../src/runtime/start-limit.ts";
 import { account, live, type Program, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
@@ -244,6 +247,49 @@ it("goes on as before if a version does not start at its preview address, and sa
   expect((await test.ask(`${whole.id.slice(0, 8)}-app`)).json()).toMatchObject({ tag: "whole" });
   await test.deploy("other", { tag: "two" });
   expect((await test.ask("other")).json()).toMatchObject({ tag: "two" });
+});
+
+it.each([
+  { what: "what ran before runs again", failures: 1 },
+  { what: "the next change starts it, even if it changes nothing", failures: 3 },
+])("if the new workerd does not serve and the old one has ended, $what", async ({ failures }) => {
+  const test = await account();
+  await test.deploy("app", { tag: "one" });
+  const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
+  vi.spyOn(console, "error").mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  const serve = vi.spyOn(Generation.prototype, "serve");
+  for (let failure = 0; failure < failures; failure++) serve.mockRejectedValueOnce(new Error("no more memory"));
+  const put = () => test.call("put", `/storage/kv/namespaces/${id}/values/key`, "value");
+  expect((await refusal(put())).status).toBe(500);
+  expect(serve).toHaveBeenCalledTimes(failures === 1 ? 2 : failures);
+  if (failures > 1) await test.deploy("app", { tag: "one" });
+  expect((await test.ask("app")).json()).toMatchObject({ tag: "one" });
+  await put();
+});
+
+it.runIf(process.platform === "linux").each([
+  {
+    what: "its files cannot be swept",
+    fail: () => void vi.spyOn(AssetFiles.prototype, "sweep").mockRejectedValue(new Error("not now")),
+  },
+  {
+    what: "who wants the addresses throws",
+    fail: () => {},
+    onDirect: () => {
+      throw new Error("not now");
+    },
+  },
+])("leaves no workerd on the data of an account that cannot start: $what", async ({ fail, onDirect }) => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  await test.deploy("app", { ...COUNTER, tag: "one" });
+  await test.close();
+  fail();
+  onTestFinished(() => void vi.restoreAllMocks());
+  const direct = onDirect && { direct: true, onDirect };
+  await expect(startAccount({ dir, port: 0, apiPort: 0, ...direct })).rejects.toThrow("not now");
+  expect(workerds()).toEqual([]);
 });
 
 it("gives the versions at preview addresses time to start, as those that serve", async () => {

@@ -1,7 +1,11 @@
 /** A Worker that computes without an end: it is ended with 1102, and the other Workers answer again. */
 import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
-import { account, live, type Program, refusal, type TestAccount, versionBody } from "./support.ts";
+import { Retries } from "../src/runtime/alarms.ts";
+import { ObjectFiles } from "../src/runtime/objects.ts";
+import { Tails } from "../src/tails.ts";
+import { account, live, type Program, refusal, type TestAccount, temporaryDirectory, versionBody } from "./support.ts";
 
 /** CPU time in ms that ends a Worker, with what passes until the account looks: 750 (its limit), twice. */
 const MOST_CPU_MS = 1_500;
@@ -102,6 +106,37 @@ it("gives an alarm all its tries, whatever became of the object's alarms before 
   await test.ask("app", "/x/wake");
   await vi.waitFor(() => expect(said.length).toBeGreaterThan(before), 10_000);
   expect(said[before]).toContain("It is tried again in 2 s.");
+});
+
+it("serves on if the alarm that loops cannot be put off", async () => {
+  const looping = await withLoop({ code: OBJECT, bound: ["Thing"], exports: live("Thing") });
+  const { test, said } = looping;
+  vi.spyOn(Retries.prototype, "write").mockImplementationOnce(() => {
+    throw new Error("database or disk is full");
+  });
+  onTestFinished(() => void vi.restoreAllMocks());
+  await test.ask("app", "/x/wake");
+  // It is due again at once, and is ended once more.
+  await expect.poll(() => said.at(-1), { timeout: 10_000 }).toContain("It is tried again in 4 s.");
+  expect(said[1]).toBe("app: the alarm of the object 'x' of Thing cannot be put off, so it is due at once:");
+  expect((await test.ask("app", "/y/add")).text).toBe("1");
+});
+
+it("ends a loop even if nobody can be told, or the alarms cannot be read", async () => {
+  const looping = await withLoop({ code: OBJECT, bound: ["Thing"], exports: live("Thing") });
+  const { test, said } = looping;
+  const fail = () => {
+    throw new Error("not now");
+  };
+  vi.spyOn(Tails.prototype, "publish").mockImplementation(fail);
+  vi.spyOn(ObjectFiles.prototype, "alarms").mockImplementation(fail);
+  onTestFinished(() => void vi.restoreAllMocks());
+  expect(await test.ask("app", "/x/loop")).toMatchObject({ status: 503, text: "error code: 1102\n" });
+  expect((await test.ask("app", "/x/add")).text).toBe("1");
+  expect([...new Set(said)]).toEqual([
+    "The account cannot read which alarms are due:",
+    "The account's limit of CPU time and memory failed; this is a bug:",
+  ]);
 });
 
 it("ends a loop in the tail handler of a consumer", async () => {
@@ -234,6 +269,44 @@ it.runIf(process.platform === "linux")("serves on after workerd has crashed, and
   expect(await answer).toMatchObject({ status: 503, text: "error code: 1102\n" });
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
   expect(said.join("\n")).toContain("app: GET /crash was running when workerd crashed");
+});
+
+it.runIf(process.platform === "linux")("names no batch after a snapshot that was handled before it", async () => {
+  const dir = temporaryDirectory();
+  const code = `export default {
+    async fetch(request, env) {
+      if (request.url.endsWith("/send")) await env.JOBS.send("job");
+      return new Response((await env.KV.list()).keys.map(({ name }) => name).join(" "));
+    },
+    async queue({ messages }, env) {
+      const [{ attempts }] = messages;
+      await env.KV.put("attempt " + attempts, "");
+      if (attempts === 1) await scheduler.wait(600_000);
+    },
+  };`;
+  const { test, said } = await withLoop({ code: "export default { fetch() {} };" });
+  const { queue_id: id = "" } = await test.sdk.queues.create({ account_id: test.id, queue_name: "jobs" });
+  const { id: kv } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
+  const bindings = [
+    { type: "queue", name: "JOBS", queue_name: "jobs" },
+    { type: "kv_namespace", name: "KV", namespace_id: kv },
+  ];
+  await test.deploy("app", { code, bindings });
+  await test.call("post", `/queues/${id}/consumers`, {
+    type: "worker",
+    script_name: "app",
+    settings: { max_wait_time_ms: 0, batch_size: 1 },
+  });
+  await test.ask("app", "/send");
+  const seen = expect.poll(async () => (await test.ask("app")).text, { timeout: 10_000 });
+  await seen.toBe("attempt 1");
+  await test.sdk.post("/local/snapshot", { body: { folder: path.join(dir, "copy") } });
+  const backlog = () => test.call("get", `/queues/${id}/metrics`);
+  await expect.poll(backlog, { timeout: 20_000 }).toMatchObject({ backlog_count: 0 });
+  const [pid] = workerds();
+  process.kill(pid ?? 0, "SIGSEGV");
+  await expect.poll(() => said.join("\n")).toContain("was running when workerd crashed");
+  expect(said.join("\n")).not.toContain("a batch of the queue");
 });
 
 it("ends a query of a database by the API, and names the database", async () => {

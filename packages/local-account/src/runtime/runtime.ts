@@ -82,7 +82,8 @@ export class Runtime {
   readonly #memoryLimit: MemoryLimit;
   readonly #batches: Batches;
   #snapshot: Snapshot;
-  #running: string;
+  /** The digest of what serves; undefined while nothing does. */
+  #running: string | undefined;
   #starts = 0;
   #isClosed = false;
   /** Called when Miniflare has started workerd again after a crash. */
@@ -98,9 +99,10 @@ export class Runtime {
     moveBuckets(path.join(places.directory, "r2"), snapshot.state);
     const runtime = new Runtime(places, snapshot, listeners);
     try {
-      await runtime.#serve();
+      await runtime.#serve().catch((error: unknown) => runtime.#startWithoutBroken(snapshot, error));
     } catch (error) {
-      await runtime.#startWithoutBroken(snapshot, error);
+      await runtime.close();
+      throw error;
     }
     if (places.hasCpuLimit) {
       runtime.#cpuLimit.start();
@@ -173,9 +175,9 @@ export class Runtime {
 
   /**
    * Runs the snapshot, and calls `commit` before the first request reaches it. If the same is running already, nothing
-   * restarts. If the snapshot does not start or `commit` throws, runs `previous` again and throws the error.
+   * restarts. If the snapshot does not start or `commit` throws, runs what ran before and throws the error.
    */
-  async change(snapshot: Snapshot, previous: Snapshot, commit: () => void): Promise<void> {
+  async change(snapshot: Snapshot, commit: () => void): Promise<void> {
     const services = project(snapshot.state, this.#extra);
     const digest = digestOf(services, snapshot.state);
     if (digest === this.#running) {
@@ -186,16 +188,13 @@ export class Runtime {
       this.#storage = new Set([...this.#storage].filter((id) => kept.has(id)));
       return;
     }
-    await this.#handOver(services, snapshot, {
-      commit,
-      goBack: () => this.#restart(project(previous.state, this.#extra), previous),
-    });
+    await this.#handOver(services, snapshot, commit);
   }
 
   /** Makes every KV namespace, bucket and database of the state reachable through `kv`, `bucket` and `query`. */
   async reachStorage(snapshot: Snapshot): Promise<void> {
     const wanted = storageOf(snapshot.state);
-    if ([...wanted].every((id) => this.#storage.has(id))) return;
+    if (this.#running !== undefined && [...wanted].every((id) => this.#storage.has(id))) return;
     await this.#handOver(project(snapshot.state, this.#extra), snapshot);
   }
 
@@ -212,7 +211,7 @@ export class Runtime {
     const services = project(snapshot.state, { ...this.#extra, previews: new Set([...this.#previews, versionId]) });
     const commit = () => void this.#previews.add(versionId);
     if (digestOf(services, snapshot.state) === this.#running) commit();
-    else await this.#handOver(services, snapshot, { commit });
+    else await this.#handOver(services, snapshot, commit);
   }
 
   /** Reports all of the Worker's events from now on. */
@@ -303,10 +302,13 @@ export class Runtime {
 
   /**
    * Finds the versions that do not start (a newer workerd may refuse what an older one ran), and starts the rest.
-   * Requests to such a Worker get the reason; another version can be deployed over it.
+   * Requests to such a Worker get the reason; another version can be deployed over it. Versions at preview addresses
+   * are left out: they start again with their next visit.
    */
   async #startWithoutBroken({ state, blob }: Snapshot, cause: unknown): Promise<void> {
-    await this.#generation.end();
+    const hadPreviews = this.#previews.size > 0;
+    this.#previews.clear();
+    await this.#end();
     this.#generation = this.#generationOf([], { state, blob }, false);
     await this.#serve();
     for (const worker of state.workers.values()) {
@@ -319,7 +321,7 @@ export class Runtime {
         if (reason !== undefined) this.#broken.set(version.id, reason);
       }
     }
-    if (this.#broken.size === 0) throw cause;
+    if (this.#broken.size === 0 && !hadPreviews) throw cause;
     await this.#restart(project(state, this.#extra), { state, blob });
   }
 
@@ -327,14 +329,11 @@ export class Runtime {
   whileStopped(work: () => Promise<void>): Promise<void> {
     return this.gate.closed(async () => {
       const snapshot = this.#snapshot;
-      this.#starts++;
-      await this.#generation.end();
+      await this.#end();
       try {
         await work();
       } finally {
-        this.#generation = this.#generationOf(project(snapshot.state, this.#extra), snapshot, false);
-        await this.#serve();
-        this.#goOn();
+        await this.#restore(snapshot);
       }
     });
   }
@@ -364,22 +363,23 @@ export class Runtime {
     const snapshot = this.#snapshot;
     await this.gate.closed(async () => {
       await this.#end();
-      whenEnded();
-      await this.#restart(project(snapshot.state, this.#extra), snapshot).catch((error: unknown) =>
-        this.#startWithoutBroken(snapshot, error),
-      );
+      try {
+        whenEnded();
+      } finally {
+        await this.#restore(snapshot);
+      }
     }, 0);
   }
 
-  /** Starts a workerd for the services beside the one that serves, and lets it take over with the gate closed. */
-  async #handOver(
-    services: readonly Service[],
-    snapshot: Snapshot,
-    { commit, goBack }: { readonly commit?: () => void; readonly goBack?: () => Promise<void> } = {},
-  ): Promise<void> {
+  /**
+   * Starts a workerd for the services beside the one that serves, and lets it take over with the gate closed. `commit` is
+   * called before the first request reaches it. If it does not serve or `commit` throws, what ran before runs again.
+   */
+  async #handOver(services: readonly Service[], snapshot: Snapshot, commit = nothing): Promise<void> {
     await layOut(this.#assets, services, snapshot);
     const held = CAN_HOLD ? await this.#begun(services, snapshot) : undefined;
     await this.gate.closed(async () => {
+      const previous = this.#snapshot;
       await this.#end();
       try {
         const next = held ?? this.#generationOf(services, snapshot, false);
@@ -387,9 +387,11 @@ export class Runtime {
           if (!(await next.wasKilled(error))) throw error;
           await this.#restart(services, snapshot);
         });
-        commit?.();
+        commit();
       } catch (error) {
-        await goBack?.();
+        await this.#restore(previous).catch((reason: unknown) =>
+          console.error("The account's runtime does not start again:", reason),
+        );
         throw error;
       }
     });
@@ -418,9 +420,19 @@ export class Runtime {
     await this.#assets.prune(setsOf(services));
   }
 
+  /** Runs the snapshot again, or what of it starts. The gate must be closed. */
+  async #restore(snapshot: Snapshot): Promise<void> {
+    try {
+      await this.#restart(project(snapshot.state, this.#extra), snapshot);
+    } catch (error) {
+      await this.#startWithoutBroken(snapshot, error);
+    }
+  }
+
   /** Ends the workerd that serves. */
   async #end(): Promise<void> {
     this.#starts++;
+    this.#running = undefined;
     await this.#generation.end();
     this.#batches.forget();
   }
