@@ -132,6 +132,8 @@ async function failedAnswers(api: Api, { accountId, script, from, to }: Window, 
         filter("$workers.scriptName", "eq", script),
         filter("$workers.scriptVersion.id", "eq", version),
         filter("$workers.event.response.status", "gte", 500),
+        // An invocation that ended in an exception is an error of the metrics already, whatever its answer was.
+        filter("$workers.outcome", "eq", "ok"),
       ],
       calculations: [{ operator: "count" }],
     },

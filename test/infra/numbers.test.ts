@@ -13,10 +13,12 @@ const METRICS = {
 };
 const COUNTS = { success: true, result: { calculations: [{ aggregates: [{ value: 2 }] }] } };
 
-/** Asks an API that gives these answers. */
-async function ask(metrics: () => Response, counts: () => Response) {
-  const fetch = async (input: string | URL | Request) =>
-    (input instanceof Request ? input.url : String(input)).endsWith("/graphql") ? metrics() : counts();
+/** Asks an API that gives these answers. `counts` gets its question. */
+async function ask(metrics: () => Response, counts: (question: string) => Response) {
+  const fetch = async (input: string | URL | Request, init?: RequestInit) => {
+    const request = new Request(input, init);
+    return request.url.endsWith("/graphql") ? metrics() : counts(await request.text());
+  };
   const api = new Api({ baseUrl: "http://127.0.0.1/client/v4", token: "token" }, { fetch });
   return numbersOf(api, window, "v-1").catch((error: unknown) => error);
 }
@@ -31,6 +33,17 @@ const good = { metrics: () => json(METRICS), counts: () => json(COUNTS) };
 describe("what was counted", () => {
   it("is exceptions and answers with 5xx together", async () => {
     expect(await ask(good.metrics, good.counts)).toMatchObject({ requests: 10, errors: 3 });
+  });
+
+  it("has each exception once, though the logs may have it as an answer with 500, too", async () => {
+    let asked = "";
+    await ask(good.metrics, (question) => {
+      asked = question;
+      return good.counts();
+    });
+    expect(JSON.parse(asked).parameters.filters).toContainEqual(
+      expect.objectContaining({ key: "$workers.outcome", operation: "eq", value: "ok" }),
+    );
   });
 
   it.each([
