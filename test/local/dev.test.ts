@@ -104,9 +104,8 @@ it.each(["--port", "--inspector-port"])("ends with a sentence where the port of 
   await once(other, "listening");
   const address = other.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  const { code, text } = await project.run(
-    `exec node infra/commands/dev.ts --port 0 --inspector-port 0 ${option} ${port}`,
-  );
+  const ports = Object.entries({ "--port": 0, "--inspector-port": 0, [option]: port }).flat();
+  const { code, text } = await project.run(`exec node infra/commands/dev.ts ${ports.join(" ")}`);
   other.close();
   expect({ code, text }).toEqual({
     code: 1,
