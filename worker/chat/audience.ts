@@ -4,7 +4,17 @@
  * their unread frames fill the memory. State that must survive the room's sleep is in each socket's attachment and
  * tags; the fields here only repeat it.
  */
-import { acceptSocket, closeSocket, isOpen, keepWith, openSockets, sendTo } from "../objects/sockets.ts";
+import {
+  acceptSocket,
+  closeSocket,
+  hasAll,
+  isOpen,
+  keepWith,
+  openSockets,
+  POLICY,
+  sendTo,
+  TRY_AGAIN,
+} from "../objects/sockets.ts";
 import type { Caller } from "../who.ts";
 import type { Left } from "./budgets.ts";
 import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
@@ -24,18 +34,11 @@ import {
 import type { People } from "./relaying.ts";
 import { type Owner, Roster } from "./roster.ts";
 
-/** Sockets in all, those included that wait for their client to answer the close: this many times MAX_SOCKETS. */
-const CLOSING_FACTOR = 2;
 /** An attachment that changes with every frame is written this often at most: well before a room falls asleep. */
 const KEEP_EVERY_MS = 5_000;
 const KEEP_EVERY: Amount = { messages: 20, bytes: 32 * 1_024 };
 /** The room rests for so long before it looks for silent sockets again. If all ping, it looks as often as they ping. */
 const REST_MS = 5_000;
-
-/** Close codes (RFC 6455, 7.4.1, and IANA's registry): of a room that is no more, "policy violation", "try again later". */
-export const GOING_AWAY = 1_001;
-export const POLICY = 1_008;
-export const TRY_AGAIN = 1_013;
 
 /** The tag of sockets that take many messages in one frame. All other tags have a colon. */
 const BATCHED = "batched";
@@ -132,8 +135,7 @@ export class Audience {
     const tag = "userId" in whose ? tagOf(whose.userId) : tagOfAddress(whose.address);
     // Our count may be too high, if a socket ended without a word; it is never too low.
     if (this.#roster.held(tag) < limit) return false;
-    const listed = this.#ctx.getWebSockets(tag);
-    return listed.length >= limit * CLOSING_FACTOR || listed.filter(isOpen).length >= limit;
+    return hasAll(this.#ctx, tag, limit);
   }
 
   /** Whether the room has as many sockets as it can. */

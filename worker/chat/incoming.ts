@@ -2,8 +2,8 @@
  * Frames from clients, at a room or at a relay: which are answered, which cost their user patience, and which are passed
  * on. A user without patience is closed.
  */
-import { isOpen } from "../objects/sockets.ts";
-import { type Audience, type Member, POLICY } from "./audience.ts";
+import { isOpen, POLICY } from "../objects/sockets.ts";
+import type { Audience, Member } from "./audience.ts";
 import { type Budgets, COSTS, type Spender } from "./budgets.ts";
 import { readFrame } from "./frames.ts";
 import type { ChatFrame, Refusal } from "./outgoing.ts";

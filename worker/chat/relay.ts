@@ -9,9 +9,10 @@
 import { deadCredential, denied } from "../http/denials.ts";
 import { problemResponse } from "../http/problem.ts";
 import { retry } from "../objects/retry.ts";
+import { GOING_AWAY, TRY_AGAIN } from "../objects/sockets.ts";
 import { letIn, type SocketLimits, whyFull } from "./admission.ts";
 import { armBy } from "./alarm.ts";
-import { Audience, GOING_AWAY, type Member, NOWHERE, TRY_AGAIN } from "./audience.ts";
+import { Audience, type Member, NOWHERE } from "./audience.ts";
 import { Budgets, COSTS } from "./budgets.ts";
 import { Copy, type CopyLimits } from "./copy.ts";
 import { type Door, isLetIn } from "./door.ts";

@@ -15,7 +15,7 @@ import { regionOfObject } from "../objects/names.ts";
 import { findReplay, keepReplay, sweepDue, sweepReplays } from "../objects/replays.ts";
 import { notWritten } from "../objects/retry.ts";
 import { Schema } from "../objects/schema.ts";
-import { answerClose, closeSocket } from "../objects/sockets.ts";
+import { answerClose, closeSocket, POLICY } from "../objects/sockets.ts";
 import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
 import { Copies } from "./copies.ts";
@@ -242,7 +242,7 @@ export class CounterDO extends DurableObject<Env> {
   }
 
   override webSocketMessage(socket: WebSocket): void {
-    closeSocket(socket, 1_008, "This socket takes no message but ping");
+    closeSocket(socket, POLICY, "This socket takes no message but ping");
   }
 
   override webSocketClose(socket: WebSocket, code: number, reason: string): void {

@@ -1,18 +1,23 @@
 /** The WebSockets that watch a count: each gets it at once, and after every change that is on disk. */
 import { type Problem, problemResponse } from "../http/problem.ts";
-import { acceptSocket, answerAsleep, closeSocket, isOpen, openSockets, sendTo, switchTo } from "../objects/sockets.ts";
+import {
+  acceptSocket,
+  answerAsleep,
+  closeSocket,
+  hasAll,
+  openSockets,
+  sendTo,
+  switchTo,
+  TRY_AGAIN,
+} from "../objects/sockets.ts";
 
 /** At most ten pushes a second to each watcher. */
 const PUSH_INTERVAL_MS = 100;
 /** The most watchers of a counter, and of them the most of one network address. */
 const MAX_WATCHERS = 1_000;
 const MAX_OF_ADDRESS = 250;
-/** Sockets of an address, with those whose client has not answered the close: this many times its most. */
-const CLOSING_FACTOR = 2;
 /** When a counter is full, a watcher who has not pinged for so long loses the place. A hidden page pings each minute. */
 const SILENT_MS = 3 * 60 * 1_000;
-/** Close code: "try again later" (IANA). */
-const TRY_AGAIN = 1_013;
 
 const ADDRESS = "X-Address";
 
@@ -50,8 +55,7 @@ export class Watchers {
   }
 
   #whyFull(address: string, now: number): Problem | undefined {
-    const ofAddress = this.#ctx.getWebSockets(address);
-    if (ofAddress.length >= MAX_OF_ADDRESS * CLOSING_FACTOR || ofAddress.filter(isOpen).length >= MAX_OF_ADDRESS) {
+    if (hasAll(this.#ctx, address, MAX_OF_ADDRESS)) {
       const detail = `Your network address has ${MAX_OF_ADDRESS} connections to this counter already`;
       return { kind: "rate-limited", detail, headers: { "Retry-After": "10" } };
     }

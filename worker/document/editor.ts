@@ -6,7 +6,7 @@
 import { deadCredential, denied } from "../http/denials.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import type { Schema } from "../objects/schema.ts";
-import { answerClose, isOpen, PLAIN, switchTo } from "../objects/sockets.ts";
+import { answerClose, isOpen, PLAIN, POLICY, switchTo, TRY_AGAIN } from "../objects/sockets.ts";
 import { Budgets } from "./budgets.ts";
 import { jsonOf, plainOf, TooDeep } from "./content.ts";
 import { isEmpty, isWhole } from "./copy.ts";
@@ -14,13 +14,12 @@ import { type Joining, NOT_THERE, readJoinRequest, type Visitor } from "./joinin
 import type { Keeping } from "./keeping.ts";
 import { Presence } from "./presence.ts";
 import { staysWithin } from "./scope.ts";
-import { ASK_BYTES, FORBIDDEN, GONE, MAX_UNREAD_BYTES, type Seat, Seats, TRY_AGAIN } from "./seats.ts";
+import { ASK_BYTES, FORBIDDEN, GONE, MAX_UNREAD_BYTES, type Seat, Seats } from "./seats.ts";
 import { COMMENTS, type Level, levelOf, reaches } from "./sharing.ts";
 import * as wire from "./wire.ts";
 import { type Author, type Outcome, Writer } from "./writer.ts";
 
-/** Close codes (RFC 6455, 7.4.1): "policy violation", and "message too big". */
-const POLICY = 1_008;
+/** Close code (RFC 6455, 7.4.1): "message too big". */
 const TOO_BIG = 1_009;
 /** What people show of themselves is passed on so often at most. */
 const SHOW_EVERY_MS = 50;

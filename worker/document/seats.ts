@@ -17,8 +17,7 @@ const KEEP_BYTES = 64 * 1_024;
 export const ASK_AFTER_MS = 240_000;
 const ANSWER_WITHIN_MS = 30_000;
 
-/** Close codes: "try again later" (IANA), and two of y-websocket, whose client does not come back after them. */
-export const TRY_AGAIN = 1_013;
+/** Close codes of y-websocket, whose client does not come back after them. */
 export const FORBIDDEN = 4_403;
 export const GONE = 4_410;
 

@@ -6,6 +6,14 @@
 /** Close codes that must not be sent, because they only report how a connection ended (RFC 6455, 7.4.1). */
 const RESERVED_CLOSE_CODES = [1004, 1005, 1006, 1015];
 
+/** Close codes (RFC 6455, 7.4.1, and IANA's registry): of what is no more, "policy violation", "try again later". */
+export const GOING_AWAY = 1_001;
+export const POLICY = 1_008;
+export const TRY_AGAIN = 1_013;
+
+/** Sockets in all, those included that wait for their client to answer the close: this many times a limit. */
+const CLOSING_FACTOR = 2;
+
 /** Accepts a WebSocket with its tags and attachment. Returns the client's end and ours. */
 export function acceptSocket(
   ctx: DurableObjectState,
@@ -37,6 +45,12 @@ export const openSockets = (ctx: DurableObjectState, tag?: string): WebSocket[] 
   ctx.getWebSockets(tag).filter(isOpen);
 
 export const isOpen = ({ readyState }: WebSocket): boolean => readyState === WebSocket.OPEN;
+
+/** Whether as many sockets have a tag as `limit` allows. */
+export function hasAll(ctx: DurableObjectState, tag: string, limit: number): boolean {
+  const listed = ctx.getWebSockets(tag);
+  return listed.length >= limit * CLOSING_FACTOR || listed.filter(isOpen).length >= limit;
+}
 
 /** Writes a socket's attachment. Does nothing for a closed socket, which needs none. */
 export function keepWith(socket: WebSocket, attachment: unknown): void {
