@@ -142,13 +142,15 @@ function calleesOf({ name }: Worker, { bindings }: Version): string[] {
 function begin(options: Try, incoming: IncomingMessage) {
   const { runtime, note, worker, version, service, target } = options;
   const { method = "GET" } = incoming;
+  const texts = textsOf(incoming.headers);
+  const address = incoming.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "127.0.0.1";
   const ticket = runtime.send({
     worker: worker.name,
     what: `${method} ${target.path.split("?", 1)[0]}`,
     limitMs: cpuLimitOf(version),
     callees: () => calleesOf(worker, version),
     consumers: consumersOf(worker),
-    event: { request: { url: `http://${target.host}${target.path}`, method, headers: textsOf(incoming.headers) } },
+    event: { request: { url: `http://${target.host}${target.path}`, method, headers: texts } },
   });
   const { starts } = runtime;
   const lost = async (error: Error, canBeRepeated: () => boolean): Promise<Outcome> => {
@@ -166,7 +168,13 @@ function begin(options: Try, incoming: IncomingMessage) {
     return INTERRUPTED;
   };
   const own = runtime.headersFor(service, ticket, incoming.headers["accept-encoding"]);
-  return { ticket, lost, sent: { method, path: target.path, headers: headersFor(incoming, target, own) } };
+  return { ticket, lost, sent: { method, path: target.path, headers: headersFor({ texts, address }, target, own) } };
+}
+
+/** What is known of a client: its headers (`textsOf`), and its network address. */
+interface Client {
+  readonly texts: Readonly<Record<string, string>>;
+  readonly address: string;
 }
 
 /** Headers by their names, each with one text. */
@@ -182,12 +190,11 @@ const textsOf = (headers: IncomingHttpHeaders): Record<string, string> =>
  * The client's headers as a Worker gets them in production, and the account's own, names and values in turn. A client
  * cannot send the account's or Miniflare's.
  */
-function headersFor(incoming: IncomingMessage, { host }: Target, own: Readonly<Record<string, string>>): string[] {
+function headersFor({ texts, address }: Client, { host }: Target, own: Readonly<Record<string, string>>): string[] {
   const headers = ["host", host];
-  const { connection } = incoming.headers;
-  for (const [name, value] of Object.entries(textsOf(incoming.headers)))
+  const { connection } = texts;
+  for (const [name, value] of Object.entries(texts))
     if (!isOfConnection(name, connection) && !OURS.has(name) && !isAccounts(name)) headers.push(name, value);
-  const address = incoming.socket.remoteAddress?.replace(/^::ffff:/, "") ?? "127.0.0.1";
   headers.push("cf-connecting-ip", address, "x-real-ip", address, "cf-ray", `${randomBytes(8).toString("hex")}-LOC`);
   headers.push("cf-visitor", '{"scheme":"http"}', "x-forwarded-proto", "http", "accept-encoding", "br, gzip");
   for (const [name, value] of Object.entries(own)) headers.push(name, value);
