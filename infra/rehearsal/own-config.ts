@@ -17,7 +17,6 @@ export function laidOver(
   stack: string,
   { adminToken, allowDestroy }: { readonly adminToken: string; readonly allowDestroy: readonly string[] },
 ): Record<string, string> {
-  const bound = bindingIn(side, stack);
   return {
     adminToken,
     release: side.setting,
@@ -29,7 +28,7 @@ export function laidOver(
     pin: "0",
     allowDestroy: JSON.stringify(allowDestroy),
     // What is wrong with it stays, and is refused.
-    ...(bindOf(side, stack) && { bind: JSON.stringify(boundHere(bound)) }),
+    ...(bindOf(side, stack) && { bind: JSON.stringify(boundHere(bindingIn(side, stack))) }),
   };
 }
 
