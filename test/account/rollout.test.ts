@@ -41,12 +41,12 @@ afterAll(async () => {
   project?.remove();
 });
 
-/** Builds a release whose `/health` takes so many milliseconds, and fails in a share of the requests. */
-async function build(milliseconds: number, failing = 0, name = ""): Promise<void> {
+/** Builds a release whose `/health` takes so many milliseconds. `failing`: every so many requests, one fails. */
+async function build(milliseconds: number, { failing = 0, name = "" } = {}): Promise<void> {
   original ??= project.read(HEALTH);
-  const fault = failing > 0 ? ` if (Math.random() < ${failing}) throw new Error("bad");` : "";
+  const fault = failing > 0 ? ` if (++asked % ${failing} === 0) throw new Error("bad");` : "";
   const work = `async (c) => {\n  await scheduler.wait(${milliseconds});${fault} \n  c.header("X-Build", ${JSON.stringify(name)});\n`;
-  project.write(HEALTH, original.replace("(c) => {\n", work));
+  project.write(HEALTH, `${original.replace("(c) => {\n", work)}\nlet asked = 0;\n`);
   expect(await project.run("npm run -s build")).toMatchObject({ code: 0 });
 }
 
@@ -117,7 +117,7 @@ const serving = async () => (await rollout("status")).text;
 
 describe("a rollout", () => {
   it("of a good release goes through all steps, and the next update changes nothing", async () => {
-    await build(20, 0, "as good");
+    await build(20, { name: "as good" });
     // The first look is answered before the rollout begins; then the logs of both versions fail, and of one again.
     await setFaults("POST */telemetry/query 503 nth=2 times=3");
     const { code, text } = await underLoad(() => rollout("run"));
@@ -131,8 +131,8 @@ describe("a rollout", () => {
     expect((await rollout("run")).text).toMatch(/has all traffic already[\s\S]*smoke test: \d+ checks, all well/);
   });
 
-  it("of one with errors in three of a hundred requests goes back by itself, and the stack refuses it", async () => {
-    await build(20, 0.03);
+  it("of one that fails in one of twenty requests goes back by itself, and the stack refuses it", async () => {
+    await build(20, { failing: 20 });
     const { code, text } = await underLoad(() => rollout("run"));
     expect(text).toMatch(/Worse: errors: [\d.]+ % of [\d,]+ requests/);
     expect(code).toBe(3);
@@ -149,7 +149,7 @@ describe("a rollout", () => {
         project.start("node infra/commands/rollout.ts run --stack local || echo ended with $?", { detached: true }),
       );
       await bad.printed((said) => /\n50 %\n/.test(said));
-      await build(20, 0, "built meanwhile");
+      await build(20, { name: "built meanwhile" });
       return bad.printed(() => false);
     });
     const digest = /Release (\w+) of/.exec(text)?.[1] ?? "none";
@@ -162,7 +162,7 @@ describe("a rollout", () => {
   });
 
   it("that was killed goes on where the account stands", async () => {
-    await build(20, 0, "killed");
+    await build(20, { name: "killed" });
     const killed = new Terminal(
       project.start("exec node infra/commands/rollout.ts run --stack local", { detached: true }),
     );
@@ -192,7 +192,7 @@ describe("a rollout whose traffic something else changes", { tags: ["nightly"] }
   afterEach(() => rollout("abandon --yes"));
 
   it("stops, while it watches", async () => {
-    await build(20, 0, "watched");
+    await build(20, { name: "watched" });
     const run = new Terminal(
       project.start("exec node infra/commands/rollout.ts run --stack local", { detached: true }),
     );
@@ -205,7 +205,7 @@ describe("a rollout whose traffic something else changes", { tags: ["nightly"] }
   });
 
   it("stops before its next step", async () => {
-    await build(20, 0, "moved");
+    await build(20, { name: "moved" });
     let stable: string | undefined;
     let moving: Promise<unknown> | undefined;
     await using wire = await wireTo(async (text) => {
@@ -231,7 +231,7 @@ describe("a rollout without traffic", () => {
   afterEach(() => rollout("abandon --yes"));
 
   it("stops where it is, because nothing is known", async () => {
-    await build(20, 0, "nobody asks");
+    await build(20, { name: "nobody asks" });
     const { code, text } = await rollout("run");
     expect(text).toMatch(/Not enough is known: \d+ requests of the new version/);
     expect(code).toBe(4);
@@ -240,7 +240,7 @@ describe("a rollout without traffic", () => {
 });
 
 it("a trial that was left behind ends with abandon", { tags: ["nightly"] }, async () => {
-  await build(20, 0, "tried");
+  await build(20, { name: "tried" });
   const file = ".local/Pulumi.local.yaml";
   const before = project.read(file);
   project.write(file, before.replace(/rollout: \d+/, "rollout: 0\n  rolloutTrial: true"));
@@ -251,7 +251,7 @@ it("a trial that was left behind ends with abandon", { tags: ["nightly"] }, asyn
 
 it("a release that its smoke test refuses meets no user", async () => {
   project.replace("worker/page/routes.ts", "/page.css", "/page.sss");
-  await build(20, 0, "without a style");
+  await build(20, { name: "without a style" });
   const { code, text } = await rollout("run");
   expect(text).toMatch(/0\.01 %[\s\S]*smoke test: \d of \d+ checks failed[\s\S]*Worse: the smoke test failed/);
   expect(code).toBe(3);
@@ -265,7 +265,7 @@ it("a release that has all traffic and fails the last smoke test goes back, howe
   const before = project.read(file);
   const serves = /version (\d+) \(\w+\) 100 %/.exec(await serving())?.[1] ?? "none";
   project.write(file, before.replace(/ {2}rollout: 0\n/, ""));
-  await build(20, 0, "slipped in");
+  await build(20, { name: "slipped in" });
   expect(await project.run("npm start -- --into .local")).toMatchObject({ code: 0 });
   const { code, text } = await rollout("run");
   expect(text).toMatch(/has all traffic already[\s\S]*checks failed[\s\S]*Worse: the smoke test failed/);
@@ -277,14 +277,14 @@ it("a release that has all traffic and fails the last smoke test goes back, howe
   expect((await rollout("run")).text).toMatch(/refused_release/);
   expect(await serving()).toMatch(new RegExp(`version ${serves} \\(\\w+\\) 100 %; pinned`));
   project.replace("worker/page/routes.ts", "/page.sss", "/page.css");
-  await build(20, 0, "mended");
+  await build(20, { name: "mended" });
   expect((await rollout("run")).text).toMatch(/this update ends it[\s\S]*50 %/);
   expect(await rollout("abandon --yes")).toMatchObject({ code: 0 });
   project.reset();
 });
 
 it("a setting that is bad goes back, and the release that serves is not refused", { tags: ["nightly"] }, async () => {
-  await build(20, 0, "good, with another setting");
+  await build(20, { name: "good, with another setting" });
   project.write(
     "Pulumi.local.yaml",
     `${project.read("Pulumi.local.yaml").replace(/^ {2}rolloutSteps:.*\n/m, "")}  rolloutSteps: [{ percent: 0, smoke: true }, { percent: 100 }]\n`,
@@ -329,7 +329,7 @@ describe("a smoke test that can judge nothing", { tags: ["nightly"] }, () => {
 
   it.each(WRONG)("because %s begins no rollout", async (_, words, why) => {
     setSteps("[{ percent: 0, smoke: true }, { percent: 100 }]");
-    await build(20, 0, "not judged");
+    await build(20, { name: "not judged" });
     await untouched(words, why);
   });
 
