@@ -175,14 +175,37 @@ jobs:
   });
 });
 
-it("finds a release by its digest in the same way to rotate a token and to look for drift", () => {
-  const loop = (file: string) => {
+/** Runs lines in the shell of a runner. `programs`: what stands in for a program, as lines of sh. */
+function onRunner(lines: string, programs: Readonly<Record<string, string>>) {
+  const dir = mkdtempSync(join(tmpdir(), "durable-stack-runner-"));
+  try {
+    for (const [program, script] of Object.entries(programs)) {
+      writeFileSync(join(dir, program), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+    }
+    const env = { ...process.env, PATH: `${dir}${delimiter}${process.env.PATH}`, GITHUB_REPOSITORY: "me/it" };
+    return spawnSync("bash", ["-eo", "pipefail", "-c", lines], { cwd: dir, env, encoding: "utf8" });
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+describe("the search for a release by its digest", () => {
+  const searches = (file: string) => {
     const { jobs } = v.parse(Workflow, parse(readFileSync(join(DIR, file), "utf8")));
     const steps = Object.values(jobs).flatMap((job) => job.steps);
-    return steps.flatMap(({ run }) => /^for run in [\s\S]*/m.exec(run ?? "")?.[0] ?? []);
+    return steps.flatMap(({ run }) => /^runs=[\s\S]*/m.exec(run ?? "")?.[0] ?? []);
   };
-  expect(loop("drift.yml")).toEqual([expect.stringContaining("gh attestation verify")]);
-  expect(loop("drift.yml")).toEqual(loop("rotate.yml"));
+
+  it("is the same to rotate a token and to look for drift", () => {
+    expect(searches("drift.yml")).toEqual([expect.stringContaining("gh attestation verify")]);
+    expect(searches("drift.yml")).toEqual(searches("rotate.yml"));
+  });
+
+  it("says what GitHub said where the runs cannot be listed, and not that there is no artifact", () => {
+    const programs = { gh: "echo 'HTTP 502' >&2\nexit 1" };
+    const { status, stdout, stderr } = onRunner(searches("rotate.yml").join("\n"), programs);
+    expect([status, stdout, stderr]).toEqual([1, "", "HTTP 502\n"]);
+  });
 });
 
 describe("the nightly look for drift", () => {
@@ -196,21 +219,7 @@ describe("the nightly look for drift", () => {
     [70, false],
     [137, false],
   ])("ends as well as the command knew: %d", (code, isWell) => {
-    const dir = mkdtempSync(join(tmpdir(), "durable-stack-drift-"));
-    try {
-      for (const [program, ends] of [
-        ["npm", code],
-        ["gh", 0],
-      ] as const)
-        writeFileSync(join(dir, program), `#!/bin/sh\nexit ${ends}\n`, { mode: 0o755 });
-      // The shell of a runner.
-      const { status } = spawnSync("bash", ["-e", "-c", line], {
-        cwd: dir,
-        env: { ...process.env, PATH: `${dir}${delimiter}${process.env.PATH}`, GITHUB_REPOSITORY: "me/it" },
-      });
-      expect(status === 0).toBe(isWell);
-    } finally {
-      rmSync(dir, { recursive: true, force: true });
-    }
+    const { status } = onRunner(line, { npm: `exit ${code}`, gh: "exit 0" });
+    expect(status === 0).toBe(isWell);
   });
 });
