@@ -4,7 +4,7 @@ import { storageOf } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import type { Told } from "../../contract/bindings.ts";
 import { RecordedRelease, type Schemas } from "../../contract/release.ts";
-import { servedSince } from "../release/served.ts";
+import { servedSince } from "../promote/served.ts";
 import { lastToArriveFirst } from "./arrival.ts";
 import { changedByOthers } from "./changed-by-others.ts";
 import { beginsWithout, deployedLast, isWayBack, type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";

@@ -1,8 +1,8 @@
 /** Whether a release may go from one stack to the next: pure. Every reason against it is told at once. */
 import { describe } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
-import { notServed, servedOf, soakReason } from "../release/served.ts";
 import { tokenAdvice } from "../smoke/verdict.ts";
+import { notServed, servedOf, soakReason } from "./served.ts";
 
 /** What a person may override by its name. That another digest is served is no such rule: it would be another release. */
 export const RULES = ["smoke", "soak"] as const;

@@ -1,9 +1,9 @@
 /** What an update asks of the stack that its release comes from: pure. */
 import type { Finding } from "@durable-stack/class-lifecycle";
 import type { Manifest } from "../release/manifest.ts";
-import { notServed, type Served, soaking } from "../release/served.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { isOverridden } from "./decide.ts";
+import { notServed, type Served, soaking } from "./served.ts";
 
 /** What the stack `from` serves, and since when to everybody. */
 export interface Observed {

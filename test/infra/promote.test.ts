@@ -11,9 +11,9 @@ import {
   type Source,
 } from "../../infra/promote/decide.ts";
 import { gather } from "../../infra/promote/gather.ts";
+import { servedSince } from "../../infra/promote/served.ts";
 import { ofSource } from "../../infra/promote/source.ts";
 import { Api } from "../../infra/provider/api.ts";
-import { servedSince } from "../../infra/release/served.ts";
 import type { Blind } from "../../infra/smoke/reason.ts";
 import { isTokenRefused } from "../../infra/smoke/verdict.ts";
 import { openStack } from "../../infra/stack/open.ts";

@@ -1,6 +1,6 @@
 /** Whether a stack serves a release: pure. */
 import type { Finding } from "@durable-stack/class-lifecycle";
-import { type Manifest, shortDigest } from "./manifest.ts";
+import { type Manifest, shortDigest } from "../release/manifest.ts";
 
 /** A release that a stack serves. */
 export interface Served {

@@ -8,10 +8,10 @@ import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { sourceReads } from "../plan/provider-reads.ts";
-import { promotedFrom } from "../promote/guard.ts";
+import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { isUserError } from "../stack/user-error.ts";
-import type { Release } from "./read.ts";
+import { promotedFrom } from "./guard.ts";
 import { servedOf } from "./served.ts";
 
 type Promotion = Pick<PublicSettings, "promotesFrom" | "soakMinutes" | "promotionOverride">;
