@@ -45,7 +45,8 @@ export class History {
     const keep = document.createElement("button");
     keep.textContent = "Keep a version";
     this.#slide = element("label", "time", this.#when, this.#slider);
-    this.controls = [element("label", "grow", "Name of a version", this.#name), keep, this.#slide, this.#restore];
+    const named = element("div", "line", element("label", "grow", "Name of a version", this.#name), keep);
+    this.controls = [named, this.#slide, this.#restore];
     this.#reset();
   }
 

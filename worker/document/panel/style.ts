@@ -15,7 +15,8 @@ const RULES = `
   background: var(--mark); color: #14171a; font: 600 0.6875rem / 1.3 var(--text); white-space: nowrap;
 }
 .paper[data-past] textarea { color: var(--dim); }
-#document .grow { flex-basis: 9rem; }
+.controls .line { display: flex; flex: 1 1 18rem; gap: 0.6rem; align-items: flex-end; }
+.line button { flex: none; }
 .controls .time { flex: 1 1 12rem; }
 .time input { padding: 0; accent-color: var(--accent); }
 .time[hidden] { display: none; }
