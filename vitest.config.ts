@@ -9,6 +9,12 @@ declare module "vitest" {
   }
 }
 
+/** What a suite in the gate is repeated with; undefined: each run tries something else (test/properties.ts). */
+const propertySeed = process.env.PROPERTY_SEED === undefined ? undefined : Number(process.env.PROPERTY_SEED);
+
+/** How long `expect.poll` asks: a busy machine takes longer than the second that is usual. */
+const PATIENT = { poll: { timeout: 10_000 } };
+
 /**
  * The patterns' behaviour is tested on an open stack, with the article's calls; who may do what on any other is
  * test/worker/access.test.ts.
@@ -54,7 +60,14 @@ export default defineConfig({
     projects: [
       {
         plugins: [workerd()],
-        test: { name: "worker", include: ["test/**/worker/*.test.ts"], exclude: [CHAOS], testTimeout: 60_000 },
+        test: {
+          name: "worker",
+          include: ["test/**/worker/*.test.ts"],
+          exclude: [CHAOS],
+          testTimeout: 60_000,
+          expect: PATIENT,
+          provide: { propertySeed },
+        },
       },
       {
         // Faults at random, replayable: CHAOS_SEED and CHAOS_OPERATIONS (npm run test:chaos).
@@ -83,6 +96,8 @@ export default defineConfig({
           // Some build a release or two, on a machine that runs the other suites beside.
           testTimeout: 90_000,
           hookTimeout: 60_000,
+          expect: PATIENT,
+          provide: { propertySeed },
         },
       },
       {
@@ -91,6 +106,7 @@ export default defineConfig({
           include: ["test/local/**/*.test.ts", "packages/local-account/test/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 120_000,
+          expect: PATIENT,
         },
       },
       {
@@ -100,6 +116,7 @@ export default defineConfig({
           include: ["test/account/**/*.test.ts", "packages/local-account/test/long/**/*.test.ts"],
           testTimeout: 300_000,
           hookTimeout: 120_000,
+          expect: PATIENT,
         },
       },
       {
@@ -143,9 +160,23 @@ export default defineConfig({
           testTimeout: 90_000,
         },
       },
-      { test: { name: "engine", include: ["test/engine/**/*.test.ts"], testTimeout: 300_000, hookTimeout: 600_000 } },
       {
-        test: { name: "wrangler", include: ["test/wrangler/**/*.test.ts"], testTimeout: 180_000, hookTimeout: 120_000 },
+        test: {
+          name: "engine",
+          include: ["test/engine/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+          expect: PATIENT,
+        },
+      },
+      {
+        test: {
+          name: "wrangler",
+          include: ["test/wrangler/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          expect: PATIENT,
+        },
       },
       {
         test: {

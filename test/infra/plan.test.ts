@@ -15,8 +15,8 @@ import {
 } from "@durable-stack/class-lifecycle";
 import type { ExportEntry, Namespace } from "@durable-stack/local-account/rules";
 import { reconcile } from "@durable-stack/local-account/rules";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fc } from "../properties.ts";
 
 const steps = history()
   .step("0001-create", (classes) => classes.create("A").create("Old"))

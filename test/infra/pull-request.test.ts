@@ -1,7 +1,6 @@
 /** What a pull request is told, and what of strangers' text and files may reach it. */
 
 import type { Migration } from "@durable-stack/class-lifecycle";
-import fc from "fast-check";
 import { zipSync } from "fflate";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
@@ -23,6 +22,7 @@ import { stackFile } from "../../infra/pull-request/stack-file.ts";
 import { toldTo } from "../../infra/pull-request/stack-name.ts";
 import { decide, type Listed, type Pull } from "../../infra/pull-request/stale.ts";
 import { parsePublicSettings } from "../../infra/stack/config.ts";
+import { fc } from "../properties.ts";
 
 const side = (digit: string) => ({ digest: digit.repeat(64), step: "0001-first", bytes: 204_800, compressed: 51_200 });
 const FACTS: Facts = {

@@ -1,6 +1,5 @@
 /** Changes of the region table that hide existing objects: found, named, and allowed only by name. */
 import { isError } from "@durable-stack/class-lifecycle";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { namePrefix } from "../../contract/regions.ts";
 import {
@@ -10,6 +9,7 @@ import {
   regionFindings,
   sharedRegionFindings,
 } from "../../infra/plan/regions.ts";
+import { fc } from "../properties.ts";
 
 const table = (more: Partial<RegionTable> = {}): RegionTable => ({
   environmentPrefix: "prd-",

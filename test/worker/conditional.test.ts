@@ -1,7 +1,7 @@
 /** Conditional and partial requests by RFC 9110, with any headers. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decide } from "../../worker/http/conditional.ts";
+import { fc } from "../properties.ts";
 
 const file = { etag: '"a1"', size: 10 };
 const asked = (headers: Record<string, string>) => decide(new Headers(headers), file);

@@ -1,8 +1,8 @@
 /** Names of objects: property tests, and the answers to HTTP callers with invalid ids. */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Regions } from "../../contract/regions.ts";
 import { formatId, MAX_ID_BYTES, nearestRegion, objectName, parseId } from "../../worker/objects/names.ts";
+import { fc } from "../properties.ts";
 import { unique } from "./helpers.ts";
 import { callSample } from "./sample.ts";
 

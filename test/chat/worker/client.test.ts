@@ -1,8 +1,8 @@
 /** The browser's client against the real room: no cut loses, doubles or reorders a message. */
 import { evictDurableObject } from "cloudflare:test";
-import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ChatClient, type ChatEvent, type Connect, type Outgoing } from "../../../worker/chat/panel/client.ts";
+import { fc } from "../../properties.ts";
 import { fill, join, lineTo, newRoom, roomObject } from "./support.ts";
 
 /** Cuts a connection after so many frames, counted in both directions, and the next one after so many more. */

@@ -1,9 +1,9 @@
 /** The chat room over HTTP: pages of the history, and attachments from upload to deletion. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { History } from "../../../worker/chat/history.ts";
+import { fc } from "../../properties.ts";
 import { call, fetchApp } from "../../worker/helpers.ts";
 import { fill, join, type Member, newRoom, roomObject, stays } from "./support.ts";
 

@@ -1,7 +1,6 @@
 /** The chat room over its WebSockets: order, resume, presence and limits, through hibernation and crashes. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { History } from "../../../worker/chat/history.ts";
 import { joinRequest } from "../../../worker/chat/joining.ts";
@@ -9,6 +8,7 @@ import type { Message } from "../../../worker/chat/protocol.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { Sent } from "../../../worker/chat/sent.ts";
 import { openSockets } from "../../../worker/objects/sockets.ts";
+import { fc } from "../../properties.ts";
 import { fetchApp } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";

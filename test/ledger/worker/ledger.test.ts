@@ -1,7 +1,6 @@
 /** The ledger over HTTP: money is conserved, nothing happens twice, and the books add up. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { newApiKey, storedAt } from "../../../contract/api-keys.ts";
@@ -9,6 +8,7 @@ import { Auditor } from "../../../worker/ledger/audit.ts";
 import { NEW_ACCOUNT, OUTSIDE } from "../../../worker/ledger/rules.ts";
 import { heard } from "../../../worker/ledger/told.ts";
 import { patterns } from "../../../worker/patterns.ts";
+import { fc } from "../../properties.ts";
 import { ADMIN, type Answer, call, unique } from "../../worker/helpers.ts";
 import { countRows, fewestRows } from "../../worker/rows.ts";
 import { ask } from "../../worker/tries.ts";

@@ -1,5 +1,4 @@
 /** The arithmetic of the token bucket, with random sequences (fast-check). */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   adapt,
@@ -17,6 +16,7 @@ import {
   type Written,
   waitFor,
 } from "../../../worker/objects/bucket.ts";
+import { fc } from "../../properties.ts";
 
 const START = 1_800_000_000_000;
 const policies: fc.Arbitrary<Policy> = fc.record({

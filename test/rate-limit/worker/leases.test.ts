@@ -1,12 +1,12 @@
 /** Leases: isolates with clocks of their own, and the bucket's object, beside an ideal bucket. */
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Policy } from "../../../worker/objects/bucket.ts";
 import { HOLD_MS, LEASE_MS } from "../../../worker/rate-limit/holds.ts";
 import { Leases } from "../../../worker/rate-limit/leases.ts";
 import type { Verdict } from "../../../worker/rate-limit/verdict.ts";
+import { fc } from "../../properties.ts";
 import { countRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
 

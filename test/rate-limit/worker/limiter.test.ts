@@ -1,9 +1,9 @@
 /** The bucket's object: exact under concurrency, evictions, crashes and alarms, and cheap. */
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { packed, unpacked } from "../../../worker/rate-limit/verdict.ts";
+import { fc } from "../../properties.ts";
 import { countRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
 

@@ -1,13 +1,13 @@
 /** The list of a user's sessions: its limit, its content, and that all of them end, also after crashes. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { BEGIN_WITHIN_MS } from "../../../worker/session/of-user.ts";
 import { placeOfUser, SessionDO } from "../../../worker/session/session.ts";
 import { placeOfToken } from "../../../worker/session/token.ts";
 import { stackOf } from "../../../worker/stack.ts";
+import { fc } from "../../properties.ts";
 import { ADMIN, type Call, call, unique } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { BEGUN } from "../cost.ts";

@@ -1,7 +1,6 @@
 /** Sessions over HTTP: who may begin one, how long it lives, and that it leaves nothing behind. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
-import fc from "fast-check";
 import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sqlOf } from "../../../worker/objects/steps.ts";
@@ -9,6 +8,7 @@ import { begin, isOver, TOUCH_STEP_MS, touch } from "../../../worker/session/lif
 import { schema } from "../../../worker/session/schema.ts";
 import { placeOfToken } from "../../../worker/session/token.ts";
 import { stackOf } from "../../../worker/stack.ts";
+import { fc } from "../../properties.ts";
 import { ADMIN, call } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { BEGUN, cost } from "../cost.ts";
