@@ -45,7 +45,7 @@ describe("a session's WebSockets", () => {
       (_: string, userId: string) => ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN }),
     ],
     ["is rotated", (token: string) => ask("/session/rotate", { method: "POST", headers: bearer(token) })],
-  ])("close within a second when it %s, in every room; others stay", async (_, end) => {
+  ])("close at once when it %s, in every room; others stay", async (_, end) => {
     const userId = unique();
     const [token, bens] = [await logIn(userId), await logIn(unique())];
     const rooms = [unique(), unique()];
@@ -54,7 +54,8 @@ describe("a session's WebSockets", () => {
     const since = performance.now();
     await end(token, userId);
     expect(await Promise.all(sockets.map(({ closed }) => closed))).toEqual([1_008, 1_008]);
-    expect(performance.now() - since).toBeLessThan(1_000);
+    // It takes milliseconds; a room that had to ask by itself would take a minute.
+    expect(performance.now() - since).toBeLessThan(5_000);
     expect(other.webSocket.readyState).toBe(WebSocket.OPEN);
     other.webSocket.close();
   });
