@@ -28,15 +28,18 @@ beforeAll(async () => {
 });
 afterAll(() => pipeline?.close());
 
-/** A release whose callers wait so many milliseconds, and fail in a share of the requests. Smoke tests see neither. */
+/**
+ * A release whose callers wait so many milliseconds. `failing`: every so many of their requests, one fails. Smoke tests
+ * see neither.
+ */
 function release(name: string, milliseconds: number, failing = 0) {
   const work = `async (c) => {
   if (c.req.query("caller") !== undefined) {
     await scheduler.wait(${milliseconds});
-    if (Math.random() < ${failing}) throw new Error("bad");
+    ${failing > 0 ? `if (++asked % ${failing} === 0) throw new Error("bad");` : ""}
   }
 `;
-  pipeline.two.copy.write(HEALTH, original.replace("(c) => {\n", work));
+  pipeline.two.copy.write(HEALTH, `${original.replace("(c) => {\n", work)}\nlet asked = 0;\n`);
   return pipeline.push(name);
 }
 
@@ -47,7 +50,7 @@ const promote = (run: ReleaseRun, options?: Parameters<ReleaseRun["job"]>[1]) =>
   );
 
 it.each([
-  ["errors in three of a hundred requests", USUAL, 0.03, /Worse: errors: [\d.]+ % of [\d,]+ requests/],
+  ["errors in one of twenty requests", USUAL, 20, /Worse: errors: [\d.]+ % of [\d,]+ requests/],
   ["three times as long an answer", 3 * USUAL, 0, /Worse: 50 % of its requests take up to \d+ ms/],
 ])("turns back at %s, says so, and never takes this release again", async (name, milliseconds, failing, worse) => {
   const run = await release(name, milliseconds, failing);
