@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import { connect, createServer as createWire } from "node:net";
 import { join } from "node:path";
 import { runningAccount } from "@durable-stack/local-account/address";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { underTraffic } from "../callers.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
@@ -15,13 +15,15 @@ import { started } from "./started.ts";
 
 /** Where requests go; they are as slow as a Worker that does some work. */
 const HEALTH = "worker/http/health.ts";
+/** Milliseconds of a release that is well: far more than a busy machine adds to them. */
+const USUAL = 100;
 const STEPS = [
   { percent: 0, smoke: true },
   { percent: 50, minutes: 0.25 },
   { percent: 100, smoke: true },
 ];
 /** Together they ask some 100 times a second: enough for an analysis, and the processor is not theirs alone. */
-const CALLERS = 4;
+const CALLERS = 16;
 
 let project: ProjectCopy;
 let terminal: Terminal;
@@ -33,7 +35,7 @@ beforeAll(async () => {
   project.commit("v1");
   const settings = `  rolloutSteps: ${JSON.stringify(STEPS)}\n  rolloutAnalysis: { minRequests: 300, patienceMinutes: 0.1 }\n`;
   project.write("Pulumi.local.yaml", project.read("Pulumi.local.yaml") + settings);
-  await build(20);
+  await build(USUAL);
   ({ terminal, port } = await started(project));
 });
 afterAll(async () => {
@@ -112,12 +114,19 @@ async function wireTo(tell: (text: string) => Promise<"cut" | undefined>) {
   return { url: `http://127.0.0.1:${address.port}`, [Symbol.asyncDispose]: async () => void server.close() };
 }
 
+/** A run in another terminal. It ends with the test, whatever became of that. */
+function running(command: string): Terminal {
+  const run = new Terminal(project.start(command, { detached: true }));
+  onTestFinished(() => run.stop());
+  return run;
+}
+
 const rollout = (words: string) => project.run(`npm run -s rollout -- ${words} --stack local`);
 const serving = async () => (await rollout("status")).text;
 
 describe("a rollout", () => {
   it("of a good release goes through all steps, and the next update changes nothing", async () => {
-    await build(20, { name: "as good" });
+    await build(USUAL, { name: "as good" });
     // The first look is answered before the rollout begins; then the logs of both versions fail, and of one again.
     await setFaults("POST */telemetry/query 503 nth=2 times=3");
     const { code, text } = await underLoad(() => rollout("run"));
@@ -132,7 +141,7 @@ describe("a rollout", () => {
   });
 
   it("of one that fails in one of twenty requests goes back by itself, and the stack refuses it", async () => {
-    await build(20, { failing: 20 });
+    await build(USUAL, { failing: 20 });
     const { code, text } = await underLoad(() => rollout("run"));
     expect(text).toMatch(/Worse: errors: [\d.]+ % of [\d,]+ requests/);
     expect(code).toBe(3);
@@ -143,13 +152,11 @@ describe("a rollout", () => {
   });
 
   it("of one that takes three times as long goes back by itself", async () => {
-    await build(60);
+    await build(3 * USUAL);
     const text = await underLoad(async () => {
-      const bad = new Terminal(
-        project.start("node infra/commands/rollout.ts run --stack local || echo ended with $?", { detached: true }),
-      );
+      const bad = running("node infra/commands/rollout.ts run --stack local || echo ended with $?");
       await bad.printed((said) => /\n50 %\n/.test(said));
-      await build(20, { name: "built meanwhile" });
+      await build(USUAL, { name: "built meanwhile" });
       return bad.printed(() => false);
     });
     const digest = /Release (\w+) of/.exec(text)?.[1] ?? "none";
@@ -162,10 +169,8 @@ describe("a rollout", () => {
   });
 
   it("that was killed goes on where the account stands", async () => {
-    await build(20, { name: "killed" });
-    const killed = new Terminal(
-      project.start("exec node infra/commands/rollout.ts run --stack local", { detached: true }),
-    );
+    await build(USUAL, { name: "killed" });
+    const killed = running("exec node infra/commands/rollout.ts run --stack local");
     await killed.printed((text) => /\n50 %\n/.test(text));
     await killed.stop();
     expect(killed.text).toContain("The traffic stays as it is");
@@ -192,10 +197,8 @@ describe("a rollout whose traffic something else changes", { tags: ["nightly"] }
   afterEach(() => rollout("abandon --yes"));
 
   it("stops, while it watches", async () => {
-    await build(20, { name: "watched" });
-    const run = new Terminal(
-      project.start("exec node infra/commands/rollout.ts run --stack local", { detached: true }),
-    );
+    await build(USUAL, { name: "watched" });
+    const run = running("exec node infra/commands/rollout.ts run --stack local");
     await run.printed((said) => /\n50 %\n/.test(said));
     expect(await rollout("set 20 --yes")).toMatchObject({ code: 0 });
     expect(await run.printed(() => false)).toMatch(
@@ -205,7 +208,7 @@ describe("a rollout whose traffic something else changes", { tags: ["nightly"] }
   });
 
   it("stops before its next step", async () => {
-    await build(20, { name: "moved" });
+    await build(USUAL, { name: "moved" });
     let stable: string | undefined;
     let moving: Promise<unknown> | undefined;
     await using wire = await wireTo(async (text) => {
@@ -231,7 +234,7 @@ describe("a rollout without traffic", () => {
   afterEach(() => rollout("abandon --yes"));
 
   it("stops where it is, because nothing is known", async () => {
-    await build(20, { name: "nobody asks" });
+    await build(USUAL, { name: "nobody asks" });
     const { code, text } = await rollout("run");
     expect(text).toMatch(/Not enough is known: \d+ requests of the new version/);
     expect(code).toBe(4);
@@ -240,7 +243,7 @@ describe("a rollout without traffic", () => {
 });
 
 it("a trial that was left behind ends with abandon", { tags: ["nightly"] }, async () => {
-  await build(20, { name: "tried" });
+  await build(USUAL, { name: "tried" });
   const file = ".local/Pulumi.local.yaml";
   const before = project.read(file);
   project.write(file, before.replace(/rollout: \d+/, "rollout: 0\n  rolloutTrial: true"));
@@ -251,7 +254,7 @@ it("a trial that was left behind ends with abandon", { tags: ["nightly"] }, asyn
 
 it("a release that its smoke test refuses meets no user", async () => {
   project.replace("worker/page/routes.ts", "/page.css", "/page.sss");
-  await build(20, { name: "without a style" });
+  await build(USUAL, { name: "without a style" });
   const { code, text } = await rollout("run");
   expect(text).toMatch(/0\.01 %[\s\S]*smoke test: \d of \d+ checks failed[\s\S]*Worse: the smoke test failed/);
   expect(code).toBe(3);
@@ -265,7 +268,7 @@ it("a release that has all traffic and fails the last smoke test goes back, howe
   const before = project.read(file);
   const serves = /version (\d+) \(\w+\) 100 %/.exec(await serving())?.[1] ?? "none";
   project.write(file, before.replace(/ {2}rollout: 0\n/, ""));
-  await build(20, { name: "slipped in" });
+  await build(USUAL, { name: "slipped in" });
   expect(await project.run("npm start -- --into .local")).toMatchObject({ code: 0 });
   const { code, text } = await rollout("run");
   expect(text).toMatch(/has all traffic already[\s\S]*checks failed[\s\S]*Worse: the smoke test failed/);
@@ -277,14 +280,14 @@ it("a release that has all traffic and fails the last smoke test goes back, howe
   expect((await rollout("run")).text).toMatch(/refused_release/);
   expect(await serving()).toMatch(new RegExp(`version ${serves} \\(\\w+\\) 100 %; pinned`));
   project.replace("worker/page/routes.ts", "/page.sss", "/page.css");
-  await build(20, { name: "mended" });
+  await build(USUAL, { name: "mended" });
   expect((await rollout("run")).text).toMatch(/this update ends it[\s\S]*50 %/);
   expect(await rollout("abandon --yes")).toMatchObject({ code: 0 });
   project.reset();
 });
 
 it("a setting that is bad goes back, and the release that serves is not refused", { tags: ["nightly"] }, async () => {
-  await build(20, { name: "good, with another setting" });
+  await build(USUAL, { name: "good, with another setting" });
   project.write(
     "Pulumi.local.yaml",
     `${project.read("Pulumi.local.yaml").replace(/^ {2}rolloutSteps:.*\n/m, "")}  rolloutSteps: [{ percent: 0, smoke: true }, { percent: 100 }]\n`,
@@ -329,7 +332,7 @@ describe("a smoke test that can judge nothing", { tags: ["nightly"] }, () => {
 
   it.each(WRONG)("because %s begins no rollout", async (_, words, why) => {
     setSteps("[{ percent: 0, smoke: true }, { percent: 100 }]");
-    await build(20, { name: "not judged" });
+    await build(USUAL, { name: "not judged" });
     await untouched(words, why);
   });
 
