@@ -86,6 +86,20 @@ it.each(["pin: 1", "rollout: 0", 'rollout: "50" # half'])(
   },
 );
 
+it("rotates nothing while versions share the traffic, as where a CI job has left a rollout", async () => {
+  const before = secret();
+  const shares = async () => (await pipeline.two.run("npm run -s rollout -- status --stack staging")).text;
+  const [, newest] = /version (\d+) /.exec(await shares()) ?? [];
+  await pipeline.two.split("staging", { 1: 90, [Number(newest)]: 10 });
+  for (const what of ["rotate", "end", "leaked"] as const) {
+    const { ok, text } = await pipeline.rotate("staging", what);
+    expect([ok, text]).toEqual([false, expect.stringMatching(/a rollout is under way.*abandon --stack staging/)]);
+  }
+  expect(await shares()).toMatch(/version 1 \(\w+\) 90 %/);
+  await pipeline.two.move("staging", Number(newest));
+  expect([secret(), await works(secret())]).toEqual([before, true]);
+});
+
 it("keeps the secret as it was where what serves does not take the new token", async () => {
   const before = secret();
   // A spelling that the step before does not see.

@@ -134,12 +134,19 @@ export class TwoAccounts {
   }
 
   /** Sends all of a stack's traffic to a version by its number, like somebody in the dashboard. */
-  async move(stack: Stack, number: number): Promise<void> {
+  move(stack: Stack, number: number): Promise<void> {
+    return this.split(stack, { [number]: 100 });
+  }
+
+  /** Splits a stack's traffic among versions by their numbers, in per cent, as a rollout that was left does. */
+  async split(stack: Stack, shares: Readonly<Record<number, number>>): Promise<void> {
     const running = this.#accounts.get(stack);
     if (!running) throw new Error(`${stack} does not run`);
     const [account, worker] = [new TestAccount(running), `durable-stack-${stack}`];
     const versions = v.parse(Versions, await account.call("get", `/workers/workers/${worker}/versions`));
-    await account.split(worker, { [versions.find((version) => version.number === number)?.id ?? ""]: 100 });
+    const idOf = (number: string) => versions.find((version) => version.number === Number(number))?.id ?? "";
+    const byId = Object.entries(shares).map(([number, share]) => [idOf(number), share]);
+    await account.split(worker, Object.fromEntries(byId), "?force=true");
   }
 
   async close(): Promise<void> {
