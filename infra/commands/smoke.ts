@@ -37,7 +37,11 @@ const command: Command = program
     "tries what only the admin may do, too (default: $ADMIN_TOKEN, or the local account's)",
   )
   .option("--digest <sha256>", "the release that has to be served", sha256)
-  .option("--wait <seconds>", "how long that release may take to be served (default: 30)", wholeNumber(0, 600))
+  .option(
+    "--wait <seconds>",
+    "how long that release may take to be served (default: 30), and a new admin token to be taken (default: 0)",
+    wholeNumber(0, 600),
+  )
   .option("--json", "prints the checks as JSON")
   .action(run);
 await runCommand(command);

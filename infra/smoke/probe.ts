@@ -7,7 +7,10 @@ export interface SmokeOptions {
   adminToken?: string | undefined;
   /** The release that has to be served, by its digest. */
   digest?: string | undefined;
-  /** How long that release may take to be served everywhere. */
+  /**
+   * How long that release may take to be served everywhere. Only where it is given, a version that takes the admin token
+   * may take as long, too.
+   */
   waitSeconds?: number;
   /** Sent with every call, WebSockets included. */
   headers?: Readonly<Record<string, string>>;

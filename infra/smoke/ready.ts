@@ -81,6 +81,15 @@ export async function readiness(url: URL, options: ReadyOptions): Promise<Readin
   );
 }
 
+/** Waits while the admin token is refused: a version that takes a new one may not be everywhere yet. */
+export async function tokenTaken(client: Client, adminToken: string, patienceMs: number): Promise<void> {
+  const names = { url: "", adminToken: "" };
+  await watched(
+    () => tryToken(client, adminToken, names),
+    (seen, elapsedMs) => seen.isReady || seen.because !== "token refused" || elapsedMs >= patienceMs,
+  );
+}
+
 /** Whether anything answers GET /health at `url`, however. */
 export async function isAnswered(url: URL, patienceMs = PATIENCE.answerMs): Promise<boolean> {
   const client = new Client(url);

@@ -2,11 +2,15 @@
 import type { Answer } from "./client.ts";
 import { equal, holds, member, status } from "./expect.ts";
 import type { Subject } from "./probe.ts";
+import { tokenTaken } from "./ready.ts";
 import { EVERYWHERE_MS, watched } from "./watched.ts";
 
-/** `/health` says which release this is: the one that was asked for, where one was. */
+/**
+ * `/health` says which release this is: the one that was asked for, where one was. Where it is to be waited for, so is
+ * the admin token; whether that is taken then, the patterns' checks say.
+ */
 export async function release({ client, options }: Subject): Promise<string> {
-  const { digest, waitSeconds = digest === undefined ? 0 : EVERYWHERE_MS / 1_000 } = options;
+  const { adminToken, digest, waitSeconds = digest === undefined ? 0 : EVERYWHERE_MS / 1_000 } = options;
   const { answer, error } = await watched(
     () =>
       client.call("/health").then(
@@ -20,6 +24,9 @@ export async function release({ client, options }: Subject): Promise<string> {
   equal("status", member(health, "status"), "ok");
   const served = member(health, "digest");
   if (digest !== undefined) equal("the digest of the release", served, digest);
+  if (adminToken !== undefined && options.waitSeconds !== undefined) {
+    await tokenTaken(client, adminToken, options.waitSeconds * 1_000);
+  }
   return `${served}, migration ${member(health, "migration")}, environment ${member(health, "environment")}`;
 }
 

@@ -7,6 +7,8 @@ import { Client } from "../../infra/smoke/client.ts";
 import { status } from "../../infra/smoke/expect.ts";
 import { isAnswered, readiness } from "../../infra/smoke/ready.ts";
 import { adviceOn, blindness } from "../../infra/smoke/reason.ts";
+import { release } from "../../infra/smoke/served.ts";
+import { checksOf } from "../../infra/smoke/smoke.ts";
 import { freePort } from "../free-port.ts";
 import { preview } from "./preview.ts";
 
@@ -172,6 +174,30 @@ describe("a smoke test", () => {
     const url = await worker(() => [404, "nothing"]);
     const options = { stack: "production", worker: "w", version: undefined, adminToken: TOKEN, names, patience };
     expect(await readiness(url, options)).toMatchObject({ isReady: true });
+  });
+});
+
+describe("a smoke test that may wait", () => {
+  /** Makes its first check where the token is refused so many times. Returns how often the token was tried. */
+  const tries = async (refused: number, waitSeconds?: number) => {
+    let tried = 0;
+    const url = await worker(({ url: path, headers }) => {
+      if (path === "/health") return [200, { status: "ok", digest: "d", migration: "m", environment: "e" }];
+      if (path?.startsWith("/thing/") && headers.authorization !== undefined && tried++ < refused) return [401, {}];
+      return undefined;
+    });
+    const options = { adminToken: TOKEN, ...(waitSeconds !== undefined && { waitSeconds }) };
+    const [check] = await checksOf([["release", release]], url, options);
+    expect(check).toMatchObject({ ok: true });
+    return tried;
+  };
+
+  it("waits for a version that takes the admin token, which a new one may not yet", async () => {
+    expect(await tries(2, 30)).toBe(3);
+  });
+
+  it("waits no longer than it may, and tries no token where it was not told to wait", async () => {
+    expect([await tries(2, 0), await tries(2)]).toEqual([1, 0]);
   });
 });
 
