@@ -10,7 +10,7 @@ import { join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import type { Migration } from "@durable-stack/class-lifecycle";
-import { hashes } from "@durable-stack/class-lifecycle";
+import { formatLock, hashes, LOCK_FILE } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import { ownMigrations, unloadable } from "../plan/own-migrations.ts";
 import { MANIFEST } from "../release/manifest.ts";
@@ -120,7 +120,7 @@ export class Sides {
     return side(name, release, root);
   }
 
-  /** This checkout's program with another history. */
+  /** This checkout's program with another history, and the lock of that: this one's has steps that it lacks. */
   #programAt(past: readonly Migration[]): string {
     const root = join(this.#dir, `at-${past.at(-1)?.name}`);
     const parts = ["infra", "contract", "worker", "Pulumi.yaml", "package.json", ...stackFiles()];
@@ -128,6 +128,7 @@ export class Sides {
       for (const part of parts) cpSync(join(ROOT, part), join(root, part), { recursive: true });
     });
     writeNamed(join(root, "infra/migrations.ts"), `export const migrations = ${JSON.stringify(past)};\n`);
+    writeNamed(join(root, LOCK_FILE), formatLock(past));
     return root;
   }
 

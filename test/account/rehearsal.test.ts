@@ -1,7 +1,7 @@
 /** The rehearsal, as CI runs it: of releases that keep everything, that delete what they say, and that lose data. */
 import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Migration } from "@durable-stack/class-lifecycle";
+import { formatLock, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { migrations } from "../../infra/migrations.ts";
@@ -56,10 +56,11 @@ function addStep(words: string, change: Migration["changes"][number]): void {
   addStepTo(migrations, words, change);
 }
 
-/** Appends a step to the copy's history, which is `before`. */
+/** Appends a step to the copy's history, which is `before`, and records it, as CI asks. */
 function addStepTo(before: readonly Migration[], words: string, change: Migration["changes"][number]): void {
   const step = { name: nextStepName(before, words), changes: [change] };
   project.write("infra/migrations.ts", withStep(project.read("infra/migrations.ts"), before, step));
+  project.write(LOCK_FILE, formatLock([...before, step]));
 }
 
 /** The file of a pattern's class, as worker/index.ts exports it. */
