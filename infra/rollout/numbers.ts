@@ -2,11 +2,13 @@
  * What Cloudflare counted of a Worker's versions: requests, exceptions and wall time from the GraphQL Analytics API
  * (`workersInvocationsAdaptive`; the token needs Account Analytics: read), and answers with 5xx from the logs that
  * Workers Observability keeps, because an answer is no error to the first (the token needs Workers Observability: read).
+ * Whether it keeps them at all, the Worker's settings say (Workers Scripts: read): without logs, no answer is an error.
  */
 import * as v from "valibot";
 import { type Api, ApiError, at } from "../provider/api.ts";
 import { UserError } from "../stack/user-error.ts";
 import type { Numbers } from "./analysis.ts";
+import { type Logged, logged, Observability } from "./logged.ts";
 import type { Quantiles } from "./statistics.ts";
 
 const SHARES = { P25: 0.25, P50: 0.5, P75: 0.75, P90: 0.9, P99: 0.99 };
@@ -83,21 +85,52 @@ export class MetricsUnread extends UserError {
   }
 }
 
+/** No log of the answers is kept. */
+class Unlogged extends MetricsUnread {}
+
+/** Whether it failed because no log of the answers is kept. */
+export const isUnlogged = (error: unknown): error is UserError => error instanceof Unlogged;
+
 /** Whether a question about the traffic failed for a reason that passes. */
 export const isPassing = (error: unknown): error is UserError =>
   (error instanceof MetricsUnread || error instanceof ApiError) && error.isPassing;
 
-/** What was counted of a version. @throws MetricsUnread where the metrics cannot be read. */
-export async function numbersOf(api: Api, window: Window, versionId: string): Promise<Numbers> {
-  const [{ sum, quantiles }, answers] = await Promise.all([
+/**
+ * What was counted of a version, and how many of its answers were logged. @throws MetricsUnread where the metrics cannot
+ * be read, or no answer is logged.
+ */
+export async function numbersOf(
+  api: Api,
+  window: Window,
+  versionId: string,
+): Promise<Numbers & { readonly logged: Logged }> {
+  const [{ sum, quantiles }, answers, kept] = await Promise.all([
     metricsOf(api, window, versionId),
     failedAnswers(api, window, versionId),
+    loggedOf(api, window),
   ]);
   const wall: Quantiles = Object.entries(SHARES).map(([name, share]) => [
     share,
     (quantiles[`wallTime${name}`] ?? 0) / 1_000,
   ]);
-  return { requests: sum.requests, errors: sum.errors + answers, wall };
+  return { requests: sum.requests, errors: sum.errors + answers, wall, logged: kept };
+}
+
+const Settings = v.object({ observability: Observability });
+const UNCOUNTED = "Answers with 5xx cannot be counted";
+
+/** How many of the Worker's answers are logged now: somebody may have changed that in the dashboard. */
+async function loggedOf(api: Api, { accountId, script }: Window): Promise<Logged> {
+  const path = at`/accounts/${accountId}/workers/scripts/${script}/script-settings`;
+  const answer = v.safeParse(
+    Settings,
+    await asked(UNCOUNTED, "The token needs Workers Scripts: read", () => api.get(path)),
+  );
+  if (!answer.success) throw new MetricsUnread(UNCOUNTED, "the settings are not as documented", false);
+  const kept = logged(answer.output.observability);
+  if (kept.share > 0) return kept;
+  const turnOn = "Turn that on in the dashboard, or in wrangler.jsonc with another release";
+  throw new Unlogged(UNCOUNTED, `no log of ${script} has them, because ${kept.because}. ${turnOn}`, false);
 }
 
 async function metricsOf(api: Api, { accountId, script, from, to }: Window, version: string) {
@@ -138,13 +171,12 @@ async function failedAnswers(api: Api, { accountId, script, from, to }: Window, 
       calculations: [{ operator: "count" }],
     },
   };
-  const what = "Answers with 5xx cannot be counted";
   const path = at`/accounts/${accountId}/workers/observability/telemetry/query`;
   const answer = v.safeParse(
     Counts,
-    await asked(what, "The token needs Workers Observability: read", () => api.post(path, query)),
+    await asked(UNCOUNTED, "The token needs Workers Observability: read", () => api.post(path, query)),
   );
-  if (!answer.success) throw new MetricsUnread(what, "the answer is not as documented", false);
+  if (!answer.success) throw new MetricsUnread(UNCOUNTED, "the answer is not as documented", false);
   return answer.output.calculations[0]?.aggregates.reduce((sum, { value }) => sum + value, 0) ?? 0;
 }
 

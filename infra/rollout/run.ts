@@ -24,6 +24,7 @@ import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
 import { otherAtHand } from "./at-hand.ts";
+import { mustBeCountable } from "./countable.ts";
 import { isPassing, numbersOf, windowOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
 import { goBack, setShare, TrafficTold } from "./share.ts";
@@ -116,9 +117,7 @@ class Rollout {
     // Better to hear now than in the middle that the metrics cannot be read.
     if (steps.some(({ minutes }) => minutes > 0)) {
       const window = windowOf(open.settings, Date.now() - 60_000);
-      await numbersOf(open.api, window, stableOf(preview).versionId).catch((error: unknown) => {
-        if (!isPassing(error)) throw error;
-      });
+      await mustBeCountable(open.api, window, stableOf(preview).versionId, { release: preview.release, say });
     }
     const left = steps.slice(indexAt(steps, shareIn(preview)));
     if (left.some((step) => step.smoke)) await this.#trial.mustJudge(preview);

@@ -1,7 +1,9 @@
 /** What was counted of a version: which failures pass, which are the token's, and which are neither. */
 import { describe, expect, it } from "vitest";
 import { Api } from "../../infra/provider/api.ts";
-import { isPassing, numbersOf } from "../../infra/rollout/numbers.ts";
+import { NO_EXTRAS } from "../../infra/release/extras.ts";
+import { mustBeCountable } from "../../infra/rollout/countable.ts";
+import { isPassing, isUnlogged, numbersOf } from "../../infra/rollout/numbers.ts";
 import { isUserError } from "../../infra/stack/user-error.ts";
 
 const window = { accountId: "0".repeat(32), script: "w", from: 0, to: 60_000 };
@@ -13,15 +15,22 @@ const METRICS = {
 };
 const COUNTS = { success: true, result: { calculations: [{ aggregates: [{ value: 2 }] }] } };
 
-/** Asks an API that gives these answers. `counts` gets its question. */
-async function ask(metrics: () => Response, counts: (question: string) => Response) {
+/** An API that gives these answers. `counts` gets its question. */
+function apiOf(
+  metrics: () => Response,
+  counts: (question: string) => Response,
+  settings: () => Response = () => observing({ enabled: true }),
+): Api {
   const fetch = async (input: string | URL | Request, init?: RequestInit) => {
     const request = new Request(input, init);
+    if (request.url.endsWith("/script-settings")) return settings();
     return request.url.endsWith("/graphql") ? metrics() : counts(await request.text());
   };
-  const api = new Api({ baseUrl: "http://127.0.0.1/client/v4", token: "token" }, { fetch });
-  return numbersOf(api, window, "v-1").catch((error: unknown) => error);
+  return new Api({ baseUrl: "http://127.0.0.1/client/v4", token: "token" }, { fetch });
 }
+const ask = (...answers: Parameters<typeof apiOf>) =>
+  numbersOf(apiOf(...answers), window, "v-1").catch((error: unknown) => error);
+const observing = (observability: unknown) => json({ success: true, result: { observability } });
 const json = (body: unknown, code = 200) => Response.json(body, { status: code });
 const failure = (code: number) => json({ success: false, errors: [{ code: 1, message: "as the test asked" }] }, code);
 const graphql = (message: string) => json({ data: null, errors: [{ message }] });
@@ -68,5 +77,65 @@ describe("what was counted", () => {
     const error = await ask(good.metrics, counts);
     expect([isUserError(error), isPassing(error)]).toEqual([true, passes]);
     expect(String(error)).toMatch(why);
+  });
+
+  it.each([
+    [{ enabled: false }, "observability.enabled is not true"],
+    [{ enabled: true, logs: { enabled: false } }, "observability.logs.enabled is false"],
+    [{ enabled: true, logs: { enabled: true, invocation_logs: false } }, "observability.logs.invocation_logs is false"],
+    [{ enabled: true, logs: { enabled: true, persist: false } }, "observability.logs.persist is false"],
+    [{ enabled: true, head_sampling_rate: 0 }, "observability.head_sampling_rate is 0"],
+  ])("is not taken for no error where no answer is logged: %j", async (observability, why) => {
+    const error = await ask(good.metrics, good.counts, () => observing(observability));
+    expect([isUserError(error), isPassing(error), isUnlogged(error)]).toEqual([true, false, true]);
+    expect(String(error)).toContain(`Answers with 5xx cannot be counted: no log of w has them, because ${why}.`);
+  });
+
+  it.each([
+    [{ enabled: true }, 1],
+    [{ enabled: false, logs: { enabled: true } }, 1],
+    [{ enabled: true, head_sampling_rate: 0.5 }, 0.5],
+    [{ enabled: true, head_sampling_rate: 0.5, logs: { enabled: true, head_sampling_rate: 1 } }, 1],
+  ])("says how many answers are logged: %j", async (observability, share) => {
+    const numbers = await ask(good.metrics, good.counts, () => observing(observability));
+    expect(numbers).toMatchObject({ errors: 3, logged: { share } });
+  });
+});
+
+describe("before a rollout", () => {
+  const begin = async (live: unknown, observability?: (typeof NO_EXTRAS)["observability"]) => {
+    const said: string[] = [];
+    const release = observability ? { extras: { ...NO_EXTRAS, observability } } : {};
+    const api = apiOf(good.metrics, good.counts, () => observing(live));
+    const options = { release, say: (line: string) => void said.push(line) };
+    const failure = await mustBeCountable(api, window, "v-1", options).catch((error: unknown) => error);
+    return { said: said.join("\n"), failure };
+  };
+
+  it("nothing is said where every answer is logged", async () => {
+    expect(await begin({ enabled: true })).toEqual({ said: "", failure: undefined });
+  });
+
+  it("a release that turns the logs off is refused, because all that failed would look well", async () => {
+    const { failure } = await begin({ enabled: true }, { enabled: true, logs: { invocation_logs: false } });
+    expect(isUserError(failure)).toBe(true);
+    expect(String(failure)).toMatch(/in wrangler\.jsonc observability\.logs\.invocation_logs is false.*rolloutSteps/);
+  });
+
+  it("it is said that the logs are off now, and that is no obstacle: this release may turn them on", async () => {
+    const { said, failure } = await begin({ enabled: false });
+    expect([said, failure]).toEqual([
+      expect.stringMatching(/^Warning: .*observability\.enabled is not true/),
+      undefined,
+    ]);
+  });
+
+  it.each([
+    [{ enabled: true, head_sampling_rate: 0.1 }, undefined],
+    [{ enabled: true }, { enabled: true, head_sampling_rate: 0.1 }],
+  ])("it is said that only some answers are counted: live %j, release %j", async (observability, own) => {
+    const { said, failure } = await begin(observability, own);
+    expect(failure).toBeUndefined();
+    expect(said).toMatch(/^Warning: observability\.head_sampling_rate is 0\.1, .* only 10 % are counted/);
   });
 });

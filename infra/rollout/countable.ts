@@ -1,0 +1,36 @@
+/** Whether two versions can be compared at all: it is better heard before a rollout than in its middle. */
+import type { Api } from "../provider/api.ts";
+import type { Release } from "../release/read.ts";
+import { UserError } from "../stack/user-error.ts";
+import { type Logged, logged } from "./logged.ts";
+import { isPassing, isUnlogged, numbersOf, type Window } from "./numbers.ts";
+
+/**
+ * Says what will be missing in the numbers. The first step gives the Worker the settings of `release`, so that what is off
+ * by now may be on then. @throws UserError where errors could not be counted.
+ */
+export async function mustBeCountable(
+  api: Api,
+  window: Window,
+  stable: string,
+  { release, say }: { readonly release: Pick<Release, "extras">; readonly say: (line: string) => void },
+): Promise<void> {
+  const after = logged(release.extras?.observability ?? { enabled: true });
+  if (after.share === 0) {
+    throw new UserError(
+      `The steps of this rollout are judged by answers with 5xx, too, and with this release they cannot be counted: in wrangler.jsonc ${after.because}, so no log of them is kept. Turn that on and build again, or take \`minutes\` out of the stack's rolloutSteps.`,
+    );
+  }
+  try {
+    const { logged: now } = await numbersOf(api, window, stable);
+    const least = now.share < after.share ? now : after;
+    if (least.share < 1) say(sampled(least));
+  } catch (error) {
+    if (isPassing(error)) return;
+    if (!isUnlogged(error)) throw error;
+    say(`Warning: ${error.message} The first step turns it on if it was off with the release before.`);
+  }
+}
+
+const sampled = ({ share, because }: Logged) =>
+  `Warning: ${because}, so of answers with 5xx only ${Number((share * 100).toPrecision(2))} % are counted, and a release that fails may pass for one that does not. Let every request be logged while it is rolled out.`;
