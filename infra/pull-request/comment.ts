@@ -119,7 +119,7 @@ const settingParts = ({ settings, program }: Facts): readonly Part[] => [
   ...(program.length === 0
     ? []
     : [
-        "**Files of the Pulumi program that change.** What they declare is told by `npm run preview`, and by no plan below.",
+        "**Files of the program that change.** What they declare is told by `npm run preview`, and what they guard by their diff alone: no plan below tells it.",
         { fenced: program.join("\n") },
       ]),
 ];

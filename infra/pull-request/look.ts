@@ -56,7 +56,7 @@ export async function look({ sides, base, release, dir, objects, onProgress }: L
     after: sizes(after.release),
     history: findings(after.migrations),
     settings: changed(base, SETTINGS),
-    program: changed(base, PROGRAM),
+    program: changed(base, [...PROGRAM, ...PASSED]),
   };
   if (before instanceof SideError) {
     return {
@@ -100,19 +100,29 @@ function findings(migrations: readonly Migration[]): string[] {
   return [...lint(migrations), ...checkLock(migrations, lock)].map(describe);
 }
 
-/** Files that decide what is declared, beside the release: its digest says nothing of them. */
-const PROGRAM = [
-  ...["index.ts", "durable-worker.ts", "storage.ts", "edge.ts", "plan", "stack"].map((name) => `infra/${name}`),
-  // The versions of Pulumi's packages.
+/** Folders and files that decide what is declared, or whether it may be, beside the release: its digest says nothing of them. */
+export const PROGRAM = [
+  "infra",
+  "contract",
+  "packages/class-lifecycle/src",
+  // Where a rehearsal is held.
+  "packages/local-account/src",
+  ".github/workflows",
+  // What commands stand for, and the versions of packages.
+  "package.json",
   "package-lock.json",
 ];
+/** What a release must pass, pattern by pattern. */
+const PASSED = ["test/*/smoke.ts", "test/*/rehearsal.ts"];
+/** How many are named. */
+const MOST_FILES = 500;
 const SETTINGS = ["Pulumi.yaml", "Pulumi.*.yaml"];
 
 /** Which of these files are not as the base has them. Their names are somebody's text. */
 function changed(base: string, paths: readonly string[]): string[] {
   const args = ["diff", "--name-only", "-z", base, "--", ...paths];
   const names = execFileSync("git", args, { cwd: ROOT, encoding: "utf8" }).split("\0").filter(Boolean);
-  return names.map((name) => name.replaceAll(/[^\w./-]/g, "_").slice(-100));
+  return names.slice(0, MOST_FILES).map((name) => name.replaceAll(/[^\w./-]/g, "_").slice(-100));
 }
 
 type Rehearsed = Pick<LookOptions, "dir" | "objects" | "onProgress">;

@@ -1,6 +1,7 @@
 /** What a pull request is told, and what of strangers' text and files may reach it. */
 
 import type { Migration } from "@durable-stack/class-lifecycle";
+import { build } from "esbuild";
 import { zipSync } from "fflate";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
@@ -16,11 +17,13 @@ import {
   stackComment,
 } from "../../infra/pull-request/comment.ts";
 import { Facts, type StackPlan } from "../../infra/pull-request/found.ts";
+import { PROGRAM } from "../../infra/pull-request/look.ts";
 import { COMMENT_LIMIT, fence, joined } from "../../infra/pull-request/markdown.ts";
 import { BOT, findOurs } from "../../infra/pull-request/post.ts";
 import { stackFile } from "../../infra/pull-request/stack-file.ts";
 import { toldTo } from "../../infra/pull-request/stack-name.ts";
 import { decide, type Listed, type Pull } from "../../infra/pull-request/stale.ts";
+import { ROOT } from "../../infra/release/root.ts";
 import { parsePublicSettings } from "../../infra/stack/config.ts";
 import { fc } from "../properties.ts";
 
@@ -110,6 +113,23 @@ describe("the comment", () => {
     expect(text).toContain("my-app-staging: in sync\n```");
     expect(text).toMatch(/has all of it\.$/);
   });
+});
+
+it("a look names every file of the program and of the commands that guard it, other than what the release has", async () => {
+  const { metafile } = await build({
+    absWorkingDir: ROOT,
+    entryPoints: ["infra/index.mjs", "infra/run.mjs", "infra/commands/*.ts"],
+    outdir: "dist",
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    external: ["@pulumi/*", "cloudflare", "esbuild", "miniflare", "wrangler", "workerd"],
+    write: false,
+    metafile: true,
+  });
+  const own = Object.keys(metafile.inputs).filter((file) => !/^(node_modules|worker)\//.test(file));
+  expect(own.length).toBeGreaterThan(100);
+  expect(own.filter((file) => !PROGRAM.some((part) => file === part || file.startsWith(`${part}/`)))).toEqual([]);
 });
 
 describe("the comment on a stack", () => {
