@@ -14,16 +14,18 @@ import { evaluate, isTrue, memberOf } from "../engine/expression.ts";
 
 const DIR = join(ROOT, ".github/workflows");
 
+const Values = v.optional(v.record(v.string(), v.unknown()), {});
 const Step = v.object({
   uses: v.optional(v.string()),
   run: v.optional(v.string()),
-  with: v.optional(v.record(v.string(), v.unknown()), {}),
-  env: v.optional(v.record(v.string(), v.unknown()), {}),
+  with: Values,
+  env: Values,
 });
 const Concurrency = v.object({ group: v.string(), "cancel-in-progress": v.union([v.boolean(), v.string()]) });
 const Job = v.object({
   if: v.optional(v.string()),
   uses: v.optional(v.string()),
+  env: Values,
   environment: v.optional(v.union([v.string(), v.object({ name: v.string() })])),
   concurrency: v.optional(Concurrency),
   permissions: v.optional(v.record(v.string(), v.string())),
@@ -32,6 +34,7 @@ const Job = v.object({
 });
 const Workflow = v.object({
   on: v.record(v.string(), v.unknown()),
+  env: Values,
   permissions: v.record(v.string(), v.string()),
   concurrency: Concurrency,
   jobs: v.record(v.string(), Job),
@@ -66,6 +69,9 @@ function unguarded({ jobs, concurrency }: v.InferOutput<typeof Workflow>): reado
     .map(([name]) => name);
 }
 const mayWrite = ({ permissions = {} }: Job) => Object.values(permissions).includes("write");
+/** Names of variables that hold a secret or a token. */
+const secretsIn = (values: Readonly<Record<string, unknown>>): readonly string[] =>
+  Object.keys(values).filter((name) => /secrets\.|github\.token|GITHUB_TOKEN/.test(String(values[name])));
 const hasSecrets = (job: Job) => job.environment !== undefined || JSON.stringify(job).includes("secrets.");
 
 /** Whether a job starts for a pull request of a fork, with the label that opts in, whatever happened to it. */
@@ -109,6 +115,11 @@ describe.each(files)("$name", ({ name, text }) => {
       }
     },
   );
+  it("gives a secret or a token to the steps that need it, and none to the install scripts of packages", () => {
+    const installing = jobs.flatMap(([, { steps }]) => steps.filter(({ run }) => run?.includes("npm ci")));
+    const wide = [workflow.env, ...jobs.map(([, { env }]) => env), ...installing.map(({ env }) => env)];
+    expect(wide.flatMap(secretsIn)).toEqual([]);
+  });
   it("deploys to a stack one at a time, and cuts no deployment off", () => {
     expect(unguarded(workflow)).toEqual([]);
   });
