@@ -3,7 +3,16 @@
  * and texts of issues, in a folder, and a `gh` that knows as much of them as their lines ask for.
  */
 import { createHash } from "node:crypto";
-import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 const GH = (root: string) => `#!/usr/bin/env bash
@@ -56,6 +65,12 @@ export class ReleaseGitHub {
     const folder = join(this.#root, "runs", String(this.#runs));
     mkdirSync(folder);
     return folder;
+  }
+
+  /** Forgets the artifacts of all runs, as GitHub does after some time. */
+  forgetArtifacts(): void {
+    const runs = join(this.#root, "runs");
+    for (const run of readdirSync(runs)) rmSync(join(runs, run, "release.tar.gz"), { force: true });
   }
 
   attest(file: string): void {

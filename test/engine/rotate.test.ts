@@ -110,6 +110,21 @@ it("keeps the secret as it was where what serves does not take the new token", a
   await pipeline.two.done("git revert --no-edit HEAD");
 });
 
+it("builds the release where its artifact is gone, and takes it only if it is the one that serves", async () => {
+  pipeline.github.forgetArtifacts();
+  const before = secret();
+  const rotated = await pipeline.rotate("staging", "leaked");
+  expect(rotated, rotated.text).toMatchObject({ ok: true });
+  const next = secret();
+  expect([next === before, await works(next), await works(before)]).toEqual([false, true, false]);
+
+  pipeline.two.copy.replace("worker/http/health.ts", 'status: "ok",', 'status: "ok", ...({ more: 1 }),');
+  await pipeline.two.done("git commit -qam other");
+  expect((await pipeline.rotate("staging", "leaked")).text).toContain("this source builds another one");
+  expect([secret(), await works(next)]).toEqual([next, true]);
+  await pipeline.two.done("git revert --no-edit HEAD");
+});
+
 it("rotates nothing where the stack's file has a token of its own, which would go before the secret", async () => {
   const before = secret();
   pipeline.two.copy.replace("Pulumi.staging.yaml", "config:\n", "config:\n  adminToken: a-token-that-is-long-enough\n");

@@ -212,6 +212,20 @@ describe("the search for a release by its digest", () => {
     expect(searches("drift.yml")).toEqual(searches("rotate.yml"));
   });
 
+  it("is followed by the same build in both, where no run has the artifact any more", () => {
+    const builds = (file: string) => {
+      const { jobs } = v.parse(Workflow, parse(readFileSync(join(DIR, file), "utf8")));
+      return Object.values(jobs).flatMap(({ steps }) => steps.filter(({ run }) => run?.includes("npm run build")));
+    };
+    const [build] = builds("rotate.yml");
+    expect(builds("drift.yml")).toEqual([build]);
+    // The digest of what serves is all that lets it pass, and no secret is beside it.
+    expect(build?.env).toEqual({ GONE: `\${{ steps.artifact.outputs.gone }}` });
+    const programs = { npm: 'echo "$*" >> asked\n[ "$1 $2" = "run build" ]' };
+    const { status, stdout } = onRunner(`export GONE=abc STACK=staging\n${build?.run}\n`, programs);
+    expect([status, stdout]).toEqual([1, expect.stringContaining("this source builds another one")]);
+  });
+
   it("says what GitHub said where the runs cannot be listed, and not that there is no artifact", () => {
     const programs = { gh: "echo 'HTTP 502' >&2\nexit 1" };
     const { status, stdout, stderr } = onRunner(searches("rotate.yml").join("\n"), programs);
