@@ -10,6 +10,8 @@ import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
+import { Analysis, DEFAULT_STEPS, type Step as RolloutStep, Steps } from "../../infra/rollout/steps.ts";
+import { fullKey, readProject } from "../../infra/stack/project.ts";
 import { evaluate, isTrue, memberOf } from "../engine/expression.ts";
 
 const DIR = join(ROOT, ".github/workflows");
@@ -186,6 +188,12 @@ jobs:
   });
 });
 
+/** Minutes that a job takes before and after the steps that are watched: installation, updates, smoke tests. */
+const AROUND_STEPS = 20;
+/** How many minutes a rollout with these steps may take. */
+const minutesOf = (steps: readonly RolloutStep[], patience: number): number =>
+  steps.reduce((sum, { minutes }) => sum + (minutes > 0 ? minutes + patience : 0), AROUND_STEPS);
+
 /** Runs lines in the shell of a runner. `programs`: what stands in for a program, as lines of sh. */
 function onRunner(lines: string, programs: Readonly<Record<string, string>>) {
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-runner-"));
@@ -199,6 +207,35 @@ function onRunner(lines: string, programs: Readonly<Record<string, string>>) {
     rmSync(dir, { recursive: true, force: true });
   }
 }
+
+describe("production's job", () => {
+  const { jobs } = v.parse(Workflow, parse(readFileSync(join(DIR, "release.yml"), "utf8")));
+  const job = jobs.production;
+  const minutes = job?.["timeout-minutes"] ?? 0;
+
+  it("has time for the steps of its rollout, as the settings of production are, and is logged in as long", () => {
+    const read = (key: string): unknown => {
+      const { name, config } = readProject(ROOT, "production");
+      const text = config[fullKey(name, key)];
+      return text === undefined ? undefined : JSON.parse(text);
+    };
+    const steps = v.parse(v.optional(Steps, [...DEFAULT_STEPS]), read("rolloutSteps"));
+    const { patienceMinutes } = v.parse(v.optional(Analysis, {}), read("rolloutAnalysis"));
+    const needs = minutesOf(steps, patienceMinutes);
+    expect(
+      needs,
+      `rolloutSteps in Pulumi.production.yaml may take ${needs} minutes: set timeout-minutes of the job production in release.yml to no less (docs/promote.md)`,
+    ).toBeLessThanOrEqual(minutes);
+    const [, hours] = /--oidc-expiration (\d+)h/.exec(job?.steps.map(({ run }) => run ?? "").join("\n") ?? "") ?? [];
+    expect(Number(hours) * 60, "the login ends before the job may (--oidc-expiration)").toBeGreaterThanOrEqual(minutes);
+  });
+
+  it("has too little for steps that are longer, and it counts how long they may wait for requests", () => {
+    expect(minutesOf([...DEFAULT_STEPS], 30)).toBe(20 + 2 * 30 + AROUND_STEPS);
+    const slow = v.parse(Steps, [{ percent: 10, minutes: 120 }, { percent: 100 }]);
+    expect(minutesOf(slow, 0)).toBeGreaterThan(minutes);
+  });
+});
 
 describe("the search for a release by its digest", () => {
   const searches = (file: string) => {
