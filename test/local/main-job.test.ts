@@ -106,6 +106,8 @@ describe("npm start", () => {
     const anew = await start(...samePort, "--fresh");
     await kept.isMissing();
     expect(await stop(anew.child)).toBe(0);
+    // Where nothing answers, nothing says that data is missing.
+    await expect(kept.isMissing()).rejects.toThrow("fetch failed");
   });
 
   it("deploys into a folder's running account, which goes on running, and says if none runs", async () => {

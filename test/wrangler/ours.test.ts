@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { smoke } from "../../infra/smoke/smoke.ts";
 import { startChecked } from "../../packages/local-account/test/support.ts";
 import { patterns } from "../../worker/patterns.ts";
-import { isAdmin, keep } from "../kept.ts";
+import { expectAdmin, keep } from "../kept.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { wrangler } from "./wrangler.ts";
 
@@ -38,10 +38,10 @@ it("creates the classes and answers, and a second deploy changes no class and ke
   expect(created.split(", ").sort()).toEqual(patterns.map((facts): string => facts.class).sort());
   expect(first.code).toBe(0);
   // wrangler.jsonc sets no open access, and without a token nobody is the admin: nothing is open by mistake.
-  expect(await isAdmin(where())).not.toBe(true);
+  await expectAdmin(where(), false);
   const secret = await wrangler(account, project.root, ["secret", "put", "ADMIN_TOKEN"], ADMIN_TOKEN);
   expect(secret).toMatchObject({ code: 0 });
-  expect(await isAdmin(where())).not.toBe(false);
+  await expectAdmin(where(), true);
   const kept = await keep(where());
 
   const second = await run("deploy");
