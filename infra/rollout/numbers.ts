@@ -116,7 +116,8 @@ export async function numbersOf(
   return { requests: sum.requests, errors: sum.errors + answers, wall, logged: kept };
 }
 
-const Settings = v.object({ observability: Observability });
+/** A Worker without the setting keeps no logs. */
+const Settings = v.object({ observability: v.nullish(Observability, { enabled: false }) });
 const UNCOUNTED = "Answers with 5xx cannot be counted";
 
 /** How many of the Worker's answers are logged now: somebody may have changed that in the dashboard. */
