@@ -417,8 +417,8 @@ export class ChatRoomDO extends DurableObject<Env> {
     const lookAgain = this.#audience.lookForSilent(now);
     if (lookAgain !== undefined) await this.#upkeep.arm(lookAgain);
     if (this.#book.schema.empty) return this.#leaveNothing();
-    await this.#upkeep.sweep(now, lookAgain !== undefined);
-    await this.#end(now);
+    // Files that R2 does not delete keep the room a while: to end it at once would set the alarm to now, again and again.
+    if (await this.#upkeep.sweep(now, lookAgain !== undefined)) await this.#end(now);
   }
 
   /** Deletes a room that only unknown callers have used, after a long time without use. */

@@ -94,9 +94,9 @@ export class Upkeep {
 
   /**
    * Deletes old messages, and files that nobody needs. `isFrequent`: the alarm comes for another reason, too often to
-   * delete messages each time.
+   * delete messages each time. False if R2 did not delete the files; then the alarm tries again.
    */
-  async sweep(now: number, isFrequent: boolean): Promise<void> {
+  async sweep(now: number, isFrequent: boolean): Promise<boolean> {
     const { book, bucket } = this.#options;
     const agedAt = book.history()?.agedAt() ?? Number.POSITIVE_INFINITY;
     if (now >= agedAt + (isFrequent ? SWEEP_INTERVAL_MS : 0)) this.#deleteAged(now);
@@ -112,6 +112,7 @@ export class Upkeep {
     const due = book.uploads.nextDue(now);
     if (due !== undefined) await this.arm(deleted ? Math.max(due, now) : now + RETRY_DELETE_AFTER_MS);
     await this.#armSweep(now + SWEEP_INTERVAL_MS);
+    return deleted;
   }
 
   /** When the room is deleted if nobody sends a message (ms since the epoch); undefined if it is kept. */

@@ -91,7 +91,7 @@ export class Uploads {
 
   /** Marks all files for deletion. */
   leaveAll(): void {
-    this.#sql.exec("UPDATE uploads SET state = 'leaving'");
+    this.#sql.exec("UPDATE uploads SET state = 'leaving' WHERE state <> 'leaving'");
   }
 
   /** Whether the room has no files, not even one that is being uploaded or deleted. */

@@ -200,6 +200,38 @@ describe("a room that is deleted", () => {
     expect(late.history.map(({ text }) => text)).toEqual(["message 1", "message 2", "message 3", "message 4"]);
   });
 
+  it("waits a minute before each new attempt while R2 fails, and writes no row of its files again", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    await member.say("one", { attachment: await attach(room, member) });
+    member.close();
+    await member.closed;
+    await remove(`/room/${room}`);
+    await runInDurableObject(roomObject(room), async (instance, { storage }) => {
+      const failing = vi.spyOn(Reflect.get(instance, "env").BLOBS, "delete").mockRejectedValue(new Error("R2 is down"));
+      const rowsOf = async (act: () => Promise<unknown>) => {
+        const exec = vi.spyOn(storage.sql, "exec");
+        await act();
+        const rows = exec.mock.results.reduce((sum, { value }) => sum + value.rowsWritten, 0);
+        exec.mockRestore();
+        return rows;
+      };
+      for (let times = 0; times < 3; times++) {
+        await storage.deleteAlarm();
+        expect(await rowsOf(async () => instance.alarm?.())).toBe(0);
+        expect(await storage.getAlarm()).toBe(Date.now() + 60_000);
+        pass(60_000);
+      }
+      failing.mockRestore();
+      if (!(instance instanceof ChatRoomDO)) throw new Error("no room");
+      expect(await rowsOf(() => instance.destroy())).toBe(0);
+    });
+    expect(await blobs(room)).toBe(1);
+    for (let i = 0; i < 2; i++) await runDurableObjectAlarm(roomObject(room));
+    expect(await blobs(room)).toBe(0);
+    expect(await stored(room)).toEqual(NOTHING);
+  });
+
   it("that only had a rule leaves nothing", async () => {
     const room = newRoom();
     await stays(room);
