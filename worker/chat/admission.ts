@@ -1,9 +1,10 @@
 /** How a caller gets a socket of a room, at home or at a relay: why not, or the socket with its greeting. */
 import type { Problem } from "../http/problem.ts";
 import { PLAIN, switchTo } from "../objects/sockets.ts";
-import { type Audience, greet } from "./audience.ts";
+import type { Audience } from "./audience.ts";
 import { type Budgets, COSTS, type Spender } from "./budgets.ts";
 import type { Joining } from "./joining.ts";
+import type { ServerFrame } from "./protocol.ts";
 import { type Kept, welcome } from "./welcome.ts";
 
 /** The most sockets of one user, and of one network address. */
@@ -20,6 +21,10 @@ export function whyFull(
 ): Problem | undefined {
   const tooMany = (detail: string): Problem => ({ kind: "rate-limited", detail, headers: { "Retry-After": "10" } });
   if (audience.isFull()) return { kind: "unavailable", detail: full, headers: { "Retry-After": "60" } };
+  if (audience.isClogged()) {
+    const detail = "Many who joined a moment ago have not read the history yet; try again later";
+    return { kind: "unavailable", detail, headers: { "Retry-After": "20" } };
+  }
   if (audience.hasAll({ userId }, limits.socketsPerUser)) {
     return tooMany(`You have ${limits.socketsPerUser} connections to this room already; close one of them first`);
   }
@@ -38,8 +43,10 @@ export function letIn(
   const { userId, token, subprotocol, undecided: caller } = joining;
   const { client, server, wasHere } = audience.admit({ ...joining, caller }, now);
   const who = { userId, ...(token !== undefined && { token }) };
-  welcome(server, who, joining, kept);
-  greet(server, audience.presence());
+  const greet = (frame: ServerFrame) => audience.greet(server, frame);
+  welcome(greet, who, joining, kept);
+  greet(audience.presence());
+  audience.keep(server, now);
   const answer = switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
   return { answer, server, wasHere };
 }

@@ -40,6 +40,9 @@ const KEEP_EVERY: Amount = { messages: 20, bytes: 32 * 1_024 };
 /** The room rests for so long before it looks for silent sockets again. If all ping, it looks as often as they ping. */
 const REST_MS = 5_000;
 
+/** Bytes of greetings that may be unread: with more, nobody else is let in. */
+const MAX_GREETED = 32 * 1_024 * 1_024;
+
 /** The tag of sockets that take many messages in one frame. All other tags have a colon. */
 const BATCHED = "batched";
 /** The tag of sockets that take what has changed instead of who is here. */
@@ -107,6 +110,11 @@ export class Audience {
   /** Users already announced as gone; prevents a second announcement when several sockets of a user close together. */
   readonly #gone = new Set<string>();
   readonly #news: News;
+  /**
+   * Bytes of greetings, counted up; after so many that the next may be one too many, those that may be unread are
+   * counted anew.
+   */
+  #greeted = Number.POSITIVE_INFINITY;
   /** Takes note of a join or a leave in place of telling it. */
   readonly #noted: (() => void) | undefined;
 
@@ -289,6 +297,29 @@ export class Audience {
     }
   }
 
+  /** Sends a frame of the greeting, which is as long as the history: it does not count for how far behind a reader is. */
+  greet(socket: WebSocket, frame: ServerFrame): void {
+    const { text, bytes } = written(frame);
+    const member = this.memberOf(socket);
+    if (!member || !sendTo(socket, text)) return;
+    const { reading } = member;
+    member.reading = { ...reading, greeted: (reading.greeted ?? 0) + bytes };
+    this.#greeted += bytes;
+  }
+
+  /** Whether greetings that may be unread fill the memory. Those of a socket that closes wait there too. */
+  isClogged(): boolean {
+    if (this.#greeted <= MAX_GREETED) return false;
+    this.#greeted = 0;
+    for (const socket of this.#ctx.getWebSockets()) {
+      const member = this.memberOf(socket);
+      if (!member?.reading.greeted) continue;
+      this.#hearAnswers(socket, member);
+      this.#greeted += member.reading.greeted ?? 0;
+    }
+    return this.#greeted > MAX_GREETED;
+  }
+
   /** Tells those who take changes one thing, and the others another. */
   tellChanges(changes: ServerFrame, others: ServerFrame): void {
     const changing = new Set(this.#ctx.getWebSockets(CHANGES));
@@ -420,19 +451,22 @@ export class Audience {
   #isBehind(socket: WebSocket): boolean {
     const member = this.memberOf(socket);
     if (!member || !isTooFarBehind(member.reading)) return false;
-    const lastSign = this.#lastSign(socket);
-    if (lastSign <= member.reading.heardAt) return true;
-    member.reading = heard(member.reading, lastSign);
+    this.#hearAnswers(socket, member);
     return isTooFarBehind(member.reading);
   }
 
+  #hearAnswers(socket: WebSocket, member: Member): void {
+    const lastSign = this.#lastSign(socket);
+    if (lastSign > member.reading.heardAt) member.reading = heard(member.reading, lastSign);
+  }
+
   #note(socket: WebSocket, member: Member, reading: Reading, now: number): void {
-    const { unseen, heardAt, askedAt } = member.reading;
+    const { unseen, heardAt, askedAt, greeted } = member.reading;
     // An answer to a ping is kept at once, because the room may sleep until it looks for it.
     const isLate = Math.abs(now - member.keptAt) >= KEEP_EVERY_MS || askedAt !== reading.askedAt;
     const isDue = isLate && reading.heardAt !== heardAt;
     member.reading = reading;
-    if (isDue || isNextStep(unseen, reading.unseen)) this.#write(socket, member, now);
+    if (isDue || greeted !== reading.greeted || isNextStep(unseen, reading.unseen)) this.#write(socket, member, now);
   }
 
   #write(socket: WebSocket, member: Member, now: number): void {
@@ -440,11 +474,6 @@ export class Audience {
     this.#roster.update(socket, kept);
     keepWith(socket, kept);
   }
-}
-
-/** Sends a frame that does not count as unread: the greeting, which is as long as the history. */
-export function greet(socket: WebSocket, frame: ServerFrame): void {
-  sendTo(socket, JSON.stringify(frame));
 }
 
 const isNextStep = (before: Amount, after: Amount): boolean =>

@@ -7,7 +7,8 @@
  *   A socket that is more than 200 messages or 256 KiB behind is closed with 1013. Connect again with
  *   `?after=<the last number that you have>&afterId=<the id of that message>`, and you get what you missed, or `gap`. If
  *   a client never sends `seen`, any frame, such as a ping, is a sign that it reads; but after 1,000 messages or 1 MiB
- *   in all it is closed with 1013.
+ *   in all it is closed with 1013. What you get when you join does not count; but while the room has sent 32 MiB of it
+ *   to sockets that gave no sign since, it refuses further ones with 503.
  * - **Do not go silent.** Send `{"type":"ping"}` every 20 seconds; it does not wake the room. After 45 seconds without
  *   a frame from you the room sends `ping`; answer with any frame. If none comes for 10 seconds, it closes your socket
  *   with 1013. If you are alone in the room, or it has a crowd, it does not ask.

@@ -25,6 +25,8 @@ export interface Reading {
   readonly unread: Amount;
   /** Sent since its last `seen`; if it never sends `seen`, since it joined. */
   readonly unseen: Amount;
+  /** Bytes of the greeting, until the first sign after it. */
+  readonly greeted?: number | undefined;
 }
 
 const NOTHING: Amount = { messages: 0, bytes: 0 };
@@ -59,6 +61,7 @@ export const heard = (reading: Reading, now: number): Reading => ({
   ...reading,
   heardAt: now,
   askedAt: undefined,
+  greeted: undefined,
   unread: reading.acks ? reading.unread : NOTHING,
 });
 

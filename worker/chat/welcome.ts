@@ -1,9 +1,8 @@
 /** Sends a newcomer the messages that they missed. */
-import { greet } from "./audience.ts";
 import type { Range } from "./history.ts";
 import type { Joining } from "./joining.ts";
 import { MESSAGES_PER_FRAME } from "./limits.ts";
-import type { Message } from "./protocol.ts";
+import type { Message, ServerFrame } from "./protocol.ts";
 
 /** A page of the history. */
 export interface Page {
@@ -25,23 +24,23 @@ export const isResumable = (after: number, { first, last }: Omit<Page, "messages
   after >= first - 1 && after <= last;
 
 export function welcome(
-  socket: WebSocket,
+  greet: (frame: ServerFrame) => void,
   who: { userId: string; token?: string },
   { after, afterId }: Pick<Joining, "after" | "afterId">,
   { read, deleted }: Kept,
 ): void {
   const { first, last } = read({ limit: 0 });
   const resumable = after === undefined || (isResumable(after, { first, last }) && !isAnew(after, afterId, read));
-  if (after !== undefined && !resumable) greet(socket, { type: "gap", after, first });
+  if (after !== undefined && !resumable) greet({ type: "gap", after, first });
   let from = after !== undefined && resumable ? after : first - 1;
   for (let more = true; more; ) {
     const { messages } = read({ after: from, limit: MESSAGES_PER_FRAME });
     from = messages.at(-1)?.seq ?? last;
     more = from < last;
-    greet(socket, { type: "history", messages, last, more, ...who });
+    greet({ type: "history", messages, last, more, ...who });
   }
   // Which of them were deleted while the newcomer was away is not known.
-  if (after !== undefined && resumable) for (const seq of deleted(after)) greet(socket, { type: "deleted", seq });
+  if (after !== undefined && resumable) for (const seq of deleted(after)) greet({ type: "deleted", seq });
 }
 
 /**

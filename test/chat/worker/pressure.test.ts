@@ -6,6 +6,7 @@ import { Audience, NOWHERE } from "../../../worker/chat/audience.ts";
 import { Budgets } from "../../../worker/chat/budgets.ts";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import type { Subprotocol } from "../../../worker/chat/protocol.ts";
+import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
 import { fill, join, knock, Member, newRoom, roomObject } from "./support.ts";
@@ -276,6 +277,43 @@ describe("a reader", () => {
     await member.say("one");
     member.send({ type: "seen", seq: 2 });
     expect(await member.nextOf("error")).toMatchObject({ code: "invalid", error: expect.stringContaining("seq") });
+  });
+});
+
+describe("greetings of 2.4 MB", () => {
+  it("are unread until a sign comes or the socket closes; above 32 MiB of them, nobody else is let in", async () => {
+    stopClock();
+    const room = newRoom();
+    await runInDurableObject(roomObject(room), async (it) => {
+      if (!(it instanceof ChatRoomDO)) throw new Error("no room");
+      const text = `x${"\u0001".repeat(3_999)}`;
+      for (let i = 0; i < 100; i++) await it.say({ userId: `writer-${i % 10}` }, { type: "chat", text });
+    });
+    const mute = await enterAll(room, 14);
+    const answer = async () => {
+      const { status, headers, body } = await roomObject(room).fetch(joinRequest({ userId: "late" }));
+      await body?.cancel();
+      return [status, headers.get("Retry-After")];
+    };
+    for (const wakes of [false, true]) {
+      if (wakes) await evictDurableObject(roomObject(room));
+      expect(await answer()).toEqual([503, "20"]);
+    }
+    // The close was seen once the other was told.
+    const watcher = mute[13];
+    mute[0]?.close();
+    await watcher?.nextOf("user_left");
+    await enter(room, "in the place of the first");
+    expect(await answer()).toEqual([503, "20"]);
+    for (const reader of mute.slice(1, 3)) await reader.settled();
+    await evictDurableObject(roomObject(room));
+    await enter(room, "in the place of the second");
+    await enter(room, "in the place of the third");
+    expect(await answer()).toEqual([503, "20"]);
+    // The runtime's clock is the real one, which goes on.
+    mute[3]?.send('{"type":"ping"}');
+    await mute[3]?.nextOf("pong");
+    await enter(room, "in the place of the fourth");
   });
 });
 
