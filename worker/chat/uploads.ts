@@ -62,11 +62,11 @@ export class Uploads {
     return "reserved";
   }
 
-  /** Notes that all bytes of a file are in R2. False if the upload took too long: then the file is deleted. */
+  /** Notes that all bytes of a file are in R2, also twice. False if the upload took too long: then the file is deleted. */
   stored(key: string): boolean {
     return (
       this.#sql
-        .exec("UPDATE uploads SET state = 'stored' WHERE key = ? AND state = 'reserved' RETURNING 1", key)
+        .exec("UPDATE uploads SET state = 'stored' WHERE key = ? AND state IN ('reserved', 'stored') RETURNING 1", key)
         .toArray().length > 0
     );
   }

@@ -3,6 +3,8 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { History } from "../../../worker/chat/history.ts";
+import { ChatRoomDO } from "../../../worker/chat/room.ts";
+import { notWritten } from "../../../worker/objects/retry.ts";
 import { fc } from "../../properties.ts";
 import { call, fetchApp } from "../../worker/helpers.ts";
 import { fill, join, type Member, newRoom, roomObject, stays } from "./support.ts";
@@ -180,6 +182,19 @@ describe("an attachment", () => {
     expect((await upload(room, member)).status).toBe(201);
     await runDurableObjectAlarm(roomObject(room));
     expect([await blobs(room), await rowsLeft(room)]).toEqual([1, 1]);
+  });
+
+  it("is there if the answer of the room that notes it is lost, and the call is made again", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    const noted = ChatRoomDO.prototype.stored;
+    const lost = vi.spyOn(ChatRoomDO.prototype, "stored").mockImplementationOnce(function (this: ChatRoomDO, key) {
+      expect(noted.call(this, key)).toBe(true);
+      throw notWritten("the answer", "lost");
+    });
+    const { key } = await uploaded(room, member);
+    expect(lost).toHaveBeenCalledTimes(2);
+    expect(new Uint8Array(await (await download(room, key, member)).arrayBuffer())).toEqual(PNG);
   });
 
   it("that never arrives is abandoned after ten minutes", async () => {
