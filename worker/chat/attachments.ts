@@ -133,7 +133,11 @@ async function readable(c: RoomContext, key: string): Promise<Upload> {
 
 async function download(c: RoomContext, { key, blob, type, size, name }: Upload): Promise<Response> {
   const etag = `"${key}"`;
-  const decision = decide(c.req.raw.headers, { etag, size });
+  const asked = new Headers(c.req.raw.headers);
+  const isHead = c.req.raw.method === "HEAD";
+  // A range is for GET alone (RFC 9110, 14.2).
+  if (isHead) asked.delete("Range");
+  const decision = decide(asked, { etag, size });
   const { status } = decision;
   const headers = new Headers({ ETag: etag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600" });
   if (status === 304) return new Response(null, { status, headers });
@@ -151,7 +155,7 @@ async function download(c: RoomContext, { key, blob, type, size, name }: Upload)
   headers.set("Content-Disposition", `attachment; filename*=UTF-8''${encodeURIComponent(name ?? key)}`);
   headers.set("Content-Security-Policy", "default-src 'none'; sandbox");
   if (status === 206) headers.set("Content-Range", `bytes ${part.from}-${part.to}/${size}`);
-  if (c.req.raw.method === "HEAD") return new Response(null, { headers });
+  if (isHead) return new Response(null, { headers });
   const stored = await bucketOf(c).get(blob, { range: { offset: part.from, length } });
   if (!stored) throw notFound();
   return new Response(stored.body, { status, headers });
