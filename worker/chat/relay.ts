@@ -32,6 +32,8 @@ import type { Page } from "./welcome.ts";
 const REPORT_AFTER_MS = 250;
 /** Without word from the home for so long, a relay asks it before it lets somebody in by the door that it knows. */
 const FRESH_MS = 60_000;
+/** If the home does not have the number that somebody says they have, no number makes the relay ask it for so long. */
+const UNREACHED_MS = 5_000;
 /** Readers who were told something else than who is here hear it after so long, if the home does not tell them. */
 const CORRECT_AFTER_MS = 2_000;
 const KEY = "relay";
@@ -81,6 +83,8 @@ export class Relay {
   readonly #ended = new Set<string>();
   #heardAt = 0;
   #stateAt = 0;
+  /** When the home was last asked for a number that it did not have either (ms since the epoch). */
+  #unreachedAt = 0;
   /** Joins on their way: the home must not forget this relay meanwhile. */
   #joining = 0;
   #loading: Promise<boolean> | undefined;
@@ -118,9 +122,11 @@ export class Relay {
     try {
       const isFresh = joining.granted !== undefined || Math.abs(Date.now() - this.#heardAt) < FRESH_MS;
       // Who was at home a moment ago may have messages that are still on their way here.
-      const hasAll = (joining.after ?? 0) <= (this.#numbers?.have ?? 0);
-      if (!(this.#copy && this.#numbers && isFresh && hasAll) && !(await this.#load(joining.ifThere === true))) {
-        return new Response(null, { status: NOT_THERE });
+      const lacks = () => (joining.after ?? 0) > (this.#numbers?.have ?? 0);
+      const mayLack = Math.abs(Date.now() - this.#unreachedAt) >= UNREACHED_MS && lacks();
+      if (!this.#copy || !this.#numbers || !isFresh || mayLack) {
+        if (!(await this.#load(joining.ifThere === true))) return new Response(null, { status: NOT_THERE });
+        if (lacks()) this.#unreachedAt = Date.now();
       }
       return await this.#admit(joining);
     } finally {

@@ -101,6 +101,20 @@ describe("a reader at a relay", () => {
     expect(lost.greeting[0]).toMatchObject({ type: "gap", after: 99, first: 1 });
   });
 
+  it("who names a number that there is not makes the relay ask the home once in five seconds", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const { room } = await roomWithRelay();
+    const attach = vi.spyOn(ChatRoomDO.prototype, "attach");
+    for (const after of [Number.MAX_SAFE_INTEGER, 99, 2]) {
+      const lost = await enter(relayObject(room), "far", { after });
+      expect(lost.greeting[0]).toEqual({ type: "gap", after, first: 1 });
+    }
+    expect(attach).toHaveBeenCalledTimes(1);
+    vi.setSystemTime(Date.now() + 5_000);
+    await enter(relayObject(room), "far", { after: 2 });
+    expect(attach).toHaveBeenCalledTimes(2);
+  });
+
   it("resumes without a gap and sees nothing twice, if the relay is behind what they have", async () => {
     const { room, near } = await roomWithRelay();
     const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
