@@ -32,7 +32,7 @@ import { ASK_AFTER_MS } from "./readers.ts";
 import { Relay } from "./relay.ts";
 import { LOOK_EVERY_MS, type Push, type RelayState, relayAddress, relayPlace, type Talker } from "./relaying.ts";
 import { Relays } from "./relays.ts";
-import { SWEEP_INTERVAL_MS, Upkeep } from "./upkeep.ts";
+import { RETRY_AFTER_MS, SWEEP_INTERVAL_MS, Upkeep } from "./upkeep.ts";
 import type { Upload } from "./uploads.ts";
 import type { Page } from "./welcome.ts";
 
@@ -408,10 +408,18 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /**
    * Looks for silent sockets, and deletes old messages and files that nobody needs. It may run early, late or twice,
-   * and tries again until it succeeds.
+   * and tries again until it succeeds: the runtime gives up an alarm that fails again and again.
    */
   override async alarm(): Promise<void> {
-    if (this.#relay) return this.#relay.alarm();
+    try {
+      await (this.#relay ? this.#relay.alarm() : this.#doChores());
+    } catch (error) {
+      console.error(JSON.stringify({ chat: "alarm failed", error: String(error) }));
+      await this.#upkeep.arm(Date.now() + RETRY_AFTER_MS);
+    }
+  }
+
+  async #doChores(): Promise<void> {
     await this.#relays.look();
     const now = Date.now();
     const lookAgain = this.#audience.lookForSilent(now);

@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
+import { Uploads } from "../../../worker/chat/uploads.ts";
 import { patterns } from "../../../worker/patterns.ts";
 import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
 import { ask } from "../../worker/tries.ts";
@@ -260,6 +261,28 @@ describe("a room of unknown callers", () => {
     // The alarm forgets the messages, then deletes the files, then what is left.
     for (let i = 0; i < 2; i++) await runDurableObjectAlarm(roomObject(room));
     expect(await blobs(room)).toBe(0);
+    expect(await stored(room)).toEqual(NOTHING);
+  });
+
+  it("is deleted at last, however often its alarm has failed", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    await member.say("one");
+    member.close();
+    await member.closed;
+    pass(31 * DAY);
+    await runInDurableObject(roomObject(room), async (instance, { storage }) => {
+      const failing = vi.spyOn(Uploads.prototype, "leaving").mockImplementation(() => {
+        throw new Error("SQL fails");
+      });
+      for (let times = 0; times < 8; times++) {
+        await storage.deleteAlarm();
+        await instance.alarm?.();
+        expect(await storage.getAlarm()).toBe(Date.now() + 60_000);
+      }
+      failing.mockRestore();
+    });
+    await runDurableObjectAlarm(roomObject(room));
     expect(await stored(room)).toEqual(NOTHING);
   });
 
