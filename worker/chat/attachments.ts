@@ -15,7 +15,7 @@ import { binary, query, refuseCompressed } from "../http/validation.ts";
 import { isVisible } from "../http/visible.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { nameOf, objectFor, placeOf } from "../objects/names.ts";
-import { retry } from "../objects/retry.ts";
+import { notRead, notWritten, retry } from "../objects/retry.ts";
 import { chat } from "./pattern.ts";
 import type { Readable } from "./room.ts";
 import type { Upload } from "./uploads.ts";
@@ -105,9 +105,17 @@ async function store(c: RoomContext, { key, blob, type, size }: Omit<Upload, "us
     throw refusal("unavailable", `The file was not stored; send it again, all ${size} bytes of its Content-Length`);
   }
   if (await retry(() => roomOf(c).stored(key))) return;
-  await bucketOf(c).delete(blob);
+  await fromBucket(() => bucketOf(c).delete(blob), notWritten);
   throw refusal("unavailable", "The upload took too long; start it again");
 }
+
+/** Makes an idempotent call to the bucket. What fails there is no bug: the caller may try again. */
+const fromBucket = <T>(call: () => Promise<T>, failed: (what: string, cause: unknown) => Error): Promise<T> =>
+  retry(() =>
+    call().catch((error) => {
+      throw failed("the attachment", error);
+    }),
+  );
 
 /** The declared length of the body: R2 must know it before the first byte. */
 function lengthOf(c: RoomContext): number {
@@ -156,7 +164,8 @@ async function download(c: RoomContext, { key, blob, type, size, name }: Upload)
   headers.set("Content-Security-Policy", "default-src 'none'; sandbox");
   if (status === 206) headers.set("Content-Range", `bytes ${part.from}-${part.to}/${size}`);
   if (isHead) return new Response(null, { headers });
-  const stored = await bucketOf(c).get(blob, { range: { offset: part.from, length } });
+  const range = { offset: part.from, length };
+  const stored = await fromBucket(() => bucketOf(c).get(blob, { range }), notRead);
   if (!stored) throw notFound();
   return new Response(stored.body, { status, headers });
 }

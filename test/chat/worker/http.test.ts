@@ -202,6 +202,24 @@ describe("an attachment", () => {
     expect(new Uint8Array(await (await download(room, key, member)).arrayBuffer())).toEqual(PNG);
   });
 
+  it("is answered with 503 while R2 fails, and a failure or two are tried again", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    const { key } = await uploaded(room, member);
+    const down = () => Promise.reject(new Error("R2 is down"));
+    const get = vi.spyOn(env.BLOBS, "get").mockImplementation(down);
+    const failed = await download(room, key, member);
+    expect([failed.status, failed.headers.get("Retry-After")]).toEqual([503, "1"]);
+    get.mockRestore();
+    vi.spyOn(env.BLOBS, "get").mockImplementationOnce(down);
+    expect((await download(room, key, member)).status).toBe(200);
+    // Too late: what was stored has to go.
+    vi.spyOn(ChatRoomDO.prototype, "stored").mockReturnValue(false);
+    vi.spyOn(env.BLOBS, "delete").mockImplementationOnce(down);
+    expect((await upload(room, member)).status).toBe(503);
+    expect(await blobs(room)).toBe(1);
+  });
+
   it("that never arrives is abandoned after ten minutes", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
     const room = newRoom();
