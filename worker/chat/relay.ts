@@ -220,6 +220,9 @@ export class Relay {
       const detail = "The room was changed while you joined; try again";
       return problemResponse({ kind: "unavailable", detail, headers: { "Retry-After": "1" } });
     }
+    // Also if the user was here: the home answers whether the room is still there. And also if they are refused now: the
+    // home counts a place for whom it has let in, until it hears how many are here.
+    this.#report();
     const now = Date.now();
     const { session, undecided: caller, granted } = joining;
     if (session !== undefined && this.#ended.has(session)) {
@@ -237,8 +240,6 @@ export class Relay {
       deleted: (last: number) => this.#copy?.deleted(last) ?? [],
     };
     const { answer } = letIn(joining, { audience, kept }, now);
-    // Also if the user was here: the home answers whether the room is still there.
-    this.#report();
     await this.#look();
     return answer;
   }

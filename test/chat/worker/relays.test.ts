@@ -101,6 +101,16 @@ describe("a reader at a relay", () => {
     expect(lost.greeting[0]).toMatchObject({ type: "gap", after: 99, first: 1 });
   });
 
+  it("whom the home let in and the relay refuses takes no place: the relay says how many it has", async () => {
+    const { room } = await roomWithRelay();
+    await roomObject(room).setDoor({ rule: "users" });
+    const said = vi.spyOn(ChatRoomDO.prototype, "relaySaid");
+    const stranger = joinRequest({ userId: "anon", granted: 0, undecided: { kind: "anonymous", id: "anon" } });
+    expect((await relayObject(room).fetch(stranger)).status).toBe(401);
+    await vi.waitFor(() => expect(said).toHaveBeenCalledOnce());
+    expect(said.mock.lastCall?.[1]).toMatchObject({ sockets: 1 });
+  });
+
   it("who names a number that there is not makes the relay ask the home once in five seconds", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
     const { room } = await roomWithRelay();
