@@ -131,8 +131,10 @@ export class ChatRoomDO extends DurableObject<Env> {
     }
     if (caller && !this.#door.lets(caller)) return problemResponse(denied(caller).problem);
     const now = Date.now();
-    const relay = this.#audience.isFull() ? this.#relays.place(this.#relayNames()) : undefined;
-    if (relay !== undefined && this.#budgets.bear(userId, COSTS.join, now)) {
+    // First the budget: a place that is given counts until the relay says how many it has.
+    const mayMove = this.#audience.isFull() && this.#budgets.bear(userId, COSTS.join, now);
+    const relay = mayMove ? this.#relays.place(this.#relayNames()) : undefined;
+    if (relay !== undefined) {
       return sendToRelay(Number(relay.split(":").at(-1)), this.#relays.turn);
     }
     const [audience, budgets, limits] = [this.#audience, this.#budgets, this.#socketLimits];

@@ -2,6 +2,7 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { Audience } from "../../../worker/chat/audience.ts";
 import { Copy } from "../../../worker/chat/copy.ts";
 import { AT_RELAY, type Joining, joinRequest, NOT_THERE, readRelay } from "../../../worker/chat/joining.ts";
 import { addNewest, MAX_SOCKETS, MESSAGES_PER_FRAME } from "../../../worker/chat/limits.ts";
@@ -109,6 +110,22 @@ describe("a reader at a relay", () => {
     expect((await relayObject(room).fetch(stranger)).status).toBe(401);
     await vi.waitFor(() => expect(said).toHaveBeenCalledOnce());
     expect(said.mock.lastCall?.[1]).toMatchObject({ sockets: 1 });
+  });
+
+  it("who connects too often takes no place at a relay", async () => {
+    const { room } = await roomWithRelay();
+    const chat = await runInDurableObject(roomObject(room), (it) => stackOf(Reflect.get(it, "env")).settings.chat);
+    const before = { ...chat };
+    onTestFinished(() => {
+      Object.assign(chat, before);
+    });
+    Object.assign(chat, { relays: 2 });
+    vi.spyOn(Audience.prototype, "isFull").mockReturnValue(true);
+    const knock = (userId: string) =>
+      runInDurableObject(roomObject(room), async (it) => it.fetch?.(joinRequest({ userId })));
+    for (let i = 0; i < MAX_SOCKETS; i++) await knock("hasty");
+    const answer = await knock("other");
+    expect(answer && readRelay(answer).relay).toBe(1);
   });
 
   it("who names a number that there is not makes the relay ask the home once in five seconds", async () => {
