@@ -38,8 +38,8 @@ interface Entry extends Place {
   /** Its absolute end (ms since the epoch). */
   endsAt: number;
   begun: boolean;
-  /** It must end. */
-  ending?: true;
+  /** It must end. "failed": because it did not begin. The same call, made again, may still begin it. */
+  ending?: true | "failed";
   /** The session whose place it takes, by its id. If it does not begin, another may take that place. */
   replaces?: string;
 }
@@ -69,9 +69,24 @@ export class SessionsOfUser {
    * meanwhile, or took too long to begin.
    */
   async open(wanted: Wanted): Promise<Reading | NotReplaced | undefined> {
+    try {
+      return await this.#open(wanted);
+    } catch (error) {
+      const entry = this.#entryOf(wanted);
+      // Its caller may not come again, and it must not take the place of a live one. The alarm ends it.
+      if (entry && !entry.begun) {
+        entry.ending ??= "failed";
+        await this.#save();
+      }
+      throw error;
+    }
+  }
+
+  async #open(wanted: Wanted): Promise<Reading | NotReplaced | undefined> {
     const { place, subject, slidingMs, absoluteMs, max, replaces } = wanted;
     const now = Date.now();
-    const known = this.#entries.find(({ id }) => id === place.id);
+    const known = this.#entryOf(wanted);
+    if (known?.ending === "failed") delete known.ending;
     const entry = known ?? { ...place, at: now, endsAt: now + absoluteMs, begun: false, ...(replaces && { replaces }) };
     if (!known) {
       const why = replaces === undefined ? undefined : this.#whyNotReplaced(replaces);
@@ -80,7 +95,7 @@ export class SessionsOfUser {
     }
     await this.#save();
     // One that is being replaced and the one that takes its place are one session.
-    const counted = () => this.#entries.filter(({ id }) => !this.#successorOf(id));
+    const counted = () => this.#entries.filter(({ id, ending }) => !ending && !this.#successorOf(id));
     if (counted().length > max) await this.#dropOver();
     const tooMany = counted().length - max;
     if (tooMany > 0) await this.#end(counted().slice(0, tooMany));
@@ -116,6 +131,10 @@ export class SessionsOfUser {
   #whyNotReplaced(old: string): NotReplaced | undefined {
     if (this.#successorOf(old)) return "replaced";
     return this.#entries.some(({ id, ending }) => id === old && !ending) ? undefined : "over";
+  }
+
+  #entryOf({ place }: Wanted): Entry | undefined {
+    return this.#entries.find(({ id }) => id === place.id);
   }
 
   /** The session that takes the place of another, or will as soon as it has begun. */

@@ -557,6 +557,43 @@ describe("under crashes", () => {
     expect(await listed(userId)).toEqual([]);
   });
 
+  it("log-ins that failed end no live session, however many there were, and end themselves", async () => {
+    const settings = { session: { slidingMinutes: 30, absoluteHours: 2, maxPerUser: 2 } };
+    const userId = unique();
+    const [first, second] = [await logIn(userId, { settings }), await logIn(userId, { settings })];
+    const user = await objectOfUser(userId);
+    const { name } = await objectOf(first);
+    const { peek } = SessionDO.prototype;
+    const broken = vi.spyOn(SessionDO.prototype, "peek").mockImplementation(function (this: SessionDO) {
+      if (this.ctx.id.name === name) throw new Error("away");
+      return peek.apply(this);
+    });
+    for (let i = 0; i < 4; i++) {
+      expect((await ask("/session", { json: { userId }, headers: ADMIN, settings })).status).toBe(500);
+    }
+    broken.mockRestore();
+    const third = await logIn(userId, { settings });
+    expect(await Promise.all([first, second, third].map(isLive))).toEqual([false, true, true]);
+    vi.useFakeTimers({ toFake: ["Date"] });
+    vi.setSystemTime(Date.now() + BEGIN_WITHIN_MS);
+    await runDurableObjectAlarm(user);
+    const left = await runInDurableObject(user, (_, { storage }) => storage.kv.get<object[]>("sessions"));
+    expect(left).toHaveLength(2);
+  });
+
+  it("a session that failed to begin begins if the same call is made again before the alarm", async () => {
+    const userId = unique();
+    const open = vi.spyOn(SessionDO.prototype, "open");
+    vi.spyOn(SessionDO.prototype, "begin").mockRejectedValueOnce(new Error("away"));
+    expect((await ask("/session", { json: { userId }, headers: ADMIN })).status).toBe(500);
+    const wanted = open.mock.calls[0]?.[0];
+    if (!wanted) throw new Error("No session was opened");
+    const user = await objectOfUser(userId);
+    expect(await user.open(wanted)).toMatchObject({ userId });
+    await runInDurableObject(user, (object) => object.alarm());
+    expect(await listed(userId)).toHaveLength(1);
+  });
+
   it("a session that ended takes no other's place, also if the list was just evicted", async () => {
     const settings = { session: { slidingMinutes: 30, absoluteHours: 2, maxPerUser: 2 } };
     const userId = unique();
