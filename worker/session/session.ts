@@ -155,8 +155,8 @@ export class SessionDO extends DurableObject<Env> {
 
   override async alarm(alarm?: AlarmInvocationInfo): Promise<void> {
     const stored = this.#stored;
-    if (!stored && this.#holders.length === 0) return this.#replaced ? this.#free() : this.#ofUser.alarm();
     try {
+      if (!stored && this.#holders.length === 0) return await (this.#replaced ? this.#free() : this.#ofUser.alarm());
       if (!stored || isOver(stored, Date.now())) {
         await this.end(ALARM_RETRY_MS);
         return;

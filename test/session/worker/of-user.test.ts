@@ -581,6 +581,23 @@ describe("under crashes", () => {
     expect(left).toHaveLength(2);
   });
 
+  it("sessions that must end do so also after the runtime would have given up the alarm", async () => {
+    const userId = unique();
+    await logIn(userId);
+    const user = await objectOfUser(userId);
+    vi.spyOn(SessionDO.prototype, "end").mockRejectedValue(new Error("away"));
+    expect((await ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN })).status).toBe(500);
+    const alarm = await runInDurableObject(user, async (object, { storage }) => {
+      await storage.deleteAlarm();
+      await object.alarm({ retryCount: 5, isRetry: true, scheduledTime: 0 });
+      return storage.getAlarm();
+    });
+    expect(alarm).toBeGreaterThan(Date.now());
+    vi.restoreAllMocks();
+    await runDurableObjectAlarm(user);
+    expect(await listed(userId)).toEqual([]);
+  });
+
   it("a session that failed to begin begins if the same call is made again before the alarm", async () => {
     const userId = unique();
     const open = vi.spyOn(SessionDO.prototype, "open");
