@@ -58,23 +58,15 @@ export class Copies {
     else await this.#send(copy);
   }
 
-  /** A copy on its way to KV. */
-  get onItsWay(): Promise<void> | undefined {
-    return this.#sending;
-  }
-
-  /** None is wanted any more. Returns whether one may be in KV. */
-  end(): boolean {
-    const isThere = this.isWanted(Date.now());
-    this.#until = 0;
-    this.#last = undefined;
-    return isThere;
-  }
-
-  /** Deletes the copy in KV. */
-  async delete(): Promise<void> {
+  /** None is wanted any more. Deletes the one in KV, and what is on its way there: it could come late, and stay. */
+  async clear(): Promise<void> {
     const { kv, id } = this.#options;
-    if (id.name !== undefined) await kv.delete(id.name);
+    while (this.isWanted(Date.now()) || this.#sending) {
+      await this.#sending;
+      this.#until = 0;
+      if (id.name !== undefined) await within(KV_MS, kv.delete(id.name));
+    }
+    this.#last = undefined;
   }
 
   /** When the next copy may go (ms since the epoch): `now`, or a while after the last one. */

@@ -370,15 +370,13 @@ export class CounterDO extends DurableObject<Env> {
   }
 
   async #forget(): Promise<void> {
-    // A copy that is on its way could come after the end of the one in KV, and stay.
-    while (this.#copies.onItsWay !== undefined) await this.#copies.onItsWay;
-    const isCopied = this.#copies.end();
+    // First: the row says whether there is a copy, also to a call that comes again after a failure.
+    await this.#copies.clear();
     this.#widths = [];
     this.#others.forget();
     this.#schema.forget();
     this.#wake.gone();
     await this.ctx.storage.deleteAll();
-    if (isCopied) await this.#copies.delete();
   }
 
   #writeAnswers(changes: readonly Changed[], now: number): void {

@@ -420,6 +420,18 @@ describe("eventual reads", () => {
     expect((await eventual(id)).body).toMatchObject({ count: 1 });
   });
 
+  it("do not come back after a deletion that KV did not answer at first", async () => {
+    const { id, post } = aCounter();
+    await post("increment");
+    await eventual(id);
+    const away = vi.spyOn(env.READS, "delete").mockRejectedValueOnce(new Error("KV is away"));
+    expect((await call(`/counter?id=${id}`, { method: "DELETE", headers: ADMIN })).status).toBe(200);
+    expect(away).toHaveBeenCalledTimes(2);
+    away.mockRestore();
+    expect(await env.READS.get(`dev-eu:counter:${id}`)).toBeNull();
+    expect((await eventual(id)).body).toMatchObject({ count: 0 });
+  });
+
   it("come from the object while KV is down", async () => {
     const { id, post } = aCounter();
     await post("increment");
