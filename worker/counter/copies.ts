@@ -17,6 +17,8 @@ export class Copies {
   /** Copies are wanted until then (ms since the epoch). */
   #until = 0;
   #last: Copy | undefined;
+  /** When a copy was sent last, whether or not KV took it (ms since the epoch). */
+  #sentAt = Number.NEGATIVE_INFINITY;
   #sending: Promise<void> | undefined;
 
   constructor(options: Options) {
@@ -71,9 +73,8 @@ export class Copies {
 
   /** When the next copy may go (ms since the epoch): `now`, or a while after the last one. */
   #next(now: number): number {
-    const { asOf } = this.#last ?? { asOf: Number.NEGATIVE_INFINITY };
-    // The clock went back since this copy was made, so do not wait for its time.
-    return asOf > now ? now : Math.max(now, asOf + PUBLISH_INTERVAL_MS);
+    // If the clock went back since then, do not wait for that time.
+    return this.#sentAt > now ? now : Math.max(now, this.#sentAt + PUBLISH_INTERVAL_MS);
   }
 
   /** Call it only if no other copy is on its way. */
@@ -85,6 +86,7 @@ export class Copies {
 
   async #write(copy: Copy): Promise<void> {
     const { kv, id, wake } = this.#options;
+    this.#sentAt = copy.asOf;
     try {
       await within(KV_MS, writeCopy(kv, id, copy, this.#until));
       this.#last = copy;
