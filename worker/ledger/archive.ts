@@ -37,7 +37,7 @@ export class Archive {
   #base: number | undefined;
   #notBefore = 0;
   /** How often the ledger was deleted since this began. */
-  #generation = 0;
+  generation = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -73,7 +73,7 @@ export class Archive {
   /** Seals a segment, if one is due (`due` says what the numbers mean). False if there was none to seal. */
   async seal(last: number, open: number, now: number): Promise<boolean> {
     const { sealed } = this;
-    const generation = this.#generation;
+    const generation = this.generation;
     if (this.due(last, open, now) !== now) return false;
     const { storage, self } = this.#parts;
     const transactions = transactionsAfter(storage.sql, sealed, SEGMENT);
@@ -96,7 +96,7 @@ export class Archive {
       return false;
     }
     // The ledger may have been deleted meanwhile, with its archive, and may have a segment of this number again.
-    if (this.#generation !== generation) {
+    if (this.generation !== generation) {
       if ((this.#newest?.number ?? 0) < segment.number) await this.#parts.bucket().delete(this.#key(segment.number));
       return false;
     }
@@ -121,7 +121,7 @@ export class Archive {
     return this.#cached.has(number);
   }
 
-  /** The transactions of a segment, oldest first. @throws Error if it is missing or was changed. */
+  /** The transactions of a segment, oldest first. @throws Error as `text` does. */
   async read(segment: Segment): Promise<readonly Transaction[]> {
     const cached = this.#cached.get(segment.number);
     if (cached) return cached;
@@ -133,13 +133,17 @@ export class Archive {
     return transactions;
   }
 
-  /** A segment as it is stored. @throws Error if it is missing or was changed. */
+  /** A segment as it is stored. @throws Error if it is missing or was changed, or the ledger was deleted meanwhile. */
   async text(segment: Segment): Promise<string> {
     const key = this.#key(segment.number);
+    const { generation } = this;
     const stored = await this.#get(key);
+    const hash = stored === undefined ? undefined : await sha256(stored);
+    // The ledger that has its place now may have another segment of this number.
+    if (this.generation !== generation) throw notRead("the archive", "the ledger was deleted meanwhile");
     if (stored === undefined)
       throw damaged(`Segment ${segment.number} of the ledger's archive is missing in its bucket (${key})`);
-    if ((await sha256(stored)) !== segment.hash) {
+    if (hash !== segment.hash) {
       throw damaged(`Segment ${segment.number} of the ledger's archive was changed in its bucket (${key})`);
     }
     return stored;
@@ -147,7 +151,7 @@ export class Archive {
 
   /** Forgets everything, after the rows were deleted. */
   forget(): void {
-    this.#generation++;
+    this.generation++;
     this.#newest = undefined;
     this.#base = undefined;
     this.#cached.clear();

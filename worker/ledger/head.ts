@@ -20,14 +20,15 @@ export class Head {
   /** The hash of transaction `seq`, which is a row or the last of the archive. */
   async at(seq: number): Promise<string> {
     for (;;) {
-      const { sealed, head: sealedHead } = this.#archive;
+      const { sealed, head: sealedHead, generation } = this.#archive;
       const isKnown = this.#known && this.#known.seq >= sealed && this.#known.seq <= seq;
       const from = isKnown && this.#known ? this.#known : { seq: sealed, hash: sealedHead };
       const rows = transactionsAfter(this.#sql, from.seq, Math.min(CHUNK, seq - from.seq));
       if (rows.length === 0) return from.hash;
       // What is read now cannot change, even if it is moved to the archive meanwhile.
       const { head } = await linesOf(rows, from.hash, sha256);
-      this.#known = { seq: rows.at(-1)?.seq ?? from.seq, hash: head };
+      // But the ledger may have been deleted, and these numbers may come again.
+      if (generation === this.#archive.generation) this.#known = { seq: rows.at(-1)?.seq ?? from.seq, hash: head };
     }
   }
 

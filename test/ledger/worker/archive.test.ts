@@ -189,6 +189,45 @@ describe("the archive", () => {
   });
 });
 
+describe("a ledger that is deleted while somebody reads it", () => {
+  it("gives its transactions to nobody, also if they were on their way from the bucket", async () => {
+    const { seal, post, id } = await full();
+    await seal();
+    await post("withdraw", { account: "alice", amount: 97_000 }, ADMIN);
+    await post("withdraw", { account: "bob", amount: 3_000 }, ADMIN);
+    const bucket = Object.getPrototypeOf(env.BLOBS);
+    const { get } = bucket;
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    vi.spyOn(bucket, "get").mockImplementationOnce(async function (this: unknown, ...args: unknown[]) {
+      const stored = await get.apply(this, args);
+      begin();
+      await released;
+      return stored;
+    });
+    const found = call(`/account/${id}/transfers/7`);
+    await begun;
+    expect((await call(`/account/${id}`, { method: "DELETE", headers: ADMIN })).status).toBe(200);
+    release();
+    expect((await found).status).toBe(404);
+  });
+
+  it("leaves no hash to the ledger that has its place", async () => {
+    const { stub, deposit, post, audit } = aLedger();
+    for (let times = 0; times < 3; times++) await deposit("alice", 1);
+    await post("withdraw", { account: "alice", amount: 3 }, ADMIN);
+    await runInDurableObject(stub, async (ledger) => {
+      const head = ledger.audit().catch(() => undefined);
+      await ledger.remove();
+      await head;
+    });
+    for (let times = 0; times < 6; times++) await deposit("alice", 2);
+    const before = await audit();
+    await evictDurableObject(stub);
+    expect(await audit()).toEqual(before);
+  });
+});
+
 describe("a time", () => {
   it("gives the balance then, from rows or the archive", async () => {
     const { seal, get, begin } = await full();
