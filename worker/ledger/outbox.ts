@@ -113,6 +113,8 @@ export class Outbox implements Outgoing {
       while (await this.#deliverSome(ledger, peer));
     } finally {
       peer.isCalled = false;
+      // Every payment looks at all that are here.
+      if (peer.sends.length === 0 && this.#peers?.get(ledger) === peer) this.#peers.delete(ledger);
     }
   }
 
