@@ -5,7 +5,7 @@
  */
 import { sha256 } from "../../contract/secrets.ts";
 import { within } from "../objects/deadline.ts";
-import { damaged, notRead } from "../objects/retry.ts";
+import { damaged, notRead, notWritten } from "../objects/retry.ts";
 import { newestSegment, readBase, type Segment, segmentWith, writeSegment } from "./book.ts";
 import { entryIn, GENESIS, headerLine, linesOf, SEGMENT } from "./chain.ts";
 import type { Transaction } from "./rules.ts";
@@ -159,11 +159,15 @@ export class Archive {
 
   /** Deletes all segments. */
   async clear(): Promise<void> {
-    const bucket = this.#parts.bucket();
-    for (;;) {
-      const { objects, truncated } = await bucket.list({ prefix: this.#prefix });
-      if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
-      if (!truncated) return;
+    try {
+      const bucket = this.#parts.bucket();
+      for (;;) {
+        const { objects, truncated } = await bucket.list({ prefix: this.#prefix });
+        if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
+        if (!truncated) return;
+      }
+    } catch (error) {
+      throw notWritten("the archive", error);
     }
   }
 

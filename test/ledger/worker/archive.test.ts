@@ -165,6 +165,21 @@ describe("the archive", () => {
     expect(await all()).toEqual([1]);
   });
 
+  it("that the bucket does not delete is the bucket's fault, and goes with the next call", async () => {
+    const { id, deposit, post } = aLedger();
+    await deposit("alice", 1);
+    await post("withdraw", { account: "alice", amount: 1 }, ADMIN);
+    const key = `dev-eu:account:${id}/ledger/000000001.ndjson`;
+    await env.BLOBS.put(key, "a segment");
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const away = vi.spyOn(Object.getPrototypeOf(env.BLOBS), "delete").mockRejectedValue(new Error("down"));
+    const remove = () => call(`/account/${id}`, { method: "DELETE", headers: ADMIN });
+    expect(await remove()).toMatchObject(refused(503));
+    away.mockRestore();
+    expect((await remove()).status).toBe(200);
+    expect(await env.BLOBS.head(key)).toBeNull();
+  });
+
   it("leaves no file if its ledger is deleted while a segment is on its way to the bucket", async () => {
     const { seal, keys, post, id } = await full();
     await post("withdraw", { account: "alice", amount: 97_000 }, ADMIN);
