@@ -60,6 +60,12 @@ export class Copies {
     else await this.#send(copy);
   }
 
+  /** The runtime retries an alarm only six times, and what failed may be down for longer: so this sets a new one. */
+  failed(now: number, error: unknown): void {
+    console.warn(JSON.stringify({ class: "counter", event: "publish-failed", error: String(error) }));
+    if (this.isWanted(now)) this.#options.wake.by(now + PUBLISH_INTERVAL_MS);
+  }
+
   /** None is wanted any more. Deletes the one in KV, and what is on its way there: it could come late, and stay. */
   async clear(): Promise<void> {
     const { kv, id } = this.#options;
@@ -85,15 +91,13 @@ export class Copies {
   }
 
   async #write(copy: Copy): Promise<void> {
-    const { kv, id, wake } = this.#options;
+    const { kv, id } = this.#options;
     this.#sentAt = copy.asOf;
     try {
       await within(KV_MS, writeCopy(kv, id, copy, this.#until));
       this.#last = copy;
     } catch (error) {
-      // The runtime retries an alarm only six times, and KV may be down for longer: so this sets a new one.
-      console.warn(JSON.stringify({ class: "counter", event: "publish-failed", error: String(error) }));
-      wake.by(copy.asOf + PUBLISH_INTERVAL_MS);
+      this.failed(copy.asOf, error);
     }
   }
 }

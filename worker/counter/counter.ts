@@ -230,8 +230,13 @@ export class CounterDO extends DurableObject<Env> {
     }
     this.#wake.by(this.#goesAt());
     this.#wake.by(sweepReplays(this.ctx.storage.sql, asOf));
-    // The counter may be deleted while all parts are asked.
-    if (this.#copies.isWanted(asOf)) await this.#copies.renew({ count: await this.#total(), asOf });
+    if (!this.#copies.isWanted(asOf)) return;
+    try {
+      // The counter may be deleted while all parts are asked.
+      await this.#copies.renew({ count: await this.#total(), asOf });
+    } catch (error) {
+      this.#copies.failed(asOf, error);
+    }
   }
 
   /** Opens a WebSocket that gets the count at once and on every change (`watchRequest`). */

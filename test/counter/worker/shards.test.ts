@@ -162,6 +162,29 @@ describe("a counter with shards", () => {
     });
   });
 
+  it("goes on to publish after a part did not answer, however often", async () => {
+    stopClock();
+    const { id, under, part } = aCounter();
+    const wide = under(3);
+    for (let i = 0; i < 12; i++) await wide.post("increment");
+    await call(`/counter/value?id=${id}&consistency=eventual`);
+    pass(10_000);
+    await part(0).add(1, { routed: true });
+    const { part: read } = CounterDO.prototype;
+    const away = vi.spyOn(CounterDO.prototype, "part").mockImplementation(function (this: CounterDO) {
+      return this.ctx.id.name?.endsWith(":2") ? Promise.reject(new Error("away")) : read.call(this);
+    });
+    const alarm = () => runInDurableObject(part(0), (_, { storage }) => storage.getAlarm());
+    for (let times = 0; times < 8; times++) {
+      expect(await runDurableObjectAlarm(part(0))).toBe(true);
+      expect(await alarm()).not.toBeNull();
+      pass(5_000);
+    }
+    away.mockRestore();
+    await runDurableObjectAlarm(part(0));
+    expect(JSON.parse((await env.READS.get(`dev-eu:counter:${id}`)) ?? "{}")).toMatchObject({ count: 13 });
+  });
+
   it("shows watchers the sum", async () => {
     const { id, under, part } = aCounter();
     const wide = under(3);
