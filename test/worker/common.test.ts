@@ -127,6 +127,13 @@ describe("a body", () => {
     });
   });
 
+  it.each(["__proto_\\u005f", "__\\u0070roto__", "__pr\\u006Fto__", "__pro\\u0074o__"])(
+    "with the key %s does no harm, whatever letter is escaped",
+    async (key) => {
+      expect(await add(`{"by":1,"a":{"${key}":1}}`)).toMatchObject({ body: { errors: [{ field: "a.__proto__" }] } });
+    },
+  );
+
   it("that is nested thousands deep is the caller's mistake, whatever it says", async () => {
     const nested = `${"[".repeat(8_000)}${"]".repeat(8_000)}`;
     expect((await add(`{"by":1,"a":${nested},"b":"__proto__"}`)).status).toBe(400);

@@ -144,8 +144,8 @@ const typeOf = ({ headers }: Request): string => headers.get("Content-Type")?.sp
 
 function parseJson(bytes: Uint8Array): unknown {
   const [text, value] = textAndValue(bytes);
-  // The search costs time, so only if the text may have the name, written out or with an escape.
-  if (/__proto__|\\u005f/i.test(text)) {
+  // The search costs time, so only if the text may have the name, written out or with escapes.
+  if (/__proto__|\\u00[567]/i.test(text)) {
     const path = pathOfProto(value);
     if (path) throw invalid([{ field: path, message: "no field may have this name" }]);
   }
