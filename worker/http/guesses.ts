@@ -1,9 +1,10 @@
 /**
- * How many keys and tokens of one network address an isolate looks up before one of them is valid. Each look-up is
- * billed, so an address that keeps guessing gets no more of them.
+ * How many API keys of one network address an isolate looks up before one of them is valid. Each look-up is billed, so an
+ * address that keeps guessing gets no more of them. Nor is a session's token looked up for it to choose a bucket; but a
+ * route that needs the caller asks the token's session all the same.
  */
 import type { Context } from "hono";
-import { type Bucket, full, type Policy, refill, take } from "../objects/bucket.ts";
+import { type Bucket, full, giveBack, type Policy, refill, take } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
 import { addressKey } from "./address.ts";
 import type { App } from "./context.ts";
@@ -35,7 +36,14 @@ export function tooManyGuesses(what: string) {
   return refusal("rate-limited", detail, { headers: { "Retry-After": `${seconds}` } });
 }
 
-/** Gives the address its guesses back after a valid key or token. */
-export function wasNoGuess(c: Context<App>): void {
-  guesses.delete(addressOf(c));
+/**
+ * Gives the address its guesses back after a valid key or token; after one that anybody can get (`isFree`), only the
+ * guess that it was taken for.
+ */
+export function wasNoGuess(c: Context<App>, isFree = false): void {
+  const address = addressOf(c);
+  const now = Date.now();
+  const left = isFree && guesses.get(address, now);
+  if (left) guesses.set(address, giveBack(left, GUESSES, 1), now + GUESSES.periodSeconds * 1_000);
+  else guesses.delete(address);
 }

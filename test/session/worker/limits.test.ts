@@ -54,4 +54,33 @@ describe.runIf(folders.includes("rate-limit"))("a user", () => {
     await Promise.all(guesses.map((Authorization) => call("/limit", { headers: { ...from, Authorization } })));
     expect(read.mock.calls.length).toBe(20);
   });
+
+  it("pays for many requests at once, and for the first ones", async () => {
+    const [office, ann] = [newAddress(), await logIn()];
+    await Promise.all(Array.from({ length: 50 }, () => call("/openapi.json", { headers: { ...office, ...ann } })));
+    expect(await left({ ...office, ...ann })).toBe(50);
+    expect(await left(office)).toBe(100);
+  });
+
+  it("gives an address its guesses back, and a guest only the guess that it was taken for", async () => {
+    const [ann, guest] = [await logIn(), await logIn(unique(), {}, { demoLogin: true })];
+    const read = vi.spyOn(SessionDO.prototype, "read");
+    let guessed = 0;
+    const guess = async (from: Headers, times: number) => {
+      read.mockClear();
+      for (let i = 0; i < times; i++) {
+        await left({ ...from, Authorization: `Bearer eu~${String(guessed++).padStart(43, "h")}` });
+      }
+      return read.mock.calls.length;
+    };
+    for (const [shown, then] of [
+      [ann, 20],
+      [guest, 1],
+    ] as const) {
+      const from = newAddress();
+      expect(await guess(from, 19)).toBe(19);
+      await left({ ...from, ...shown });
+      expect(await guess(from, 25)).toBe(then);
+    }
+  });
 });
