@@ -623,10 +623,12 @@ describe("the live socket", () => {
     const { id, stub } = aCounter();
     const socket = await connect(`/counter/live?id=${id}`);
     expect(await socket.json()).toEqual({ count: 0 });
+    const begin = Date.now();
+    // One after the other: many at once are few writes.
     for (let turn = 0; turn < 50; turn++) await stub.add(1);
     let frames = 0;
     for (let last: unknown; JSON.stringify(last) !== '{"count":50}'; frames++) last = await socket.json();
-    expect(frames).toBeLessThanOrEqual(10);
+    expect(frames).toBeLessThanOrEqual(2 + (Date.now() - begin) / 100);
   });
 
   it("works after the object slept", async () => {
