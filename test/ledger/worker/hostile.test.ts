@@ -20,15 +20,22 @@ const put = (id: string, what: string, json: unknown) =>
 const freeze = (id: string, name: string, frozen = true) => put(id, `/accounts/${name}`, { frozen });
 const remove = (id: string) => call(`/account/${id}`, { method: "DELETE", headers: ADMIN });
 
-/** Makes the ledger's writes take as long to become durable as over a network. */
-const slowly = (stub: DurableObjectStub, ms = 60) =>
-  runInDurableObject(stub, (_, { storage }) => {
+/** Holds the ledger's first transfer to another before it is known to be durable: `reached` resolves when it is held. */
+async function held(stub: DurableObjectStub) {
+  const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  await runInDurableObject(stub, (_, { storage }) => {
     const sync = storage.sync.bind(storage);
+    const isSending = () => storage.sql.exec("SELECT 1 FROM transactions WHERE kind = 'send'").toArray().length > 0;
     vi.spyOn(storage, "sync").mockImplementation(async () => {
       await sync();
-      await scheduler.wait(ms);
+      if (!isSending()) return;
+      reach();
+      await released;
     });
   });
+  return { reached, release };
+}
 
 /** Two ledgers. In the first, alice has 100. */
 async function two() {
@@ -44,11 +51,12 @@ describe("money", () => {
   it("that another ledger refuses comes back once, even if somebody looks while it is being written", async () => {
     const { here, there, send, settled } = await two();
     await freeze(there.id, "bob");
-    await slowly(here.stub);
+    const { reached, release } = await held(here.stub);
     const sending = send(100);
-    await scheduler.wait(15);
+    await reached;
     const audits = await Promise.all(Array.from({ length: 5 }, () => here.audit()));
-    expect(audits[0]).toMatchObject({ ok: true });
+    expect(audits[0]).toMatchObject({ ok: true, pending: 1 });
+    release();
     await sending;
     await settled(2);
     expect(await here.balance("alice")).toBe(100);
@@ -59,10 +67,11 @@ describe("money", () => {
     const { here, there, send } = await two();
     await send(100);
     await vi.waitFor(async () => expect(await there.balance("bob")).toBe(100));
-    await slowly(there.stub);
+    const { reached, release } = await held(there.stub);
     const back = there.post("transfer", { from: "bob", to: `${here.id}/alice`, amount: 100 });
-    await scheduler.wait(15);
+    await reached;
     const deleted = await remove(there.id);
+    release();
     expect((await back).status).toBe(200);
     expect(deleted).toMatchObject(refused(409, { error: expect.stringContaining("transfers on their way") }));
     await vi.waitFor(async () => expect(await here.balance("alice")).toBe(100));
