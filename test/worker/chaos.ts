@@ -1,6 +1,6 @@
 /** Helpers of the chaos tests: a seed to repeat a run, faults, and a tally of what was done. */
 import { abortAllDurableObjects, evictAllDurableObjects, runDurableObjectAlarm } from "cloudflare:test";
-import { afterEach, beforeEach, inject, vi } from "vitest";
+import { afterEach, beforeEach, expect, inject, vi } from "vitest";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -63,6 +63,11 @@ export class Tally {
     this.#counts.set(what, (this.#counts.get(what) ?? 0) + times);
   }
 
+  /** How often something was counted. */
+  of(what: string): number {
+    return this.#counts.get(what) ?? 0;
+  }
+
   /** Prints one line, whether the test passes or not. Names that begin with `× ` are faults. */
   report(suite: string, done: number, violations: number): void {
     const counts = [...this.#counts];
@@ -79,11 +84,15 @@ const FAULTS_PER_OPERATION = 0.1;
 const FAULTS = ["hibernation", "eviction", "crash", "alarm early", "alarm late", "alarm twice", "clock step"] as const;
 const LATE_MS = 10_000;
 
-/** Causes a random fault beside one operation in ten. */
+/** A run of so many operations has every fault. */
+const ENOUGH = 1_000;
+/** What an object says that another fault has just crashed. */
+const CRASHED = /abortAllDurableObjects|reset/;
+
+/** Causes a random fault beside one operation in ten. `stub` gives a new stub each time: one that saw a crash is broken. */
 export async function maybeFault(dice: Dice, tally: Tally, stub: () => DurableObjectStub): Promise<void> {
   if (!dice.chance(FAULTS_PER_OPERATION)) return;
   const kind = dice.pick(FAULTS);
-  tally.add(`× ${kind}`);
   try {
     if (kind === "hibernation") await evictAllDurableObjects();
     else if (kind === "eviction") await evictAllDurableObjects({ webSockets: "close" });
@@ -93,9 +102,19 @@ export async function maybeFault(dice: Dice, tally: Tally, stub: () => DurableOb
       if (kind === "alarm late") vi.setSystemTime(Date.now() + LATE_MS);
       for (let i = 0; i < (kind === "alarm twice" ? 2 : 1); i++) await runDurableObjectAlarm(stub());
     }
-  } catch {
-    // Another fault has just crashed the object of the alarm.
+  } catch (error) {
+    if (!CRASHED.test(String(error))) throw error;
+    tally.add("faults cut off");
+    return;
   }
+  tally.add(`× ${kind}`);
+}
+
+/** Fails if a run was too quiet to show anything: every fault came, unless the run was short, and few were cut off. */
+export function expectFaults(tally: Tally, done: number): void {
+  const missing = FAULTS.filter((kind) => tally.of(`× ${kind}`) === 0);
+  if (done >= ENOUGH) expect(missing, "faults that never came").toEqual([]);
+  expect(tally.of("faults cut off"), "faults cut off").toBeLessThan(Math.max((done * FAULTS_PER_OPERATION) / 10, 5));
 }
 
 /** Repeats an idempotent call until it succeeds, like a client whose answers get lost. */

@@ -7,7 +7,7 @@ import { joinRequest } from "../../../worker/chat/joining.ts";
 import { ChatClient, type ChatEvent, type Connect } from "../../../worker/chat/panel/client.ts";
 import { SUBPROTOCOLS } from "../../../worker/chat/protocol.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
-import { Dice, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
+import { Dice, expectFaults, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
 import { join, lineBy, lineTo, newRoom, roomObject, stays } from "./support.ts";
 
 useOwnClock();
@@ -18,7 +18,7 @@ const MAX_BEHIND = 60;
 it("the chat room loses, doubles and reorders no message for clients that reconnect", async () => {
   const room = newRoom();
   const line = (_: number, passes: () => boolean) => lineTo(room, passes);
-  await chat("chat room", new Dice(seed + 2), { line, objects: [roomObject(room)] });
+  await chat("chat room", new Dice(seed + 2), { line, objects: [() => roomObject(room)] });
 });
 
 it("a room and its relays lose, double and reorder no message, whatever is lost between them", async () => {
@@ -35,7 +35,7 @@ it("a room and its relays lose, double and reorder no message, whatever is lost 
         joinRequest({ ...joining, ...(after && { after: Number(after) }), ...(afterId && { afterId }) }),
       );
     }, passes);
-  await chat("relays", dice, { line, objects: [roomObject(room), relay(1), relay(2)] });
+  await chat("relays", dice, { line, objects: [() => roomObject(room), () => relay(1), () => relay(2)] });
   expect(losses()).toBeGreaterThan(0);
 }, 240_000);
 
@@ -62,8 +62,8 @@ function loseCalls(dice: Dice): () => number {
 
 interface Place {
   line(name: number, passes: () => boolean): Connect;
-  /** The room's objects, whose alarms run. */
-  readonly objects: readonly [DurableObjectStub, ...DurableObjectStub[]];
+  /** New stubs of the room's objects, whose alarms run: one that saw a crash is broken. */
+  readonly objects: readonly [() => DurableObjectStub, ...(() => DurableObjectStub)[]];
 }
 
 /** Six clients talk until everybody has seen everything, while connections are cut and objects fail. */
@@ -116,7 +116,7 @@ async function chat(what: string, dice: Dice, { line, objects }: Place): Promise
     const speaker = clients[dice.whole(0, clients.length - 1)];
     speaker?.say(`${speaker.name}: ${speaker.sent.length}`);
     tally.add("messages");
-    await maybeFault(dice, tally, () => dice.pick(objects));
+    await maybeFault(dice, tally, dice.pick(objects));
     // Nobody falls so far behind that the room no longer has the messages that they missed.
     await until(() => clients.every(({ count }) => i - count.message < MAX_BEHIND));
   }
@@ -140,10 +140,11 @@ async function chat(what: string, dice: Dice, { line, objects }: Place): Promise
   }
   tally.report(what, operations, violations);
   expect(violations).toBe(0);
+  expectFaults(tally, operations);
 }
 
 /** Runs an object's alarm, if one is set and no fault comes between. */
-const runAlarm = (object: DurableObjectStub) => runDurableObjectAlarm(object).catch(() => false);
+const runAlarm = (object: () => DurableObjectStub) => runDurableObjectAlarm(object()).catch(() => false);
 
 it("WebSocket: bad frames are answered to their sender only, and the room goes on", async () => {
   const tally = new Tally();

@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import * as v from "valibot";
 import { expect, it } from "vitest";
-import { Dice, insist, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
+import { Dice, expectFaults, insist, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
 import { type Answer, type Call, call } from "../../worker/helpers.ts";
 
 useOwnClock();
@@ -70,4 +70,7 @@ it.each([
   if (count !== sum) violations++;
   tally.report(`counter, ${kind}`, done, violations);
   expect(violations).toBe(0);
+  // One operation in ten is followed by one, and few of them fail.
+  expect(tally.of("eventual reads")).toBeGreaterThan(done / 20);
+  expectFaults(tally, done);
 });

@@ -7,7 +7,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { AccountDO } from "../../../worker/ledger/ledger.ts";
 import { heard } from "../../../worker/ledger/told.ts";
-import { Dice, insist, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
+import { Dice, expectFaults, insist, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
 import { unique } from "../../worker/helpers.ts";
 
 useOwnClock();
@@ -151,6 +151,7 @@ it("three ledgers conserve money and pay exactly once, whatever fails", async ()
   tally.report("ledgers", done, violations.length);
   expect(violations).toEqual([]);
   expect([...states.keys()].filter((state) => state === "pending" || state === "missing")).toEqual([]);
+  expectFaults(tally, done);
 });
 
 describe("a transfer between two ledgers, cut off", () => {

@@ -1,7 +1,7 @@
 /** One bucket under random operations and random faults, checked against a model. */
 import { env } from "cloudflare:workers";
 import { expect, it, vi } from "vitest";
-import { Dice, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
+import { Dice, expectFaults, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
 
 useOwnClock();
 
@@ -39,4 +39,8 @@ it("the rate limiter never admits more than it may", async () => {
   }
   tally.report("rate limiter", operations, violations);
   expect(violations).toBe(0);
+  // It admits what it may, too.
+  expect(tally.of("admissions")).toBeGreaterThan(operations / 4);
+  expect(tally.of("lost checks")).toBeLessThan(operations / 4);
+  expectFaults(tally, operations);
 });
