@@ -1,4 +1,5 @@
 /** Helpers of the patterns' tests: calls to the Worker, like a client's. */
+import { createExecutionContext } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import type { Hono } from "hono";
 import { onTestFinished } from "vitest";
@@ -53,7 +54,9 @@ export async function call(
   });
   const stack = { ...env, SETTINGS: { ...env.SETTINGS, ...settings }, REGIONS: regions ?? env.REGIONS };
   const asItIs = settings === undefined && regions === undefined && to === undefined;
-  const response = asItIs ? await exports.default.fetch(request) : await (to ?? app).fetch(request, stack);
+  const response = asItIs
+    ? await exports.default.fetch(request)
+    : await (to ?? app).fetch(request, stack, createExecutionContext());
   const text = await response.text();
   const isJson = response.headers.get("Content-Type")?.includes("json");
   return { status: response.status, headers: response.headers, body: isJson && text ? JSON.parse(text) : text };

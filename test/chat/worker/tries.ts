@@ -4,7 +4,7 @@ import { unique } from "../../worker/helpers.ts";
 import { askAsAdmin, type Tries, type Try } from "../../worker/tries.ts";
 
 const inRoom =
-  (path: string, call: Call = {}): Try =>
+  (path: string, call: Call & { missing?: true } = {}): Try =>
   async (owner, rule) => {
     const room = `/room/${unique()}`;
     await askAsAdmin(`${room}/access`, { method: "PUT", json: { rule, owner } });
@@ -20,11 +20,11 @@ export const tries: Tries = {
   "PUT /room/:roomId/access": inRoom("/access", { method: "PUT", json: { rule: "public" } }),
   "PUT /room/:roomId/members/:userId": inRoom("/members/eve", { method: "PUT" }),
   "DELETE /room/:roomId/members/:userId": inRoom("/members/eve", { method: "DELETE" }),
-  "DELETE /room/:roomId/messages/:seq": inRoom("/messages/1", { method: "DELETE" }),
+  "DELETE /room/:roomId/messages/:seq": inRoom("/messages/1", { method: "DELETE", missing: true }),
   "DELETE /room/:roomId": inRoom("", { method: "DELETE" }),
   "POST /room/:roomId/attachments": inRoom("/attachments", {
     json: "hi",
     headers: { "Content-Type": "text/plain", "Content-Length": "2" },
   }),
-  "GET /room/:roomId/attachments/:key": inRoom("/attachments/none"),
+  "GET /room/:roomId/attachments/:key": inRoom("/attachments/none", { missing: true }),
 };

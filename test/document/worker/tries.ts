@@ -10,7 +10,7 @@ const LEVELS: Readonly<Record<string, object>> = {
 };
 
 const at =
-  (path: string, call: Call = {}): Try =>
+  (path: string, call: Call & { missing?: true } = {}): Try =>
   async (owner, rule) => {
     const document = `/document/${unique()}`;
     await askAsAdmin(`${document}/access`, { method: "PUT", json: { ...LEVELS[rule], owner } });
@@ -22,10 +22,11 @@ export const tries: Tries = {
   "POST /document/:id": at("", { json: "\0\0", headers: { "Content-Type": "application/octet-stream" } }),
   "DELETE /document/:id": at("", { method: "DELETE" }),
   "GET /document/:id/versions": at("/versions"),
-  "POST /document/:id/versions": at("/versions", { json: { name: "first" } }),
-  "GET /document/:id/versions/:version": at("/versions/1"),
-  "DELETE /document/:id/versions/:version": at("/versions/1", { method: "DELETE" }),
-  "POST /document/:id/restore": at("/restore", { json: { version: 1 } }),
+  // A new document has nothing to keep, and so no versions.
+  "POST /document/:id/versions": at("/versions", { json: { name: "first" }, missing: true }),
+  "GET /document/:id/versions/:version": at("/versions/1", { missing: true }),
+  "DELETE /document/:id/versions/:version": at("/versions/1", { method: "DELETE", missing: true }),
+  "POST /document/:id/restore": at("/restore", { json: { version: 1 }, missing: true }),
   "GET /document/:id/access": at("/access"),
   "PUT /document/:id/access": at("/access", { method: "PUT", json: { anyone: "read" } }),
   "PUT /document/:id/people/:userId": at("/people/eve", { method: "PUT", json: { level: "read" } }),

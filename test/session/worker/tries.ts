@@ -10,6 +10,10 @@ export const tries: Tries = {
   "POST /session/rotate": () => ({ path: "/session/rotate", method: "POST" }),
   "GET /session/user/:userId": (owner) => ({ path: `/session/user/${owner}` }),
   "DELETE /session/user/:userId": (owner) => ({ path: `/session/user/${owner}`, method: "DELETE" }),
-  "DELETE /session/user/:userId/:sessionId": (owner) => ({ path: `/session/user/${owner}/none`, method: "DELETE" }),
+  "DELETE /session/user/:userId/:sessionId": (owner) => ({
+    path: `/session/user/${owner}/none`,
+    method: "DELETE",
+    missing: true,
+  }),
   "DELETE /session/invalidate": () => ({ path: "/session/invalidate", method: "DELETE" }),
 };
