@@ -16,13 +16,13 @@ import { stackOf } from "../stack.ts";
 
 /** How long to remember the user of a token. It only chooses a bucket, so the token may have expired by then. */
 const REMEMBERED_MS = 60_000;
-/** How long a look-up may take. */
-const OUT_MS = 5_000;
+/** A guess is for so many requests with the same token, if they come in so short a time: a page sends many at once. */
+const TOGETHER = { requests: 50, ms: 5_000 };
 
 /** The ids of users' buckets, by token; null for a token that belongs to no user. */
 const known = new Memory<string | null>();
-/** The tokens that are being looked up: to look one of them up again is no other guess. */
-const out = new Memory<true>();
+/** How many requests have shown a token since the guess that was charged for it. */
+const together = new Memory<number>();
 
 /**
  * The place of the caller's bucket. A key's bucket is in the home region, because callers everywhere may share the key.
@@ -47,11 +47,14 @@ async function userBucket(c: Context<App>): Promise<string | undefined> {
   const now = Date.now();
   const remembered = known.get(token, now);
   if (remembered !== undefined) return remembered ?? undefined;
-  if (!c.get("identified") && !out.get(token, now) && !mayGuess(c)) return undefined;
-  out.set(token, true, now + OUT_MS);
+  if (!c.get("identified")) {
+    const others = together.get(token, now) ?? TOGETHER.requests;
+    const isAnother = others >= TOGETHER.requests;
+    if (isAnother && !mayGuess(c)) return undefined;
+    together.set(token, isAnother ? 1 : others + 1, now + TOGETHER.ms);
+  }
   // If the caller cannot be identified now, the address pays. The route tries again, and answers with the error.
   const caller = await callerOrRefusal(c).catch(() => undefined);
-  out.delete(token);
   if (!caller || caller instanceof Refusal) return undefined;
   wasNoGuess(c, caller.kind !== "user");
   const id = caller.kind === "user" ? `user-${await sha256(caller.id)}` : null;

@@ -62,6 +62,13 @@ describe.runIf(folders.includes("rate-limit"))("a user", () => {
     expect(await left(office)).toBe(100);
   });
 
+  it("gets its token looked up 50 times for a guess, if it is not valid", async () => {
+    const read = vi.spyOn(SessionDO.prototype, "read");
+    const wrong = { ...newAddress(), Authorization: `Bearer eu~${"w".repeat(43)}` };
+    await Promise.all(Array.from({ length: 1_100 }, () => call("/openapi.json", { headers: wrong })));
+    expect(read.mock.calls.length).toBe(1_000);
+  });
+
   it("gives an address its guesses back, and a guest only the guess that it was taken for", async () => {
     const [ann, guest] = [await logIn(), await logIn(unique(), {}, { demoLogin: true })];
     const read = vi.spyOn(SessionDO.prototype, "read");
