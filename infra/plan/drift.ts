@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Finding } from "@durable-stack/class-lifecycle";
 import { shortDigest } from "../release/manifest.ts";
 import { isOurs } from "./ours.ts";
+import { canServe } from "./pin.ts";
 import type { Serving, Traffic } from "./traffic.ts";
 
 /** A binding of a version; the text of a secret is never among its properties. */
@@ -160,7 +161,11 @@ function putsBack({ serving, versions }: Pick<Observed, "serving" | "versions">,
 export const isForced = (message: string): boolean => message.startsWith(OVER);
 
 /** Versions that serve and are not ours, and a deployment that moved the traffic of ours. */
-export function trafficDrift({ serving, versions, deployment }: Observed, asWanted: boolean): readonly Finding[] {
+export function trafficDrift(
+  { serving, versions, deployment, rollbackFloor }: Observed & { readonly rollbackFloor: number | undefined },
+  asWanted: boolean,
+  stack: string,
+): readonly Finding[] {
   const live = serving.flatMap(({ versionId, percentage }) => {
     const version = versions.find((known) => known.versionId === versionId);
     return version ? [{ ...version, percentage }] : [];
@@ -184,9 +189,20 @@ export function trafficDrift({ serving, versions, deployment }: Observed, asWant
       code: "deployment_not_ours",
       subject: `deployment ${deployment.id}`,
       message: `${by(deployment.source)} made it, not this program: ${shares}.`,
-      fix: "`up` sends the traffic where this stack's settings say; to stay there: `npm run rollback`.",
+      fix: `\`up\` sends the traffic where this stack's settings say${waysToStay(stack, live, rollbackFloor)}.`,
     },
   ];
+}
+
+/** How to leave the traffic with what serves. Without --to, a rollback would leave that for what served before it. */
+function waysToStay(stack: string, live: readonly KnownVersion[], rollbackFloor: number | undefined): string {
+  const lines = live
+    .filter((version) => canServe(version, rollbackFloor))
+    .map(({ number }) => `\`npm run rollback -- --stack ${stack} --to ${number}\``);
+  if (lines.length === 0) return "";
+  return live.length === 1
+    ? `; to stay there: ${lines[0]}`
+    : `; to leave all of it with one of them: ${lines.join(" or ")}`;
 }
 
 /** What to know where a version names objects by another region table than ours. */

@@ -91,7 +91,7 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
     ...endedPin(stack, live.pinned, pin),
     ...schema.findings,
     ...(traffic.release > 0 ? releaseFindings(settings, release, live, serves) : []),
-    ...trafficDrift(live, next.asWanted),
+    ...trafficDrift(live, next.asWanted, stack),
     ...dropped,
     ...taken,
     ...(await missingResources(reads, live, pin > 0 ? stack : undefined)),

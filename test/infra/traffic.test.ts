@@ -12,6 +12,7 @@ import {
   isForced,
   isWayBack,
   type KnownVersion,
+  type Observed,
   pinnedBy,
   servesAsWanted,
   trafficDrift,
@@ -137,6 +138,8 @@ describe("drift of the traffic", () => {
   const ours = { id: "a", message: "durable-stack, after deployment 9", source: "api" };
   const theirs = { id: "b", message: undefined, source: "wrangler" };
   const all = { release: 100, findings: [] };
+  const drift = (observed: Observed, asWanted = false, rollbackFloor: number | undefined = 2) =>
+    trafficDrift({ ...observed, rollbackFloor }, asWanted, "staging");
 
   it("is the difference between the live and the wanted traffic, by version and percentage", () => {
     expect(servesAsWanted(serves({ 2: 100 }), "t2", all)).toBe(true);
@@ -244,13 +247,24 @@ describe("drift of the traffic", () => {
   it("names a foreign deployment of our versions, and none of our own deployments", () => {
     const versions = [version(2), version(1)];
     const seen = (deployment: typeof ours | typeof theirs, asWanted: boolean) =>
-      codes(trafficDrift({ serving: serves({ 1: 100 }), versions, deployment }, asWanted));
+      codes(drift({ serving: serves({ 1: 100 }), versions, deployment }, asWanted));
     expect(seen(theirs, false)).toEqual(["deployment_not_ours"]);
     expect(seen(theirs, true)).toEqual([]);
     expect(seen(ours, false)).toEqual([]);
     // The upload of a version that changes classes makes a deployment by itself.
     expect(seen({ ...theirs, message: versionMessage("d".repeat(64), "0002-more") }, false)).toEqual([]);
     expect(seen({ ...theirs, message: "release of the new page" }, false)).toEqual(["deployment_not_ours"]);
+  });
+
+  it("says how the traffic can stay where something else sent it: with a version that serves, by its number", () => {
+    const versions = [version(3), version(2), version(1)];
+    const fix = (shares: Readonly<Record<number, number>>) =>
+      drift({ serving: serves(shares), versions, deployment: theirs })[0]?.fix;
+    expect(fix({ 2: 100 })).toMatch(/; to stay there: `npm run rollback -- --stack staging --to 2`\.$/);
+    expect(fix({ 2: 40, 3: 60 })).toMatch(
+      /; to leave all of it with one of them: `npm run rollback -- --stack staging --to 2` or `.* --to 3`\.$/,
+    );
+    expect(fix({ 1: 100 }), "below the floor, which a rollback refuses").toMatch(/settings say\.$/);
   });
 
   it("names a version that something else made, with the bindings that it changed", () => {
@@ -262,14 +276,14 @@ describe("drift of the traffic", () => {
       }),
       version(2, { bindings: [{ name: "A", type: "json", json: "1" }, { name: "B" }] }),
     ];
-    const found = trafficDrift({ serving: serves({ 3: 100 }), versions, deployment: theirs }, false);
+    const found = drift({ serving: serves({ 3: 100 }), versions, deployment: theirs }, false);
     expect(codes(found)).toEqual(["serving_version_not_ours"]);
     expect(found[0]?.message).toMatch(/wrangler made it.*compared with version 2, its bindings are ~A, -B, \+C/);
   });
 
   it("does not exist in a Worker that was never ours", () => {
     const versions = [version(1, { tag: undefined, digest: undefined })];
-    expect(trafficDrift({ serving: serves({ 1: 100 }), versions, deployment: theirs }, false)).toEqual([]);
+    expect(drift({ serving: serves({ 1: 100 }), versions, deployment: theirs }, false)).toEqual([]);
   });
 });
 
