@@ -78,6 +78,7 @@ export type Code =
   | "token_missing"
   | "token_malformed"
   | "account_unreadable"
+  | "state_unreadable"
   | "address_taken"
   | "setting_without_place"
   | "setting_wrong"
