@@ -94,7 +94,10 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
     ...trafficDrift(live, next.asWanted, stack),
     ...dropped,
     ...taken,
-    ...(await missingResources(reads, live, pin > 0 ? stack : undefined)),
+    ...(await missingResources(reads, live, {
+      pinned: pin > 0 ? stack : undefined,
+      goesBack: next.back !== undefined,
+    })),
   ];
   return { all, always, ended };
 }

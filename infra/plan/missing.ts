@@ -1,17 +1,30 @@
 /** Storage that is gone though a Worker is bound to it. */
 import type { Finding } from "@durable-stack/class-lifecycle";
+import { ApiError } from "../provider/api.ts";
 import { type LiveWorker, servingBindings } from "./live.ts";
-import type { Reads } from "./reads.ts";
+import type { BindingRead, Reads } from "./reads.ts";
 
-/** Storage that the serving versions are bound to, and that is gone; `pinned`: the stack, where it has a pin. */
+export interface Asking {
+  /** The stack, where it has a pin. */
+  readonly pinned: string | undefined;
+  /** Whether the traffic goes back. An outage may be why, and nothing of this stops it: what cannot be read is passed over. */
+  readonly goesBack: boolean;
+}
+
+/** Storage that the serving versions are bound to, and that is gone. */
 export async function missingResources(
   reads: Reads,
   live: LiveWorker,
-  pinned: string | undefined,
+  { pinned, goesBack }: Asking,
 ): Promise<readonly Finding[]> {
+  const exists = (binding: BindingRead) =>
+    reads.boundExists(binding).catch((error: unknown) => {
+      if (goesBack && error instanceof ApiError) return undefined;
+      throw error;
+    });
   const bound = new Map(servingBindings(live).map((binding) => [binding.name, binding]));
   const missing = await Promise.all(
-    [...bound.values()].map(async (binding) => ((await reads.boundExists(binding)) === false ? [binding] : [])),
+    [...bound.values()].map(async (binding) => ((await exists(binding)) === false ? [binding] : [])),
   );
   return missing.flat().map(({ name, type, namespaceId, bucketName, id, databaseId }) => ({
     code: "bound_resource_missing",

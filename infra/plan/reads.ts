@@ -113,7 +113,10 @@ function dataSourcesOf(api: Api): DataSources {
   };
 }
 
-/** Reads one account. A read that the API refuses is an error that says which one and why. */
+/**
+ * Reads one account. A read that the API refuses is an error that says which one and why, where nothing else is said; one
+ * that fails always is.
+ */
 export class Reads {
   readonly accountId: string;
   readonly #sources: DataSources;
@@ -276,11 +279,12 @@ export class Reads {
     return at`/accounts/${this.accountId}/workers/durable_objects`;
   }
 
+  /** Undefined where the API refuses. That it fails says nothing of what is there: taken for "nothing", it would. */
   async #optional<T>(read: (api: Api) => Promise<T>): Promise<T | undefined> {
     try {
       return this.#api && (await read(this.#api));
     } catch (error) {
-      if (error instanceof ApiError) return undefined;
+      if (error instanceof ApiError && error.isRefusal) return undefined;
       throw error;
     }
   }

@@ -55,6 +55,11 @@ export class ApiError extends UserError {
   get isPassing(): boolean {
     return this.status === undefined || PASSING.includes(this.status);
   }
+
+  /** Whether the API has said no, and will say so again: to this token, or to what was asked. */
+  get isRefusal(): boolean {
+    return !this.isPassing && this.status !== undefined && this.status >= 400;
+  }
 }
 
 export interface ApiOptions extends Pick<Options, "fetch"> {

@@ -1,0 +1,70 @@
+/** What is read of an account where a token may not read it, and where the API is not well. */
+import { describe, expect, it } from "vitest";
+import { missingResources } from "../../infra/plan/missing.ts";
+import { Reads } from "../../infra/plan/reads.ts";
+import { addressesTaken } from "../../infra/plan/taken.ts";
+import { Api, ApiError } from "../../infra/provider/api.ts";
+import { preview, version } from "./preview.ts";
+
+/** Reads of an account that answers everything so. */
+const answering = (answer: () => Response | Promise<Response>) =>
+  Reads.through(new Api({ baseUrl: "http://api.test/client/v4", token: "t" }, { fetch: async () => answer() }), "a");
+const refusing = (status: number) =>
+  answering(() => Response.json({ success: false, errors: [{ code: 1, message: "no" }] }, { status }));
+
+const BOUND = { name: "KV", type: "kv_namespace", namespaceId: "k" } as const;
+const READS: readonly (readonly [what: string, read: (reads: Reads) => Promise<unknown>])[] = [
+  ["the namespaces of classes", (reads) => reads.namespaces("w")],
+  ["the objects of one", (reads) => reads.objects("n")],
+  ["whether bound storage exists", (reads) => reads.boundExists({ ...NO_MORE, ...BOUND })],
+  ["KV namespaces", (reads) => reads.kvNamespaces()],
+  ["databases", (reads) => reads.databases()],
+  ["a bucket", (reads) => reads.bucketExists("b")],
+  ["whether it is empty", (reads) => reads.bucketIsEmpty("b")],
+  ["custom domains", (reads) => reads.domains()],
+  ["routes", (reads) => reads.routes("z")],
+  ["cron triggers", (reads) => reads.crons("w")],
+];
+const NO_MORE = {
+  json: undefined,
+  className: undefined,
+  bucketName: undefined,
+  id: undefined,
+  databaseId: undefined,
+  jurisdiction: undefined,
+};
+
+describe("a read of the account", () => {
+  it("says that something is not known where the token may not read it", async () => {
+    const reads = refusing(403);
+    for (const [what, read] of READS) expect(await read(reads), what).toBeUndefined();
+  });
+
+  it.each([
+    ["is not well", refusing(503)],
+    ["has no time", refusing(429)],
+    ["is not reached", answering(() => Promise.reject(new TypeError("fetch failed")))],
+    [
+      "is behind a proxy",
+      answering(() => new Response("<p>Sign in</p>", { headers: { "content-type": "text/html" } })),
+    ],
+  ])("fails where the API %s, and does not pass for nothing", async (_, reads) => {
+    // All at once, for each tries again for a while.
+    await Promise.all(READS.map(([what, read]) => expect(read(reads), what).rejects.toBeInstanceOf(ApiError)));
+  });
+});
+
+const { settings, live } = preview();
+
+it("takes no host name while nobody can say whose it is", async () => {
+  const wanted = { ...settings, hostname: "api.example.com", zoneId: "z" };
+  await expect(addressesTaken(refusing(502), wanted, "w")).rejects.toBeInstanceOf(ApiError);
+});
+
+it("keeps no traffic from going back because bound storage cannot be looked at", async () => {
+  const bound = { ...version(4, "old", "a"), bindings: [{ ...NO_MORE, ...BOUND }] };
+  const serving = { ...live, versions: [bound], serving: live.serving.slice(0, 1) };
+  const ask = (goesBack: boolean) => missingResources(refusing(503), serving, { pinned: "staging", goesBack });
+  expect(await ask(true)).toEqual([]);
+  await expect(ask(false)).rejects.toBeInstanceOf(ApiError);
+});
