@@ -48,7 +48,7 @@ export class DurableWorker extends pulumi.ComponentResource {
   /** @throws PlanRefused or UserError when the preview has errors, or a secret has no name, before anything is declared. */
   constructor(name: string, args: DurableWorkerArgs, options?: pulumi.ComponentResourceOptions) {
     // Not its Worker's name: `pulumi import --parent` could not tell the two apart.
-    super("durable-stack:index:DurableWorker", `durable ${name}`, {}, { ...options, aliases: [{ name }] });
+    super("durable-stack:index:DurableWorker", `durable ${name}`, kept(args), { ...options, aliases: [{ name }] });
     const { inputs, protect, preview } = args;
     const { accountId } = inputs;
     const { live, plan, traffic, claims } = preview;
@@ -149,6 +149,12 @@ export class DurableWorker extends pulumi.ComponentResource {
     );
   }
 }
+
+/**
+ * The component's own inputs, by which the engine tells that it changes. Once `protect` goes, its outputs are dropped with
+ * the first step of the update, before any storage is told: one that fails on its way leaves no `keepsStorage` behind.
+ */
+const kept = ({ protect }: DurableWorkerArgs) => (protect ? {} : { keepsStorage: false });
 
 /** Whether the release becomes a version by this update: one that was uploaded before changes nothing by itself. */
 const isMade = ({ live, tag, renewedBecause }: Preview): boolean =>

@@ -215,3 +215,34 @@ it("storage whose binding goes is kept or deleted as the last update said, whate
   expect([gone.code, gone.text]).toEqual([0, expect.stringMatching(/storage_left_behind\] USERS/)]);
   expect(await left()).toContain("durable-stack-trial-users");
 });
+
+it("storage is not taken for kept while an update without protect has failed after it reached the storage", async () => {
+  const [settings, wrangler] = [copy.read(FILE), copy.read("wrangler.jsonc")];
+  const withProtect = (protect: boolean, capacity: number) =>
+    copy.write(
+      FILE,
+      settings
+        .replaceAll(/^ +(durable-stack:)?(protect|access|demoLogin): .*\n/gm, "")
+        .replace(/capacity: \d+\b/, `capacity: ${capacity}`)
+        .replace("config:\n", `config:\n  durable-stack:protect: ${protect}\n`),
+    );
+  const users = "durable-stack-trial-second";
+  copy.write("wrangler.jsonc", wrangler.replace('"kv_namespaces": [', '"kv_namespaces": [{ "binding": "SECOND" }, '));
+  withProtect(true, 97);
+  await done("npm run -s build");
+  await done(UP);
+  expect(await left()).toContain(users);
+  // It comes as far as the storage, and not to the version.
+  withProtect(false, 96);
+  proxy.intervene = ({ method, path }) => (method === "POST" && /\/versions\b/.test(path) ? "refuse" : undefined);
+  const failed = await run(UP);
+  proxy.intervene = undefined;
+  expect(failed.code, failed.text).toBe(1);
+  expect(failed.text).toContain("spoilt by the test");
+  withProtect(true, 97);
+  copy.write("wrangler.jsonc", wrangler);
+  await done("npm run -s build");
+  const gone = await run(UP);
+  expect(await left()).toContain(users);
+  expect([gone.code, gone.text]).toEqual([1, expect.stringMatching(/storage_would_go\] SECOND: .*had protect: false/)]);
+});
