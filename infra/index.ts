@@ -22,7 +22,7 @@ const bindings: ProgramBindings["bindings"] = [];
 const preview = await planFor(settings, release, { secrets, bindings });
 
 const worker = new DurableWorker(LOGICAL.worker, {
-  inputs: workerInputs(settings, release),
+  inputs: workerInputs(settings, release, preview.addresses.staysOnWorkersDev),
   preview,
   protect: settings.protect,
   bindings: (made) => [

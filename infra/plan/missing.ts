@@ -1,13 +1,13 @@
 /** Storage that is gone though a Worker is bound to it. */
 import type { Finding } from "@durable-stack/class-lifecycle";
-import { ApiError } from "../provider/api.ts";
 import { type LiveWorker, servingBindings } from "./live.ts";
+import { unlessBack } from "./passed-over.ts";
 import type { BindingRead, Reads } from "./reads.ts";
 
 export interface Asking {
   /** The stack, where it has a pin. */
   readonly pinned: string | undefined;
-  /** Whether the traffic goes back. An outage may be why, and nothing of this stops it: what cannot be read is passed over. */
+  /** Whether the traffic goes back. Nothing of this stops it. */
   readonly goesBack: boolean;
 }
 
@@ -17,11 +17,7 @@ export async function missingResources(
   live: LiveWorker,
   { pinned, goesBack }: Asking,
 ): Promise<readonly Finding[]> {
-  const exists = (binding: BindingRead) =>
-    reads.boundExists(binding).catch((error: unknown) => {
-      if (goesBack && error instanceof ApiError) return undefined;
-      throw error;
-    });
+  const exists = (binding: BindingRead) => unlessBack(reads.boundExists(binding), goesBack);
   const bound = new Map(servingBindings(live).map((binding) => [binding.name, binding]));
   const missing = await Promise.all(
     [...bound.values()].map(async (binding) => ((await exists(binding)) === false ? [binding] : [])),

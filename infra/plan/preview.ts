@@ -8,6 +8,7 @@ import { recordedCommit } from "../release/source.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { storageOf } from "../stack/extras.ts";
+import { type AddressPlan, addressPlan } from "./address-changes.ts";
 import { type Claims, claimsOf } from "./claims.ts";
 import { countObjects } from "./counted.ts";
 import { type BindingChange, bindingChanges, givenBindings, hasOfProgram } from "./dropped.ts";
@@ -44,6 +45,7 @@ export interface Preview
   readonly renewedBecause: string | undefined;
   /** How the tables of the release stand to those of the objects. */
   readonly schema: SchemaPlan;
+  readonly addresses: AddressPlan;
   /** Whether the state has cron triggers, which may be none. */
   readonly hadCrons: boolean;
   /**
@@ -99,6 +101,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     share: next.share,
     servedSince: next.servedSince,
     hadCrons: known?.get("WorkersCronTrigger", LOGICAL.crons) !== undefined,
+    addresses: await addressPlan({ reads, settings, identity, claims, known, goesBack: back !== undefined }),
     regions: next.regions,
     ...bindingsOf(args, looked, next, claims),
     objects,

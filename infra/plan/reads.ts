@@ -19,6 +19,8 @@ const Worker = v.object({
   /** When it was deployed last; undefined: it never was. */
   deployedOn: text,
   tags: v.nullish(v.array(v.string()), []),
+  /** Whether it answers on workers.dev. */
+  subdomain: v.nullish(v.object({ enabled: v.nullish(v.boolean()) })),
   references: v.object({
     /** Other Workers with a service binding to this one. */
     workers: v.nullish(v.array(v.object({ name: v.string() })), []),

@@ -1,6 +1,7 @@
 /** The preview as a person reads it: one block of text, the same in `pulumi preview`, `npm start` and `migrations plan`. */
 import type { Move, Plan } from "@durable-stack/class-lifecycle";
 import { shortDigest } from "../release/manifest.ts";
+import { WORKERS_DEV } from "./address-changes.ts";
 import { servesAsWanted } from "./drift.ts";
 import type { BindingChange } from "./dropped.ts";
 import type { LiveWorker } from "./live.ts";
@@ -11,7 +12,7 @@ import type { RegionChange } from "./regions.ts";
 
 type Line = readonly [tone: Tone | undefined, text: string];
 
-/** State and steps, then classes, traffic, rollback floor, bindings and regions. How to read it: docs/read-the-plan.md. */
+/** State and steps, then classes, traffic, rollback floor, addresses, bindings and regions. How to read it: docs/read-the-plan.md. */
 export function report(preview: Preview, paint: Paint = noColors): string {
   const sections: readonly (readonly [title: string, lines: readonly Line[]])[] = [
     ["account", accountLines(preview)],
@@ -19,6 +20,7 @@ export function report(preview: Preview, paint: Paint = noColors): string {
     // Of a plan that is refused nothing comes after.
     ["traffic", isRefused(preview) ? trafficNow(preview) : trafficLines(preview)],
     ["rollback", isRefused(preview) ? [] : [[undefined, floorLine(preview)]]],
+    ["addresses", addressLines(preview)],
     ["bindings", bindingLines(preview)],
     ["regions", preview.regions.map((change) => regionLine(change))],
   ];
@@ -37,6 +39,7 @@ export function changes(preview: Preview): readonly string[] {
     ...(preview.uploads ? preview.plan.moves.map((move) => changeLine(move)) : []),
     ...trafficLines(preview),
     ...(raisesFloor(preview) && !isFirst(preview) ? [["changed", NO_WAY_BACK] as const] : []),
+    ...addressLines(preview),
     ...preview.bindings.map(bindingLine),
     ...preview.regions.map(regionLine),
   ];
@@ -167,6 +170,24 @@ function floorLine(preview: Preview): string {
   return rollbackFloor === undefined ? "no floor" : `back to version ${rollbackFloor} at most`;
 }
 
+function addressLines({ addresses: { changes, staysOnWorkersDev, isWithoutState } }: Preview): readonly Line[] {
+  const maybe = isWithoutState ? ", where the state has it" : "";
+  return [
+    ...changes.map(({ kind, address }): Line => {
+      if (kind === "added") return [kind, `+ ${address}`];
+      return [kind, `- ${address}${address === WORKERS_DEV ? "" : maybe}`];
+    }),
+    ...(staysOnWorkersDev
+      ? [
+          [
+            undefined,
+            "  workers.dev stays for this update: the next one, which finds the others there, turns it off",
+          ] as const,
+        ]
+      : []),
+  ];
+}
+
 const bindingLines = ({ bindings, unknownBindings, settings }: Preview): readonly Line[] => [
   ...bindings.map((change) => bindingLine(change)),
   ...(unknownBindings
@@ -213,6 +234,7 @@ export function planData({
   renewedBecause,
   schema,
   regions,
+  addresses,
   bindings,
   unknownBindings,
   objects,
@@ -239,6 +261,7 @@ export function planData({
     rollbackFloor: live.rollbackFloor ?? null,
     raisesFloor: raisesFloor({ plan, schema, uploads }),
     regions,
+    addresses,
     bindings,
     unknownBindings,
     errors,

@@ -7,7 +7,7 @@ import type { PublicSettings } from "./config.ts";
 import { workerExtras } from "./extras.ts";
 import type { Owner } from "./placed.ts";
 
-/** Whether the Worker answers on workers.dev: only while it has no address of its own. */
+/** Whether the Worker is to answer on workers.dev: only while it has no address of its own. */
 export const onWorkersDev = ({ hostname, routes }: Pick<PublicSettings, "hostname" | "routes">): boolean =>
   hostname === undefined && routes.length === 0;
 
@@ -42,14 +42,18 @@ function ownerOf(tag: string): Owner | undefined {
   return project !== undefined && stack.length > 0 ? { project, stack: stack.join(":") } : undefined;
 }
 
-/** The Worker: its name, and the settings that no version carries. */
+/**
+ * The Worker: its name, and the settings that no version carries. `staysOnWorkersDev`: whether it is to answer there beside
+ * addresses of its own, which come by this update (plan/address-changes.ts).
+ */
 export const workerInputs = (
   settings: Pick<PublicSettings, "accountId" | "workerName" | "project" | "stack" | "hostname" | "routes">,
   release: Pick<Manifest, "extras">,
+  staysOnWorkersDev = false,
 ) => ({
   accountId: settings.accountId,
   name: settings.workerName,
-  subdomain: { enabled: onWorkersDev(settings), previewsEnabled: false },
+  subdomain: { enabled: staysOnWorkersDev || onWorkersDev(settings), previewsEnabled: false },
   ...workerExtras(release),
   tags: [settings.project, stackTag(settings)],
 });

@@ -1,0 +1,105 @@
+/** Which addresses a stack's Worker gets and loses by an update: its host name, its routes, workers.dev. */
+import type { PublicSettings } from "../stack/config.ts";
+import { LOGICAL, onWorkersDev } from "../stack/declared.ts";
+import type { Claims } from "./claims.ts";
+import type { Identity } from "./identity.ts";
+import type { Known } from "./known.ts";
+import { unlessBack } from "./passed-over.ts";
+import type { Reads } from "./reads.ts";
+
+/** What the account's own domain for Workers is called in a plan. */
+export const WORKERS_DEV = "workers.dev";
+
+/** An address that comes or goes, in words. */
+export interface AddressChange {
+  readonly kind: "added" | "removed";
+  readonly address: string;
+}
+
+export interface AddressPlan {
+  readonly changes: readonly AddressChange[];
+  /**
+   * Whether workers.dev, which is to go, stays on for this update: what comes in its place is made last, and a host name's
+   * certificate takes minutes. An update that finds it there turns workers.dev off.
+   */
+  readonly staysOnWorkersDev: boolean;
+  /** Whether only the account was asked, which does not say which addresses this program made. */
+  readonly isWithoutState: boolean;
+}
+
+export interface Addressing {
+  readonly reads: Reads;
+  readonly settings: PublicSettings;
+  readonly identity: Identity;
+  readonly claims: Pick<Claims, "worker" | "domain" | "routes">;
+  readonly known: Known | undefined;
+  readonly goesBack: boolean;
+}
+
+/** The addresses of one kind that the Worker has; undefined: nobody can tell. */
+type Had = readonly string[] | undefined;
+
+export async function addressPlan(addressing: Addressing): Promise<AddressPlan> {
+  const { settings, identity, claims, known } = addressing;
+  const { hostname, routes } = settings;
+  const had = known ? inState(known, settings, claims) : await inAccount(addressing);
+  const changes = [
+    ...changed("custom domain", had.domains, hostname === undefined ? [] : [hostname]),
+    ...changed("route", had.routes, routes),
+  ];
+  const comes = changes.some(({ kind }) => kind === "added");
+  const wanted = onWorkersDev(settings);
+  const { worker } = identity;
+  // Of a new Worker it is told nowhere else either, and of one that is taken over it stays as it is.
+  const isOn =
+    worker?.deployedOn === undefined || claims.worker !== undefined ? wanted : (worker.subdomain?.enabled ?? undefined);
+  const workersDev: readonly AddressChange[] =
+    isOn === undefined || isOn === wanted ? [] : [{ kind: wanted ? "added" : "removed", address: WORKERS_DEV }];
+  return {
+    changes: [...changes, ...workersDev],
+    staysOnWorkersDev: comes && workersDev.some(({ kind }) => kind === "removed"),
+    isWithoutState: known === undefined,
+  };
+}
+
+function changed(what: string, had: Had, wanted: readonly string[]): readonly AddressChange[] {
+  if (!had) return [];
+  return [
+    ...wanted.filter((one) => !had.includes(one)).map((one) => ({ kind: "added" as const, address: `${what} ${one}` })),
+    ...had
+      .filter((one) => !wanted.includes(one))
+      .map((one) => ({ kind: "removed" as const, address: `${what} ${one}` })),
+  ];
+}
+
+interface HadAddresses {
+  readonly domains: Had;
+  readonly routes: Had;
+}
+
+/** Those that an update makes, changes or deletes; and those that it takes over, of which the plan tells by itself. */
+function inState(known: Known, { hostname }: PublicSettings, claims: Addressing["claims"]): HadAddresses {
+  const held = known.get("WorkersCustomDomain", LOGICAL.domain)?.hostname;
+  const prefix = LOGICAL.route("");
+  return {
+    domains: [
+      ...(typeof held === "string" ? [held] : []),
+      ...(claims.domain !== undefined && hostname !== undefined ? [hostname] : []),
+    ],
+    routes: [...known.names("WorkersRoute").map((name) => name.slice(prefix.length)), ...claims.routes.keys()],
+  };
+}
+
+/** Those that lead to the Worker. */
+async function inAccount({ reads, settings, identity, goesBack }: Addressing): Promise<HadAddresses> {
+  const { zoneId } = settings;
+  const { name } = identity;
+  const [domains, inZone] = await Promise.all([
+    unlessBack(reads.domains(), goesBack),
+    zoneId === undefined ? [] : unlessBack(reads.routes(zoneId), goesBack),
+  ]);
+  return {
+    domains: domains?.filter(({ service }) => service === name).map(({ hostname }) => hostname),
+    routes: inZone?.filter(({ script }) => script === name).map(({ pattern }) => pattern),
+  };
+}

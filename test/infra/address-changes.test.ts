@@ -1,0 +1,137 @@
+/** Which addresses come and go by an update, from what the state or the account has. */
+import { expect, it } from "vitest";
+import { type Addressing, addressPlan } from "../../infra/plan/address-changes.ts";
+import { Known } from "../../infra/plan/known.ts";
+import { Reads } from "../../infra/plan/reads.ts";
+import { changes, report } from "../../infra/plan/report.ts";
+import { Api, ApiError } from "../../infra/provider/api.ts";
+import { LOGICAL, workerInputs } from "../../infra/stack/declared.ts";
+import { preview } from "./preview.ts";
+
+const { settings, claims, release } = preview();
+const NAME = settings.workerName;
+const ZONE = { zoneId: "1".repeat(32) };
+
+/** The answers of an account by what a path ends in; a number refuses. */
+const account = (answers: Readonly<Record<string, object | number>>) =>
+  Reads.through(
+    new Api(
+      { baseUrl: "http://api.test/client/v4", token: "t" },
+      {
+        fetch: async (request) => {
+          const { pathname } = new URL(request instanceof Request ? request.url : request);
+          const [, answer = []] = Object.entries(answers).find(([end]) => pathname.endsWith(end)) ?? [];
+          if (typeof answer === "number") return Response.json({ success: false, errors: [] }, { status: answer });
+          return Response.json({ success: true, result: answer });
+        },
+      },
+    ),
+    "a",
+  );
+
+const urn = (type: string, name: string) => `urn:pulumi:s::p::cloudflare:index/x:${type}::${name}`;
+const state = (hostname: string | undefined, ...routes: readonly string[]) =>
+  Known.of([
+    ...(hostname === undefined ? [] : [[urn("WorkersCustomDomain", LOGICAL.domain), { hostname }] as const]),
+    ...routes.map((pattern) => [urn("WorkersRoute", LOGICAL.route(pattern)), { pattern }] as const),
+  ]);
+
+/** A stack whose Worker serves; `enabled`: whether on workers.dev. */
+function stack(enabled: boolean | undefined, more: Partial<Addressing> = {}): Addressing {
+  const worker = {
+    id: "w",
+    name: NAME,
+    deployedOn: "2026-11-26",
+    tags: [],
+    references: { workers: [], durableObjects: [] },
+    ...(enabled !== undefined && { subdomain: { enabled } }),
+  };
+  const identity = { worker, name: NAME, inState: true, renamedFrom: undefined, findings: [] };
+  return { reads: account({}), settings, identity, claims, known: state(undefined), goesBack: false, ...more };
+}
+
+/** What the plan says, and whether the Worker is on workers.dev after it. */
+async function said(addressing: Addressing) {
+  const addresses = await addressPlan(addressing);
+  const { subdomain } = workerInputs(addressing.settings, release, addresses.staysOnWorkersDev);
+  const { text = "" } = /^ {2}addresses (?<text>[\s\S]*)$/m.exec(report(preview({ addresses })))?.groups ?? {};
+  return { lines: text.split("\n").map((line) => line.trim()), isOn: subdomain.enabled };
+}
+
+it("leaves workers.dev on while a host name comes in its place, and turns it off once that is there", async () => {
+  const named = { ...settings, ...ZONE, hostname: "api.example.com" };
+  expect(await said(stack(true, { settings: named }))).toEqual({
+    lines: [
+      "+ custom domain api.example.com",
+      "- workers.dev",
+      "workers.dev stays for this update: the next one, which finds the others there, turns it off",
+    ],
+    isOn: true,
+  });
+  expect(await said(stack(true, { settings: named, known: state("api.example.com") }))).toEqual({
+    lines: ["- workers.dev"],
+    isOn: false,
+  });
+  expect(await said(stack(false, { settings: named, known: state("api.example.com") }))).toEqual({
+    lines: [""],
+    isOn: false,
+  });
+});
+
+it("tells of a host name and routes that change or go, and of workers.dev that comes back", async () => {
+  const known = state("api.example.com", "example.com/a/*", "example.com/b/*");
+  const other = { ...settings, ...ZONE, hostname: "new.example.com", routes: ["example.com/a/*"] };
+  expect(await said(stack(false, { settings: other, known }))).toEqual({
+    lines: ["+ custom domain new.example.com", "- custom domain api.example.com", "- route example.com/b/*"],
+    isOn: false,
+  });
+  expect(await said(stack(false, { known: state(undefined, "example.com/a/*") }))).toEqual({
+    lines: ["- route example.com/a/*", "+ workers.dev"],
+    isOn: true,
+  });
+});
+
+it("says nothing of workers.dev for a Worker that is new or taken over, and nothing twice of what is taken over", async () => {
+  const named = { ...settings, ...ZONE, hostname: "api.example.com", routes: ["example.com/a/*"] };
+  const { identity } = stack(true);
+  const lines = ["+ custom domain api.example.com", "+ route example.com/a/*"];
+  const fresh = { ...identity, worker: undefined };
+  expect(await said(stack(true, { settings: named, identity: fresh }))).toEqual({ lines, isOn: false });
+  const over = { worker: "a/w", domain: "a/d", routes: new Map([["example.com/a/*", "z/r"]]) };
+  expect(await said(stack(true, { settings: named, claims: over }))).toEqual({ lines: [""], isOn: false });
+  expect((await said(stack(undefined, { settings: named }))).lines).toEqual(lines);
+});
+
+it("asks the account where nobody can read the state, which does not say whose an address is", async () => {
+  const there = {
+    domains: [
+      { id: "1", hostname: "old.example.com", service: NAME },
+      { id: "2", hostname: "not-ours.example.com", service: "other" },
+    ],
+    routes: [{ id: "3", pattern: "example.com/a/*", script: NAME }],
+  };
+  const asked = stack(false, {
+    known: undefined,
+    reads: account(there),
+    settings: { ...settings, ...ZONE, hostname: "api.example.com", routes: ["example.com/a/*"] },
+  });
+  expect((await said(asked)).lines).toEqual([
+    "+ custom domain api.example.com",
+    "- custom domain old.example.com, where the state has it",
+  ]);
+  const refused = { ...asked, reads: account({ domains: 403, routes: 403 }) };
+  expect((await said(refused)).lines).toEqual([""]);
+  const failing = { ...asked, reads: account({ domains: 500, routes: 500 }) };
+  await expect(addressPlan(failing)).rejects.toBeInstanceOf(ApiError);
+  expect((await said({ ...failing, goesBack: true })).lines).toEqual([""]);
+});
+
+it("is a part of what a reviewer approves, which an interruption makes no other", async () => {
+  const named = { ...settings, ...ZONE, hostname: "api.example.com" };
+  const approved = async (known: Known) =>
+    changes(preview({ addresses: await addressPlan(stack(true, { settings: named, known })) })).filter((line) =>
+      /custom domain|workers\.dev/.test(line),
+    );
+  expect(await approved(state(undefined))).toEqual(["+ custom domain api.example.com", "- workers.dev"]);
+  expect(await approved(state("api.example.com"))).toEqual(["- workers.dev"]);
+});
