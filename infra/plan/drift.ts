@@ -45,17 +45,19 @@ const OVER = `${MARK}, over deployment `;
 
 /**
  * The message of a version. The deployment that its upload makes, where that changes classes, has the same. `begins`:
- * whether a class begins with it without the objects that it was to receive.
+ * whether a class begins with it without the objects that it was to receive. Cloudflare keeps 100 bytes of it: what is
+ * read back comes before the step, whose name may be long.
  */
 export const versionMessage = (digest: string, step: string, begins = false): string =>
-  `${MADE_OF}${shortDigest(digest)}, step ${step}${begins ? WITHOUT : ""}`;
+  `${MADE_OF}${shortDigest(digest)}${begins ? WITHOUT : ""}, step ${step}`;
 const WITHOUT = ", without lost objects";
 
 /** Whether a class began with the version of this message: an earlier one that waits for its objects cannot serve again. */
-export const beginsWithout = (message: string | undefined): boolean =>
-  message !== undefined && OF_UPLOAD.test(message) && message.includes(WITHOUT);
+export const beginsWithout = (message: string | undefined): boolean => message !== undefined && BEGINS.test(message);
 const MADE_OF = "release ";
-const OF_UPLOAD = new RegExp(`^${MADE_OF}([0-9a-f]{12}), step `);
+const OF_UPLOAD = new RegExp(`^${MADE_OF}[0-9a-f]{12}(${WITHOUT})?, step `);
+/** In versions of before it comes after the step; nothing that a person wrote does. */
+const BEGINS = new RegExp(`^${MADE_OF}[0-9a-f]{12}(, step [^;]*)?${WITHOUT}`);
 
 /** Whether this program has made a deployment with this message: by itself, or by uploading a version. */
 const isOurDeployment = (message: string | undefined): message is string =>

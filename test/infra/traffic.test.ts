@@ -7,6 +7,7 @@ import { type Finding, isError } from "@durable-stack/class-lifecycle";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import {
+  beginsWithout,
   deployedLast,
   deploymentMessage,
   isForced,
@@ -254,6 +255,24 @@ describe("drift of the traffic", () => {
     // The upload of a version that changes classes makes a deployment by itself.
     expect(seen({ ...theirs, message: versionMessage("d".repeat(64), "0002-more") }, false)).toEqual([]);
     expect(seen({ ...theirs, message: "release of the new page" }, false)).toEqual(["deployment_not_ours"]);
+  });
+
+  it("knows a version with which a class began without its objects, however little of its message is kept", () => {
+    const kept = (begins: boolean, step: string) => versionMessage("d".repeat(64), step, begins).slice(0, 100);
+    for (const step of ["0002-more", `0002-${"more".repeat(20)}`]) {
+      expect(beginsWithout(kept(true, step)), step).toBe(true);
+      expect(beginsWithout(kept(false, step)), step).toBe(false);
+      expect(
+        drift({
+          serving: serves({ 1: 100 }),
+          versions: [version(1)],
+          deployment: { ...theirs, message: kept(true, step) },
+        }),
+      ).toEqual([]);
+    }
+    expect(beginsWithout(`release ${"d".repeat(12)}, step 0002-more, without lost objects`), "of before").toBe(true);
+    const said = "; promoted over soak: nobody does, without lost objects";
+    expect(beginsWithout(`${kept(false, "0002-more")}${said}`)).toBe(false);
   });
 
   it("says how the traffic can stay where something else sent it: with a version that serves, by its number", () => {
