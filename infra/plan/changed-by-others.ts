@@ -27,6 +27,21 @@ export function changedByOthers(deployments: readonly (readonly Declaring[])[]):
   })?.number;
 }
 
+/**
+ * Number of such a version that the tags of ours tell (servableTag): the account lists only the last deployments, and what
+ * it lists no more still holds. Undefined: none tells of any.
+ */
+export function changedInTags(versions: readonly Pick<Declaring, "tag" | "digest">[]): number | undefined {
+  const told = versions.filter(isOurs).flatMap(({ tag }) => {
+    const [, number] = AGAIN.exec(tag ?? "") ?? [];
+    return number === undefined ? [] : [Number(number)];
+  });
+  return told.length > 0 ? Math.max(...told) : undefined;
+}
+
+/** The number behind the digests of release and settings. */
+const AGAIN = /^[^-]+-[^-]+-(\d+)$/;
+
 /** What it has a namespace of. */
 const shown = ({ classes }: Declaring): string =>
   [...classes]

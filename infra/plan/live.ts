@@ -6,7 +6,7 @@ import type { Told } from "../../contract/bindings.ts";
 import { RecordedRelease, type Schemas } from "../../contract/release.ts";
 import { servedSince } from "../promote/served.ts";
 import { lastToArriveFirst } from "./arrival.ts";
-import { changedByOthers } from "./changed-by-others.ts";
+import { changedByOthers, changedInTags } from "./changed-by-others.ts";
 import { beginsWithout, deployedLast, isWayBack, type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";
 import { servedLast } from "./ours.ts";
 import type { BindingRead, DeploymentRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
@@ -197,9 +197,10 @@ function wayBack(
   const declaring = new Map(
     all.map((version) => [version.id, { ...liveVersion(version), classes: classesOf(version.exports) }]),
   );
-  const changed = changedByOthers(
+  const seen = changedByOthers(
     deployments.map(({ versions }) => versions.flatMap(({ versionId }) => declaring.get(versionId) ?? [])),
   );
+  const changed = Math.max(seen ?? 0, changedInTags(known) ?? 0) || undefined;
   const begun = all.find(({ annotations }) => beginsWithout(annotations?.workersMessage))?.number;
   return { schemas, rollbackFloor: floor && Math.max(floor, changed ?? 0, begun ?? 0), changedByOthers: changed };
 }

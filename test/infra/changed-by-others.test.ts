@@ -1,6 +1,8 @@
 /** Which versions cannot serve again, because something else changed the classes since. */
 import { describe, expect, it } from "vitest";
-import { changedByOthers, type Declaring, servableTag } from "../../infra/plan/changed-by-others.ts";
+import { changedByOthers, changedInTags, type Declaring, servableTag } from "../../infra/plan/changed-by-others.ts";
+import { readWorker } from "../../infra/plan/live.ts";
+import { Reads } from "../../infra/plan/reads.ts";
 
 const DIGEST = "a".repeat(64);
 const TAG = `${"a".repeat(12)}-1`;
@@ -34,6 +36,14 @@ describe("the classes that something else has changed", () => {
     expect(changedIn(ours(1, "A"), other(2), ours(1, "A"))).toBeUndefined();
   });
 
+  it("are told by the tags of our versions, where the deployments of then are listed no more", () => {
+    const versions = [made(9, `${TAG}-7`), made(4, `${TAG}-3`), other(3), ours(1)];
+    expect(changedInTags(versions)).toBe(7);
+    expect(servableTag(TAG, versions, changedInTags(versions))).toBe(`${TAG}-7`);
+    expect(changedInTags([other(3), ours(1)])).toBeUndefined();
+    expect(changedInTags([{ ...made(4, `${TAG}-3`), digest: undefined }]), "another's").toBeUndefined();
+  });
+
   it("make the release a version once more, whose tag stays", () => {
     expect(servableTag(TAG, [ours(1, "A")], undefined)).toBe(TAG);
     expect(servableTag(TAG, [other(3), ours(1, "A")], 3)).toBe(`${TAG}-3`);
@@ -42,4 +52,32 @@ describe("the classes that something else has changed", () => {
     expect(servableTag(TAG, [other(3)], 3)).toBe(TAG);
     expect(servableTag(TAG, [ours(4), other(3)], 3)).toBe(TAG);
   });
+});
+
+it("is the rollback floor, too, once the deployments of then are listed no more", async () => {
+  const record = JSON.stringify({ digest: DIGEST, migration: "0001-create", history: "h" });
+  const version = (number: number, tag: string) => ({
+    id: `v${number}`,
+    number,
+    annotations: { workersTag: tag },
+    bindings: [{ name: "RELEASE", json: record }],
+    exports: { A: { type: "durable-object", storage: "sqlite" } },
+  });
+  const again = version(4, `${TAG}-3`);
+  const versions = [{ id: "v5", number: 5 }, again, { id: "v3", number: 3 }, version(1, TAG)];
+  const reads = new Reads(
+    "a",
+    {
+      getWorkers: async () => ({
+        results: [{ id: "w", name: "w", deployedOn: "2026-11-26", references: { durableObjects: [] } }],
+      }),
+      getWorkersDeployments: async () => ({
+        results: [{ deployments: [{ id: "d", versions: [{ versionId: "v4", percentage: 100 }] }] }],
+      }),
+      getWorkerVersion: async () => again,
+      getWorkerVersions: async () => ({ results: versions }),
+    },
+    undefined,
+  );
+  expect(await readWorker(reads, "w")).toMatchObject({ changedByOthers: 3, rollbackFloor: 3 });
 });
