@@ -5,6 +5,7 @@
  */
 import { type Code, describe, type Finding } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
+import { refreshLine } from "../apply/update-line.ts";
 import { servesAsWanted } from "../plan/drift.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import { type Preview, previewOf } from "../plan/preview.ts";
@@ -31,10 +32,10 @@ const DRIFT: ReadonlySet<Code> = new Set([
   "state_unmanaged",
 ]);
 
-const FIX = "`up --refresh` puts it right.";
-/** What is gone does not come back. */
-const GONE =
-  "see that it was not renamed, and that this is the right account. What was in it is gone with it; `up --refresh` makes it anew, empty.";
+const putsRight = (refresh: string): string => `\`${refresh}\` puts it right.`;
+/** What is gone does not come back. `refresh`: the command that makes it anew. */
+const gone = (refresh: string): string =>
+  `see that it was not renamed, and that this is the right account. What was in it is gone with it; \`${refresh}\` makes it anew, empty.`;
 const GONE_WORKER =
   "see that it was not renamed, and that this is the right account. Its objects are gone with it; `up` says how it is made anew, without any.";
 
@@ -48,15 +49,15 @@ const command = onStack(new Command("npm run drift --"))
   )
   .option("--json", "print one line of JSON")
   .action(async ({ stack, dir, json }: Options) => {
-    const found = await driftOf(openStack(stack, { dir }));
+    const found = await driftOf(openStack(stack, { dir }), refreshLine(stack, dir));
     if (json) console.log(JSON.stringify({ stack, drift: found }));
     else if (found.length === 0) console.log(`${stack}: no drift`);
     else for (const finding of found) console.log(describe(finding));
     if (found.length > 0) process.exitCode = 2;
   });
 
-/** All that differs. @throws Error when the release or the account cannot be read, or they cannot be compared. */
-async function driftOf(stack: OpenStack): Promise<readonly Finding[]> {
+/** All that differs. `refresh`: the command that puts the stack right. @throws Error when the release or the account cannot be read, or they cannot be compared. */
+async function driftOf(stack: OpenStack, refresh: string): Promise<readonly Finding[]> {
   const { settings, reads, api, known } = stack;
   const release = readRelease(releaseDir(settings));
   const preview = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
@@ -74,8 +75,8 @@ async function driftOf(stack: OpenStack): Promise<readonly Finding[]> {
   return [
     ...[...preview.errors, ...preview.passedOver, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
     ...trafficFindings(preview),
-    ...(await resourceFindings(stack, preview)),
-    ...(await addressFindings(settings, api)),
+    ...(await resourceFindings(stack, preview, refresh)),
+    ...(await addressFindings(settings, api, refresh)),
   ];
 }
 
@@ -109,32 +110,43 @@ function trafficFindings(preview: Preview): readonly Finding[] {
 async function resourceFindings(
   { settings, api }: OpenStack,
   { release, hadCrons, claims: { reads, blobs, storage } }: Preview,
+  refresh: string,
 ): Promise<readonly Finding[]> {
   const { accountId, workerName } = settings;
   const schedules = cronsOf(release).map((cron) => ({ cron }));
   const cache = readCacheInputs(settings, reads.name);
   const bucket = blobsInputs(settings, blobs.name);
+  const compare = (type: string, subject: string, declared: Properties) =>
+    compared({ api, refresh, type, subject, declared });
   const found = await Promise.all([
-    compare(api, "worker", `Worker ${workerName}`, workerInputs(settings, release)),
-    compare(api, "workersKvNamespace", `KV namespace ${cache.title}`, cache),
-    compare(api, "r2Bucket", `bucket ${bucket.name}`, bucket),
+    compare("worker", `Worker ${workerName}`, workerInputs(settings, release)),
+    compare("workersKvNamespace", `KV namespace ${cache.title}`, cache),
+    compare("r2Bucket", `bucket ${bucket.name}`, bucket),
     ...storage.map(({ kind, name, jurisdiction }) => {
-      if (kind === "kv") return compare(api, "workersKvNamespace", `KV namespace ${name}`, { accountId, title: name });
+      if (kind === "kv") return compare("workersKvNamespace", `KV namespace ${name}`, { accountId, title: name });
       if (kind === "r2") {
         const where = jurisdiction === undefined ? {} : { jurisdiction };
-        return compare(api, "r2Bucket", `bucket ${name}`, { accountId, name, ...where });
+        return compare("r2Bucket", `bucket ${name}`, { accountId, name, ...where });
       }
-      return compare(api, "d1Database", `D1 database ${name}`, { accountId, name });
+      return compare("d1Database", `D1 database ${name}`, { accountId, name });
     }),
     ...(schedules.length > 0 || hadCrons
-      ? [compare(api, "workersCronTrigger", "crons", { accountId, scriptName: workerName, schedules })]
+      ? [compare("workersCronTrigger", "crons", { accountId, scriptName: workerName, schedules })]
       : []),
   ]);
   return found.flat();
 }
 
+interface Comparing {
+  readonly api: Api;
+  readonly refresh: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly declared: Properties;
+}
+
 /** One resource beside what is declared of it. */
-async function compare(api: Api, type: string, subject: string, declared: Properties): Promise<readonly Finding[]> {
+async function compared({ api, refresh, type, subject, declared }: Comparing): Promise<readonly Finding[]> {
   const kind = kindOf(`cloudflare:index/${type}:${type.charAt(0).toUpperCase()}${type.slice(1)}`);
   const context = { api, folder: "" };
   const { inputs } = check(kind, declared);
@@ -142,19 +154,24 @@ async function compare(api: Api, type: string, subject: string, declared: Proper
   const state = id === undefined ? undefined : await kind.read(context, id, inputs);
   if (!state)
     return [
-      { code: "resource_missing", subject, message: "it does not exist.", fix: type === "worker" ? GONE_WORKER : GONE },
+      {
+        code: "resource_missing",
+        subject,
+        message: "it does not exist.",
+        fix: type === "worker" ? GONE_WORKER : gone(refresh),
+      },
     ];
   const { changed } = difference(kind, { inputs, state }, inputs, { folder: "" });
   return changed.map((property) => ({
     code: "resource_changed",
     subject,
     message: `${property} is ${JSON.stringify(state[property])}, and the program says ${JSON.stringify(inputs[property])}.`,
-    fix: FIX,
+    fix: putsRight(refresh),
   }));
 }
 
 /** Routes and the custom domain: those that are declared, and those that also lead to the Worker. */
-async function addressFindings(settings: PublicSettings, api: Api): Promise<readonly Finding[]> {
+async function addressFindings(settings: PublicSettings, api: Api, refresh: string): Promise<readonly Finding[]> {
   const { accountId, workerName, zoneId, hostname, routes } = settings;
   const domains = await api.list(at`/accounts/${accountId}/workers/domains`);
   const inZone = zoneId === undefined ? [] : await api.list(at`/zones/${zoneId}/workers/routes`);
@@ -166,6 +183,7 @@ async function addressFindings(settings: PublicSettings, api: Api): Promise<read
       declared: hostname === undefined ? [] : [hostname],
       there: domains,
       workerName,
+      refresh,
     }),
     ...addresses({
       what: "route",
@@ -174,6 +192,7 @@ async function addressFindings(settings: PublicSettings, api: Api): Promise<read
       declared: routes,
       there: inZone,
       workerName,
+      refresh,
     }),
   ];
 }
@@ -186,17 +205,24 @@ interface Addresses {
   readonly there: readonly Properties[];
   readonly addressIn: string;
   readonly workerIn: string;
+  readonly refresh: string;
 }
 
-function addresses({ what, declared, workerName, there, addressIn, workerIn }: Addresses): readonly Finding[] {
+function addresses({ what, declared, workerName, there, addressIn, workerIn, refresh }: Addresses): readonly Finding[] {
   const missing = declared.flatMap((address): Finding[] => {
     const found = there.find((candidate) => candidate[addressIn] === address);
     if (!found)
-      return [{ code: "resource_missing", subject: `${what} ${address}`, message: "it does not exist.", fix: FIX }];
+      return [
+        {
+          code: "resource_missing",
+          subject: `${what} ${address}`,
+          message: "it does not exist.",
+          fix: putsRight(refresh),
+        },
+      ];
     if (found[workerIn] === workerName) return [];
     const message = `it leads to ${found[workerIn] ?? "no Worker"}, not to ${workerName}.`;
-    const fix =
-      "remove it from the other Worker once nobody needs it there, then run `up --refresh`, which never takes an address from another Worker.";
+    const fix = `remove it from the other Worker once nobody needs it there, then run \`${refresh}\`, which never takes an address from another Worker.`;
     return [{ code: "resource_changed", subject: `${what} ${address}`, message, fix }];
   });
   const unknown = there

@@ -95,7 +95,9 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
     ...dropped,
     ...taken,
     ...(await missingResources(reads, live, {
-      pinned: pin > 0 ? stack : undefined,
+      stack,
+      isPinned: pin > 0,
+      known,
       goesBack: next.back !== undefined,
     })),
   ];

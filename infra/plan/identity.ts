@@ -5,6 +5,7 @@
 import { type Finding, isError } from "@durable-stack/class-lifecycle";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL, stackTag } from "../stack/declared.ts";
+import { outOfState } from "./advice.ts";
 import type { Known } from "./known.ts";
 import type { WorkerRead } from "./reads.ts";
 
@@ -41,8 +42,8 @@ export function identify(settings: Who, workers: readonly WorkerRead[], known: K
     return is(undefined, moved(settings, state.accountId));
   }
   if (inState && !own) {
-    if (named) return is(undefined, madeAnew(settings, outOfState(settings, known)));
-    return is(undefined, ...(known?.looksAtAll ? [] : [gone(settings, outOfState(settings, known))]));
+    if (named) return is(undefined, madeAnew(settings, known));
+    return is(undefined, ...(known?.looksAtAll ? [] : [gone(settings, known)]));
   }
   if (!own || own === named || named?.tags.includes(tag)) return is(named);
   if (named) return is(own, taken(settings, own));
@@ -66,28 +67,22 @@ const moved = ({ accountId, stack }: Who, from: string): Finding => ({
   fix: `set accountId back to ${from}. For the other account, make a stack of its own beside ${stack}: a file Pulumi.<stack>.yaml and \`pulumi stack init <stack>\`. Objects stay in their account; what they hold is moved by their own routes, while both stacks are up.`,
 });
 
-/** How a resource that is gone is taken out of the state. */
-const outOfState = ({ stack }: Who, known: Known | undefined): string =>
-  known?.looksAtAll
-    ? "move stack.json out of the account's folder"
-    : `\`pulumi refresh --stack ${stack}\` takes it out of the state`;
-
 const SEE_FIRST =
   "see first that accountId and the token are of the account that the stack was deployed to: there the Worker has its objects. Where somebody deleted it, they are gone with it;";
 
 /** To the engine nothing has changed: it would send nothing, and end well. */
-const gone = ({ workerName, stack }: Who, out: string): Finding => ({
+const gone = ({ workerName, stack }: Who, known: Known | undefined): Finding => ({
   code: "worker_gone",
   subject: workerName,
   message: `the state of ${stack} has its Worker, and the account has it no more.`,
-  fix: `${SEE_FIRST} ${out}, and the next \`up\` makes it anew, without objects.`,
+  fix: `${SEE_FIRST} ${outOfState({ stack }, known, "and the next `up` makes it anew, without objects.")}`,
 });
 
-const madeAnew = ({ workerName }: Who, out: string): Finding => ({
+const madeAnew = ({ workerName, stack }: Who, known: Known | undefined): Finding => ({
   code: "worker_made_anew",
   subject: workerName,
   message: "the Worker in this stack's state is gone from the account, and another one has its name.",
-  fix: `${SEE_FIRST} ${out}, then plan again.`,
+  fix: `${SEE_FIRST} ${outOfState({ stack }, known, "then plan again.")}`,
 });
 
 const elsewhere = ({ workerName, stack }: Who, own: WorkerRead): Finding => ({

@@ -1,12 +1,15 @@
 /** Storage that is gone though a Worker is bound to it. */
 import type { Finding } from "@durable-stack/class-lifecycle";
+import { refreshing } from "./advice.ts";
+import type { Known } from "./known.ts";
 import { type LiveWorker, servingBindings } from "./live.ts";
 import { unlessBack } from "./passed-over.ts";
 import type { BindingRead, Reads } from "./reads.ts";
 
 export interface Asking {
-  /** The stack, where it has a pin. */
-  readonly pinned: string | undefined;
+  readonly stack: string;
+  readonly isPinned: boolean;
+  readonly known: Known | undefined;
   /** Whether the traffic goes back. Nothing of this stops it. */
   readonly goesBack: boolean;
 }
@@ -15,7 +18,7 @@ export interface Asking {
 export async function missingResources(
   reads: Reads,
   live: LiveWorker,
-  { pinned, goesBack }: Asking,
+  { stack, isPinned, known, goesBack }: Asking,
 ): Promise<readonly Finding[]> {
   const exists = (binding: BindingRead) => unlessBack(reads.boundExists(binding), goesBack);
   const bound = new Map(servingBindings(live).map((binding) => [binding.name, binding]));
@@ -26,10 +29,10 @@ export async function missingResources(
     code: "bound_resource_missing",
     subject: name,
     message: `the ${type === "r2_bucket" ? "bucket" : type === "d1" ? "D1 database" : "KV namespace"} ${bucketName ?? namespaceId ?? id ?? databaseId} that the live Worker is bound to does not exist any more.`,
-    fix: `what was in it is gone with it. Find out who deleted it, and put back first what can be put back (a bucket under the same name); \`up --refresh\` makes anew what is missing, empty.${
+    fix: `what was in it is gone with it. Find out who deleted it, and put back first what can be put back (a bucket under the same name); ${refreshing({ stack }, known)} makes anew what is missing, empty.${
       // A new one has another id, and no version changes.
-      pinned !== undefined && type !== "r2_bucket"
-        ? ` The version that the stack is pinned to cannot be deployed again without it: \`npm run rollback -- --stack ${pinned} --unpin\` makes it anew, for the release.`
+      isPinned && type !== "r2_bucket"
+        ? ` The version that the stack is pinned to cannot be deployed again without it: \`npm run rollback -- --stack ${stack} --unpin\` makes it anew, for the release.`
         : ""
     }`,
   }));

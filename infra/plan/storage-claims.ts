@@ -12,7 +12,7 @@ import {
 } from "../stack/declared.ts";
 import { STORAGE_KINDS, type StorageKind, type StorageOfStack } from "../stack/extras.ts";
 import { fileOf } from "../stack/placed.ts";
-import { LOCAL } from "../stack/project.ts";
+import { outOfState } from "./advice.ts";
 import { ADOPTED, type Claim, type Claiming, type Part } from "./claim.ts";
 import type { Known } from "./known.ts";
 import type { LiveVersion } from "./live.ts";
@@ -78,7 +78,7 @@ const EMPTY = "it is empty";
  * has no id but its name, so it is found under it.
  */
 async function madeAnew(
-  { reads, settings, live }: Storage,
+  { reads, settings, live, known }: Storage,
   { kind, binding }: Pick<StorageOfStack, "kind" | "binding">,
   id: unknown,
 ): Promise<Finding | undefined> {
@@ -92,11 +92,7 @@ async function madeAnew(
     code: "storage_made_anew",
     subject: binding,
     message: `the state of ${stack} has the ${what} ${id}, which is gone from the account; the Worker is bound to ${now.name} (${bound}). This is an old state.`,
-    fix: `${
-      stack === LOCAL
-        ? "move stack.json (after the Pulumi CLI: the folder pulumi) out of the account's folder, then deploy again: that"
-        : `\`pulumi refresh --stack ${stack}\` takes it out of the state; the next \`up\``
-    } takes over what is there, with what is in it.`,
+    fix: outOfState({ stack }, known, "and the next `up` takes over what is there, with what is in it."),
   };
 }
 
@@ -130,7 +126,7 @@ async function namesake({ reads, settings }: Storage): Promise<string | undefine
 }
 
 async function taking(storage: Storage, { what, claim, because, isEmpty }: Taking): Promise<Part> {
-  const { stack, adopt } = storage.settings;
+  const { adopt } = storage.settings;
   if (because !== undefined) return { claim, found: { what, because } };
   const other = await namesake(storage);
   if (other === undefined && (await isEmpty())) return { claim, found: { what, because: EMPTY } };
@@ -141,7 +137,7 @@ async function taking(storage: Storage, { what, claim, because, isEmpty }: Takin
       code: "name_not_ours",
       subject: what,
       message: `it exists and ${other === undefined ? "has data in it" : `is called as the stack ${other} calls its own`}, but this stack's state does not have it and no version of this stack is bound to it.`,
-      fix: `when it is this stack's, set adopt: true for one \`up\` (\`pulumi config set adopt true --stack ${stack}\`), which takes it over with what is in it. When it is another's, it stays there: a stack of another name (\`pulumi stack init\`) has names of its own.`,
+      fix: `when it is this stack's, set adopt: true in ${fileOf(storage.settings, "adopt")} for one \`up\`, which takes it over with what is in it. When it is another's, it stays there: a stack of another name (\`pulumi stack init\`) has names of its own.`,
     },
   };
 }

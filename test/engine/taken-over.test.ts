@@ -208,7 +208,7 @@ describe("a state that is lost", () => {
 });
 
 it("a Worker that somebody deleted is told of, and made anew once a refresh has taken it out of the state", async () => {
-  const site = await Site.open({ config: { protect: false } });
+  const site = await Site.open({ name: "staging", config: { protect: false } });
   try {
     expect(await site.deploy(checkouts.make("deleted", migrations))).toMatchObject({ ok: true });
     expect(await site.call("Visits")).toMatchObject({ count: 1 });
@@ -217,7 +217,7 @@ it("a Worker that somebody deleted is told of, and made anew once a refresh has 
     const up = await site.stack.up();
     expect(up).toMatchObject({
       ok: false,
-      text: expect.stringMatching(/\[worker_gone\].*pulumi refresh --stack local/),
+      text: expect.stringMatching(/\[worker_gone\].*pulumi refresh --stack staging/),
     });
     expect(site.proxy.takeWrites()).toEqual([]);
     expect((await site.stack.refresh()).ok).toBe(true);

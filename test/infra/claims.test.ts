@@ -1,11 +1,15 @@
 /** The rules for who owns a Worker, a KV namespace, a bucket or a domain, and what happens to it. No account. */
 import { describe, expect, it } from "vitest";
+import { refreshing } from "../../infra/plan/advice.ts";
 import { identify } from "../../infra/plan/identity.ts";
 import { Known } from "../../infra/plan/known.ts";
-import type { WorkerRead } from "../../infra/plan/reads.ts";
-import { inPlaceOf } from "../../infra/plan/storage-claims.ts";
+import { Reads, type WorkerRead } from "../../infra/plan/reads.ts";
+import { inPlaceOf, readsPart } from "../../infra/plan/storage-claims.ts";
+import { Api } from "../../infra/provider/api.ts";
 import { type PublicSettings, parsePublicSettings } from "../../infra/stack/config.ts";
 import { storageBase } from "../../infra/stack/declared.ts";
+import { LOCAL } from "../../infra/stack/project.ts";
+import { preview } from "./preview.ts";
 
 const ACCOUNT = "0".repeat(32);
 const settingsOf = (config: Readonly<Record<string, unknown>> = {}): PublicSettings =>
@@ -92,6 +96,63 @@ describe("the owner of a Worker", () => {
     ["npm start's", state("a", ACCOUNT, true), "move stack.json out of the account's folder, then plan again."],
   ])("says how one that was made anew comes out of the state: %s", (_, known, way) => {
     expect(identify(settingsOf(), [worker("b", "visits")], known).findings[0]?.fix).toContain(way);
+  });
+});
+
+describe("what is gone from the account", () => {
+  const local = { ...settingsOf(), stack: LOCAL };
+  const fix = (settings: PublicSettings, looksAtAll: boolean, ...workers: readonly WorkerRead[]) =>
+    identify(settings, workers, state("a", ACCOUNT, looksAtAll)).findings[0]?.fix;
+  const anew = worker("b", "visits");
+
+  it("is taken out of the state by the CLI; a local account has its states in its own folder", () => {
+    expect(fix(settingsOf(), false)).toContain(
+      "`pulumi refresh --stack staging` takes it out of the state, and the next",
+    );
+    expect(fix(local, false)).toContain("move the folder pulumi out of the account's folder, and the next");
+    expect(fix(local, false, anew)).toContain("move the folder pulumi out of the account's folder, then plan again");
+    expect(fix(local, true, anew)).toContain("move stack.json out of the account's folder, then plan again");
+  });
+
+  it("is made anew by an update that looks for it, by its own line", () => {
+    expect(refreshing(settingsOf(), undefined)).toBe("`npm run up -- --stack staging --refresh`");
+    expect(refreshing(local, undefined)).toBe("`npm run up -- --stack local --refresh`");
+    expect(refreshing(local, Known.of([], true))).toBe("the next `npm start`");
+  });
+});
+
+it("storage that may be the stack's is taken over by a line in its file, which needs no Pulumi CLI", async () => {
+  const settings = { ...settingsOf(), stack: LOCAL };
+  const title = `${storageBase(settings)}-reads`;
+  const fetch = async (request: Request | string | URL) =>
+    Response.json({
+      success: true,
+      result: String(request instanceof Request ? request.url : request).includes("/keys")
+        ? [{ name: "filled" }]
+        : [{ id: "k", title }],
+    });
+  const api = new Api({ baseUrl: "http://api.test/client/v4", token: "t" }, { fetch });
+  const none = async () => ({ results: [] });
+  const sources = {
+    getWorkers: none,
+    getWorkersDeployments: none,
+    getWorkerVersion: none,
+    getWorkerVersions: none,
+  };
+  const { live, identity } = preview();
+  const { finding } = await readsPart({
+    reads: new Reads("a", sources, api),
+    settings,
+    identity,
+    live,
+    known: EMPTY,
+    storage: [],
+    adopts: false,
+    workerIsOurs: true,
+  });
+  expect(finding).toMatchObject({
+    code: "name_not_ours",
+    fix: expect.stringContaining("set adopt: true in Pulumi.local.yaml for one `up`"),
   });
 });
 

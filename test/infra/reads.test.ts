@@ -61,10 +61,21 @@ it("takes no host name while nobody can say whose it is", async () => {
   await expect(addressesTaken(refusing(502), wanted, "w")).rejects.toBeInstanceOf(ApiError);
 });
 
+it("says with which line bound storage that is gone comes back", async () => {
+  const bound = { ...version(4, "old", "a"), bindings: [{ ...NO_MORE, ...BOUND }] };
+  const serving = { ...live, versions: [bound], serving: live.serving.slice(0, 1) };
+  const asking = { stack: "staging", isPinned: true, known: undefined, goesBack: false };
+  const [found] = await missingResources(refusing(404), serving, asking);
+  expect(found?.fix).toMatch(
+    /; `npm run up -- --stack staging --refresh` makes anew .* `npm run rollback -- --stack staging --unpin` makes it anew/,
+  );
+});
+
 it("keeps no traffic from going back because bound storage cannot be looked at", async () => {
   const bound = { ...version(4, "old", "a"), bindings: [{ ...NO_MORE, ...BOUND }] };
   const serving = { ...live, versions: [bound], serving: live.serving.slice(0, 1) };
-  const ask = (goesBack: boolean) => missingResources(refusing(503), serving, { pinned: "staging", goesBack });
+  const ask = (goesBack: boolean) =>
+    missingResources(refusing(503), serving, { stack: "staging", isPinned: true, known: undefined, goesBack });
   expect(await ask(true)).toEqual([]);
   await expect(ask(false)).rejects.toBeInstanceOf(ApiError);
 });

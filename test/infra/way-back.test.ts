@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { STATE_FILE } from "../../infra/apply/state.ts";
-import { updateLine } from "../../infra/apply/update-line.ts";
+import { refreshLine, updateLine } from "../../infra/apply/update-line.ts";
 import { pinnedElsewhereText, pinnedText } from "../../infra/rollout/pinned.ts";
 import { goBack } from "../../infra/rollout/share.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
@@ -122,6 +122,8 @@ it("a pin that only the account tells of is to be taken over or ended, and only 
 it("the line that updates a stack is that of whatever deployed it", () => {
   expect(updateLine("staging", dir)).toBe("npm run up -- --stack staging");
   expect(updateLine("local", dir)).toBe(`npm start -- --into ${dir}`);
+  expect(refreshLine("staging", dir)).toBe("npm run up -- --stack staging --refresh");
+  expect(refreshLine("local", dir), "which looks at everything").toBe(`npm start -- --into ${dir}`);
   const never = join(dir, "never deployed");
   expect(updateLine("local", never)).toBe(`npm run up -- --stack local --dir '${never}'`);
 });
