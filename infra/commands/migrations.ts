@@ -20,6 +20,7 @@ import { terminalColors } from "../plan/paint.ts";
 import { Reads } from "../plan/reads.ts";
 import { planData, report } from "../plan/report.ts";
 import { previewStack, type StackStatus, statusOf, statusTable } from "../plan/status.ts";
+import { TEMPLATE_STEPS } from "../plan/template-steps.ts";
 import { Api } from "../provider/api.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
@@ -177,9 +178,6 @@ program
     writeNamed(lockFile, formatLock(imported));
     console.log(`infra/migrations.ts and ${LOCK_FILE} written: ${imported.map(({ name }) => name).join(", ")}`);
   });
-
-/** The steps of the history that the template comes with. */
-const TEMPLATE_STEPS = ["0001-create-patterns", "0002-create-document"];
 
 async function historyFrom({ stack, worker, wrangler, env, dir }: Import): Promise<readonly Migration[]> {
   if (wrangler !== undefined) return historyOfFile(resolve(wrangler), env);

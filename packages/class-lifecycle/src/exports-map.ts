@@ -13,9 +13,9 @@ export interface ExportEntry {
 
 /** The smallest `exports` map for these moves: an entry for each class that lives, a tombstone for
  * each that goes. A class without an entry is waited for no more. */
-export function exportsMap(arrived: readonly Move[]): Readonly<Record<string, ExportEntry>> {
+export function exportsMap(moves: readonly Move[]): Readonly<Record<string, ExportEntry>> {
   const entries: Record<string, ExportEntry> = {};
-  for (const move of arrived) {
+  for (const move of moves) {
     switch (move.kind) {
       case "cancel":
         continue;

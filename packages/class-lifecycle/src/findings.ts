@@ -5,7 +5,6 @@ export type Code =
   | "config_references_nonexistent_class"
   | "config_export_not_in_code"
   | "orphaned_provisioned_namespace"
-  | "provisioned_class_missing_from_config"
   | "tombstone_delete_class_still_in_code"
   | "tombstone_delete_blocked_by_external_bindings"
   | "storage_type_mismatch"

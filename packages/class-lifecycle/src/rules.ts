@@ -29,14 +29,14 @@ const MOVE_RULES: readonly MoveRule[] = [
 ];
 
 /** All errors and warnings about a release that makes these moves. */
-export function releaseFindings(arrived: readonly Move[], situation: Situation): readonly Finding[] {
-  const ofMoves = arrived.flatMap((move) =>
+export function releaseFindings(moves: readonly Move[], situation: Situation): readonly Finding[] {
+  const ofMoves = moves.flatMap((move) =>
     MOVE_RULES.flatMap((rule) => {
       const finding = rule(move, situation);
       return finding ? [{ subject: move.className, ...finding }] : [];
     }),
   );
-  return [...ofMoves, ...bindingFindings(arrived, situation), ...exportFindings(arrived, situation)];
+  return [...ofMoves, ...bindingFindings(moves, situation), ...exportFindings(moves, situation)];
 }
 
 function lossIsAllowed(move: Move, { allowDestroy }: Situation): ReturnType<MoveRule> {
@@ -226,9 +226,9 @@ const isLost = ({ className, fromWorker }: Awaited, situation: Situation): boole
   arrivalOf(className, fromWorker, situation) === "lost";
 
 /** Findings about the release's bindings, given the classes that exist once it is live. */
-function bindingFindings(arrived: readonly Move[], situation: Situation): readonly Finding[] {
+function bindingFindings(moves: readonly Move[], situation: Situation): readonly Finding[] {
   return situation.bound.flatMap((className): readonly Finding[] => {
-    const move = arrived.find((candidate) => candidate.className === className && staysAlive(candidate));
+    const move = moves.find((candidate) => candidate.className === className && staysAlive(candidate));
     if (!move) {
       return [
         {
@@ -254,9 +254,9 @@ function bindingFindings(arrived: readonly Move[], situation: Situation): readon
 }
 
 /** Findings about classes of the bundle that the history does not have. */
-function exportFindings(arrived: readonly Move[], { code }: Situation): readonly Finding[] {
-  const alive = new Set(arrived.filter(staysAlive).map(({ className }) => className));
-  const gone = new Set(arrived.map(tombstoneOf));
+function exportFindings(moves: readonly Move[], { code }: Situation): readonly Finding[] {
+  const alive = new Set(moves.filter(staysAlive).map(({ className }) => className));
+  const gone = new Set(moves.map(tombstoneOf));
   return code
     .filter((className) => !alive.has(className) && !gone.has(className))
     .map((className) => ({
