@@ -1,6 +1,9 @@
-/** Parameters of lists and of reads in bulk. */
-import { expect, it } from "vitest";
-import { account, refusal } from "./support.ts";
+/** Parameters of lists, what a long list takes, and reads in bulk. */
+import { linkSync, mkdirSync } from "node:fs";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, it, onTestFinished } from "vitest";
+import { account, live, refusal, temporaryDirectory } from "./support.ts";
 
 it("reads values in bulk as JSON, and with their metadata", async () => {
   const test = await account();
@@ -59,4 +62,34 @@ it("lists KV namespaces and Workers in the order of the query", async () => {
   expect(await names("order_by=created_on&order=desc")).toMatchObject([{ name: "a" }, { name: "b" }]);
   for (const at of ["/storage/kv/namespaces?order=x", "/workers/workers?order_by=x", "/workers/workers?order=x"])
     expect(await refusal(test.call("get", at))).toMatchObject({ status: 400, code: 10021 });
+});
+
+it("lists a namespace's objects a few at a time in memory, whatever lies in their write-ahead logs", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  await test.deploy("rooms", { classes: ["Room"], bound: ["Room"], exports: live("Room") });
+  const { "rooms/Room": namespace = "" } = await test.namespaces();
+  const [kept, folder] = [path.join(dir, "one.sqlite"), path.join(dir, "data/do", namespace)];
+  const megabytes = 2;
+  const db = new DatabaseSync(kept);
+  onTestFinished(() => db.close());
+  db.exec(`PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (b);
+    INSERT INTO t VALUES (zeroblob(${megabytes}e6)); PRAGMA wal_checkpoint(TRUNCATE);
+    UPDATE t SET b = randomblob(${megabytes}e6)`);
+  const ids = Array.from({ length: 100 }, (_, index) => index.toString(16).padStart(64, "0"));
+  mkdirSync(folder, { recursive: true });
+  for (const id of ids)
+    for (const end of ["", "-wal"]) linkSync(`${kept}${end}`, path.join(folder, `${id}.sqlite${end}`));
+
+  let most = 0;
+  const before = process.memoryUsage().arrayBuffers;
+  const timer = setInterval(() => {
+    most = Math.max(most, process.memoryUsage().arrayBuffers - before);
+  }, 1);
+  const listed = await test.call("get", `/workers/durable_objects/namespaces/${namespace}/objects`);
+  clearInterval(timer);
+  expect(listed).toEqual(ids.map((id) => ({ id, hasStoredData: true })));
+  // Less than half of what all take: each its file, its log, and both as one.
+  expect(most).toBeGreaterThan(0);
+  expect(most / 1e6).toBeLessThan((ids.length * megabytes * 3) / 2);
 });

@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import { ApiError } from "../errors.ts";
 import type { Namespace, State } from "../model.ts";
+import type { ObjectFiles } from "../runtime/objects.ts";
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
@@ -16,14 +17,25 @@ export const durableObjects = ({ account }: Api) =>
       const after = c.req.query("cursor") ?? "";
       const ids = (await account.objects.ids(id)).filter((object) => object > after);
       const page = ids.slice(0, limit);
-      return ok(
-        c,
-        await Promise.all(
-          page.map(async (object) => ({ id: object, hasStoredData: await account.objects.hasStoredData(id, object) })),
-        ),
-        { count: page.length, cursor: ids.length > limit ? (page.at(-1) ?? "") : "" },
-      );
+      const cursor = ids.length > limit ? (page.at(-1) ?? "") : "";
+      return ok(c, await shownObjects(account.objects, id, page), { count: page.length, cursor });
     });
+
+/** How many objects are read at a time: each is in memory as a whole. */
+const AT_ONCE = 4;
+
+async function shownObjects(objects: ObjectFiles, namespaceId: string, ids: readonly string[]) {
+  const shown: { readonly id: string; readonly hasStoredData: boolean }[] = [];
+  for (let done = 0; done < ids.length; done += AT_ONCE)
+    shown.push(
+      ...(await Promise.all(
+        ids
+          .slice(done, done + AT_ONCE)
+          .map(async (id) => ({ id, hasStoredData: await objects.hasStoredData(namespaceId, id) })),
+      )),
+    );
+  return shown;
+}
 
 function shown(state: State, { id, workerId, className, storage }: Namespace) {
   const script = state.workers.get(workerId)?.name ?? "";

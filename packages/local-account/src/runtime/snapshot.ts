@@ -7,7 +7,7 @@
  * nothing is lost. If the log was restarted or removed in between, its header shows it, and the read is repeated. The
  * format: https://sqlite.org/fileformat2.html#the_write_ahead_log
  */
-import { readFile, stat } from "node:fs/promises";
+import { open, readFile, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const TRIES = 20;
@@ -45,7 +45,14 @@ async function stampOf(file: string): Promise<string | undefined> {
 }
 
 async function headOf(log: string): Promise<Buffer | undefined> {
-  return (await bytesOf(log))?.subarray(0, LOG_HEADER);
+  const handle = await open(log).catch(absent);
+  if (handle === undefined) return undefined;
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(LOG_HEADER), 0, LOG_HEADER, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await handle.close();
+  }
 }
 
 async function bytesOf(file: string): Promise<Buffer | undefined> {
