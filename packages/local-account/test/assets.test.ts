@@ -5,6 +5,7 @@ import { afterEach, expect, it, vi } from "vitest";
 import { Api } from "../../../infra/provider/api.ts";
 import { kindOf } from "../../../infra/provider/index.ts";
 import { check, difference } from "../../../infra/provider/kind.ts";
+import { AssetFiles } from "../src/assets/files.ts";
 import { bearer, deployWithAssets, hashOf, openSession, type Parts, send, uploaded } from "./assets.ts";
 import { account, codeOf, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
 
@@ -338,6 +339,21 @@ it("stores a file once, for as long as a version or a session has it, and surviv
   await deleteWorker(again, "twin");
   expect(stored(dir)).toBe(0);
   expect(readdirSync(path.join(dir, "assets/sets"))).toEqual([]);
+});
+
+it("keeps what is uploaded while unused files are removed, though the same file was unused", async () => {
+  const dir = temporaryDirectory();
+  const files = new AssetFiles(dir);
+  const contents = Array.from({ length: 200 }, (_, index) => Buffer.from(`${index}`));
+  const there = () => Promise.resolve(readdirSync(path.join(dir, "files")).length);
+  expect(await files.keep(contents, there)).toBe(contents.length);
+  // All are unused now.
+  const swept = files.sweep(new Set());
+  const arrived = files.keep(contents, async () => {
+    await swept;
+    return there();
+  });
+  expect(await arrived).toBe(contents.length);
 });
 
 it("takes a directory from the program's WorkerVersion, which a changed file replaces", async () => {

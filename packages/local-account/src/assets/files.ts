@@ -32,6 +32,7 @@ export class AssetFiles {
   readonly #served: string;
   /** Contents that are on disk, but that the account does not refer to yet. */
   readonly #arriving = new Map<string, number>();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(directory: string) {
     this.#files = path.join(directory, "files");
@@ -44,8 +45,10 @@ export class AssetFiles {
     const names = contents.map(digest);
     for (const name of names) this.#arriving.set(name, (this.#arriving.get(name) ?? 0) + 1);
     try {
-      await mkdir(this.#files, { recursive: true });
-      await Promise.all(contents.map((bytes, index) => this.#write(names[index] ?? digest(bytes), bytes)));
+      await this.#inTurn(async () => {
+        await mkdir(this.#files, { recursive: true });
+        await Promise.all(contents.map((bytes, index) => this.#write(names[index] ?? digest(bytes), bytes)));
+      });
       return await work(names);
     } finally {
       for (const name of names) {
@@ -84,8 +87,15 @@ export class AssetFiles {
   }
 
   /** Removes unused contents. */
-  async sweep(used: ReadonlySet<string>): Promise<void> {
-    await removeAllBut(this.#files, new Set([...used, ...this.#arriving.keys()]));
+  sweep(used: ReadonlySet<string>): Promise<void> {
+    return this.#inTurn(() => removeAllBut(this.#files, new Set([...used, ...this.#arriving.keys()])));
+  }
+
+  /** Contents are written or swept, one after the other: a sweep would remove what a write has found to be there. */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(work, work);
+    this.#last = turn;
+    return turn;
   }
 
   async #write(name: string, bytes: Uint8Array): Promise<void> {
