@@ -132,6 +132,15 @@ it("refuses KV keys and times that nothing can have", async () => {
   expect(await test.call("get", `${at}/keys`)).toEqual([]);
   await test.call("put", `${at}/values/a?expiration=${2 ** 31 - 1}`, "x");
   expect(await test.call("get", `${at}/keys`)).toEqual([{ name: "a", expiration: 2 ** 31 - 1 }]);
+  const beginning = (prefix: string) => test.call("get", `${at}/keys?prefix=${encodeURIComponent(prefix)}`);
+  for (const prefix of ["a".repeat(512), "ä".repeat(256), ".."]) expect(await beginning(prefix)).toEqual([]);
+  expect(await beginning("a")).toHaveLength(1);
+  for (const prefix of ["a".repeat(513), "ä".repeat(257)])
+    expect(await refusal(beginning(prefix))).toMatchObject({
+      status: 400,
+      code: 10021,
+      message: expect.stringContaining("512 bytes"),
+    });
 });
 
 it("refuses a storage class that is no text", async () => {

@@ -4,7 +4,7 @@ import { isBase64 } from "../parse.ts";
 import type { KvPair } from "../runtime/storage.ts";
 
 const MOST_PAIRS = 10_000;
-const MOST_KEY_BYTES = 512;
+export const MOST_KEY_BYTES = 512;
 const MOST_VALUE_BYTES = 25 * 1_024 * 1_024;
 const MOST_METADATA_BYTES = 1_024;
 const LEAST_TTL_SECONDS = 60;

@@ -9,7 +9,7 @@ import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
 import { formOf, isForm, jsonOf } from "./form.ts";
-import { checked, checkedPair, checkKey } from "./kv-batch.ts";
+import { checked, checkedPair, checkKey, MOST_KEY_BYTES } from "./kv-batch.ts";
 
 type Context = Parameters<typeof param>[0];
 
@@ -59,7 +59,9 @@ export const kvValues = ({ account }: Api) => {
   return new Hono()
     .get("/keys", async (c) => {
       const limit = Math.min(Math.max(Number(c.req.query("limit") ?? 1_000) || 1_000, 1), 1_000);
-      const prefix = c.req.query("prefix");
+      const prefix = c.req.query("prefix") ?? "";
+      if (Buffer.byteLength(prefix) > MOST_KEY_BYTES)
+        throw invalid(`prefix: '${prefix}' must have up to ${MOST_KEY_BYTES} bytes, as a key has.`);
       const cursor = c.req.query("cursor");
       const page = await inNamespace(c, (kv) =>
         kv.list({ limit, ...(prefix && { prefix }), ...(cursor && { cursor }) }),
