@@ -28,6 +28,7 @@ import { Stacks } from "./source-maps.ts";
 import { Draft, Store, StoreDamaged, StoreLocked, type WriteHook } from "./store.ts";
 import { checkConsumers } from "./tail-consumers.ts";
 import { Tails } from "./tails.ts";
+import { tidied } from "./tidy.ts";
 import { eventOf } from "./traces.ts";
 import type { Upload } from "./upload.ts";
 import type { Inspection } from "./versions.ts";
@@ -75,6 +76,8 @@ export class Account {
   readonly #store: Store;
   readonly #onWrite: WriteHook;
   #last: Promise<unknown> = Promise.resolve();
+  /** Whether all that the state no longer refers to is removed. */
+  #isSwept = true;
 
   /** Opens the account of a directory, or makes one, and starts its Workers. */
   static async open(options: AccountOptions): Promise<Account> {
@@ -241,6 +244,8 @@ export class Account {
   }
 
   async #change<T>(work: (draft: Draft) => T): Promise<T> {
+    // What is left of a deleted thing must be gone before there is another of its name.
+    if (!this.#isSwept) this.#isSwept = await tidied(() => this.#sweep());
     const draft = new Draft(this.#store);
     const result = work(draft);
     if (draft.lost("versions")) forgetUnused(draft, Date.now());
@@ -254,7 +259,7 @@ export class Account {
     );
     this.#onWrite("before sweep");
     if (draft.lost("namespaces", "kvNamespaces", "buckets", "databases", "queues", "workflows", "assetFiles"))
-      await this.#sweep();
+      this.#isSwept = await tidied(() => this.#sweep());
     this.#onWrite("after sweep");
     return result;
   }

@@ -1,8 +1,14 @@
 /** What bound Workers see of a KV namespace or a bucket that was deleted, and what a new one of its name has. */
 import { readdirSync } from "node:fs";
 import path from "node:path";
-import { expect, it } from "vitest";
-import { account, temporaryDirectory } from "./support.ts";
+import { afterEach, expect, it, vi } from "vitest";
+import { AssetFiles } from "../src/assets/files.ts";
+import { Runtime } from "../src/runtime/runtime.ts";
+import { account, live, temporaryDirectory } from "./support.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const BLOBS = { type: "r2_bucket", name: "BLOBS", bucket_name: "blobs" };
 const PUT_BLOB =
@@ -51,4 +57,29 @@ it("keeps what is written to a new bucket of a deleted one's name", async () => 
   await test.close();
   const again = await account({ dir });
   expect(await again.call("get", "/r2/buckets/blobs/objects")).toMatchObject([{ key: "new" }]);
+});
+
+it("makes a change though the disk does not let what it deletes be removed, and removes that with the next", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  const stored = (id: string) => readdirSync(path.join(dir, "data/do")).includes(id);
+  await test.deploy("rooms", { classes: ["Room"], bound: ["Room"], exports: live("Room") });
+  await test.ask("rooms", "/Room/a");
+  const { "rooms/Room": namespace = "" } = await test.namespaces();
+  expect(stored(namespace)).toBe(true);
+
+  const said = vi.spyOn(console, "error").mockImplementation(() => {});
+  const refuse = () => Promise.reject(Object.assign(new Error("EACCES: rm 'x'"), { code: "EACCES" }));
+  vi.spyOn(Runtime.prototype, "sweep").mockImplementationOnce(refuse);
+  vi.spyOn(AssetFiles.prototype, "prune").mockImplementationOnce(refuse);
+  await test.call("delete", "/workers/scripts/rooms?force=true");
+  expect((await test.workers()).names).toEqual([]);
+  expect(await test.ask("rooms", "/Room/a")).toMatchObject({ status: 404 });
+  expect(said.mock.calls.map(String)).toEqual(
+    Array(2).fill(expect.stringMatching(/cannot remove .* \(this user may not: EACCES: rm 'x'\).* is made/)),
+  );
+  expect(stored(namespace)).toBe(true);
+
+  await test.ensure("other");
+  expect(stored(namespace)).toBe(false);
 });

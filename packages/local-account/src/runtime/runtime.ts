@@ -12,6 +12,7 @@ import type { AssetFiles, AssetSet } from "../assets/files.ts";
 import { manifestOf } from "../assets/sessions.ts";
 import type { State } from "../model.ts";
 import { servingVersions } from "../queries.ts";
+import { tidied } from "../tidy.ts";
 import type { Inspection } from "../versions.ts";
 import type { Task, Ticket } from "./activity.ts";
 import { Batches } from "./batches.ts";
@@ -395,7 +396,7 @@ export class Runtime {
         throw error;
       }
     });
-    await this.#assets.prune(setsOf(services));
+    await tidied(() => this.#assets.prune(setsOf(services)));
   }
 
   /** A workerd that is held. If somebody kills it, another one. */
@@ -417,7 +418,7 @@ export class Runtime {
     await layOut(this.#assets, services, snapshot);
     await this.#end();
     await this.#adopt(this.#generationOf(services, snapshot, false), services, snapshot);
-    await this.#assets.prune(setsOf(services));
+    await tidied(() => this.#assets.prune(setsOf(services)));
   }
 
   /** Runs the snapshot again, or what of it starts. The gate must be closed. */
