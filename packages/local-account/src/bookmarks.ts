@@ -12,6 +12,9 @@ import { snapshotOf, TooLarge } from "./runtime/snapshot.ts";
 /** Not published by Cloudflare. */
 const NO_SUCH_BOOKMARK = 7400;
 
+/** How many copies of a database are kept, the newest: each may have 64 MiB. */
+export const MOST_BOOKMARKS = 20;
+
 const NAME = /^([0-9a-f]{8})-([0-9a-f]{8})-[0-9a-f]{8}-[0-9a-f]{32}$/;
 
 /** The bookmarks of one database. */
@@ -25,15 +28,21 @@ export class Bookmarks {
     this.#database = database;
   }
 
-  /** The bookmark of the database as it is now. @throws ApiError 501 if it is too large to be copied. */
-  async now(): Promise<string> {
+  /**
+   * The bookmark of the database as it is now. The oldest goes for it, unless that is `needed`.
+   * @throws ApiError 501 if the database is too large to be copied.
+   */
+  async now(needed?: string): Promise<string> {
     const contents = await this.#contents();
     const digest = createHash("md5").update(contents).digest("hex");
-    const known = (await this.#names()).at(-1);
+    const names = await this.#names();
+    const known = names.at(-1);
     if (known?.endsWith(digest)) return known;
     const name = `${hex(Date.now() / 1_000)}-${hex(Date.now() % 1_000)}-00000000-${digest}`;
     await mkdir(this.#folder, { recursive: true });
     await replace(path.join(this.#folder, name), contents);
+    for (const old of names.slice(0, 1 - MOST_BOOKMARKS))
+      if (old !== needed) await rm(path.join(this.#folder, old), { force: true });
     return name;
   }
 
@@ -56,12 +65,13 @@ export class Bookmarks {
       throw new ApiError(
         400,
         NO_SUCH_BOOKMARK,
-        `There is no bookmark '${bookmark}' of this database; there ${names.length === 0 ? "is none" : `are ${names.join(", ")}`}. \`wrangler d1 time-travel info\` makes one.`,
+        `There is no bookmark '${bookmark}' of this database; there ${names.length === 0 ? "is none" : `are ${names.join(", ")}`}. \`wrangler d1 time-travel info\` makes one, and the newest ${MOST_BOOKMARKS} are kept.`,
       );
   }
 
   /** Restores the database. Nobody may have it open. If it fails, or is killed, the database is as it was. */
   async restore(bookmark: string): Promise<void> {
+    await this.check(bookmark);
     const contents = await readFile(path.join(this.#folder, bookmark));
     await mkdir(path.dirname(this.#database), { recursive: true });
     await replace(this.#database, contents, async () => {

@@ -5,6 +5,7 @@ import { syncBuiltinESMExports } from "node:module";
 import path from "node:path";
 import * as v from "valibot";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { MOST_BOOKMARKS } from "../src/bookmarks.ts";
 import { statementsOf } from "../src/sql.ts";
 import { account, refusal, temporaryDirectory } from "./support.ts";
 
@@ -129,6 +130,31 @@ it("restores a database to a bookmark, and back again", async () => {
   expect(readdirSync(path.join(dir, "data/d1-bookmarks"))).toEqual([uuid]);
   await sdk.d1.database.delete(uuid, { account_id });
   expect(readdirSync(path.join(dir, "data/d1-bookmarks"))).toEqual([]);
+});
+
+it("keeps the newest bookmarks of a database, and restores the oldest of them", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  const { sdk, id: account_id } = test;
+  const { uuid = "" } = await sdk.d1.database.create({ account_id, name: "app" });
+  const { timeTravel } = sdk.d1.database;
+  const query = (sql: string) => test.call("post", `/d1/database/${uuid}/query`, { sql });
+  await query("CREATE TABLE t (n)");
+  const made: string[] = [];
+  for (let n = 1; n <= MOST_BOOKMARKS + 2; n++) {
+    await query(`INSERT INTO t VALUES (${n})`);
+    made.push((await timeTravel.getBookmark(uuid, { account_id })).bookmark ?? "");
+  }
+  const kept = () => readdirSync(path.join(dir, "data/d1-bookmarks", uuid)).sort();
+  expect(kept()).toEqual(made.slice(2));
+  const [, dropped = "", oldest = ""] = made;
+  const refused = await refusal(timeTravel.restore(uuid, { account_id, bookmark: dropped }));
+  expect(refused).toMatchObject({ status: 400, message: expect.stringContaining(`the newest ${MOST_BOOKMARKS} are`) });
+
+  await query("INSERT INTO t VALUES (99)");
+  const { previous_bookmark: previous = "" } = await timeTravel.restore(uuid, { account_id, bookmark: oldest });
+  expect(await query("SELECT max(n) AS most FROM t")).toMatchObject([{ results: [{ most: 3 }] }]);
+  expect(kept()).toEqual([...made.slice(2), previous]);
 });
 
 it.each([

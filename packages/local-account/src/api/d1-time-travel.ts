@@ -30,7 +30,7 @@ export const d1TimeTravel = ({ account }: Api) =>
       await bookmarks.check(bookmark);
       let previous = "";
       await account.whileStill(async () => {
-        previous = await bookmarks.now();
+        previous = await bookmarks.now(bookmark);
         await bookmarks.restore(bookmark);
       });
       return ok(c, {
