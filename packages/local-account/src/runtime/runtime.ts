@@ -25,6 +25,7 @@ import { Gate } from "./gate.ts";
 import { type Addresses, CAN_HOLD, Generation } from "./generation.ts";
 import { MemoryLimit } from "./memory-limit.ts";
 import { ObjectFiles } from "./objects.ts";
+import { visited } from "./previews.ts";
 import { type Inspected, Prober } from "./prober.ts";
 import { type Extra, project, type Service } from "./projection.ts";
 import { startLimitOf } from "./start-limit.ts";
@@ -75,7 +76,7 @@ export class Runtime {
   readonly #prober = new Prober(this.#watchdog);
   #generation: Generation;
   readonly #listeners: RuntimeListeners;
-  readonly #previews = new Set<string>();
+  #previews: ReadonlySet<string> = new Set();
   readonly #tailed = new Set<string>();
   /** Versions that did not start with the account, and why. */
   readonly #broken = new Map<string, string>();
@@ -141,7 +142,7 @@ export class Runtime {
     });
     this.#memoryLimit = new MemoryLimit({
       process: () => (this.gate.isOpen ? this.#generation.running : undefined),
-      workers: () => this.#snapshot.state.workers.size,
+      workers: () => this.#snapshot.state.workers.size + this.#previews.size,
       busy: () => this.#cpuLimit.activity.busyWorkers,
       onOver: (worker, mebibytes) => void this.#cpuLimit.endForMemory(worker, mebibytes),
     });
@@ -209,8 +210,11 @@ export class Runtime {
 
   /** Runs a version beside the serving ones, for its preview address. If it does not start, nothing has happened. */
   async preview(versionId: string, snapshot: Snapshot): Promise<void> {
-    const services = project(snapshot.state, { ...this.#extra, previews: new Set([...this.#previews, versionId]) });
-    const commit = () => void this.#previews.add(versionId);
+    const previews = visited(this.#previews, versionId, snapshot.state.versions);
+    const services = project(snapshot.state, { ...this.#extra, previews });
+    const commit = () => {
+      this.#previews = previews;
+    };
     if (digestOf(services, snapshot.state) === this.#running) commit();
     else await this.#handOver(services, snapshot, commit);
   }
@@ -308,7 +312,7 @@ export class Runtime {
    */
   async #startWithoutBroken({ state, blob }: Snapshot, cause: unknown): Promise<void> {
     const hadPreviews = this.#previews.size > 0;
-    this.#previews.clear();
+    this.#previews = new Set();
     await this.#end();
     this.#generation = this.#generationOf([], { state, blob }, false);
     await this.#serve();
