@@ -12,6 +12,7 @@ import { buildPage } from "../release/page.ts";
 import { ROOT } from "../release/root.ts";
 import { readWorkerConfig } from "../release/worker-config.ts";
 import { mustBeFree } from "../stack/ports.ts";
+import { doorOf } from "./door.ts";
 import { watchFiles } from "./watch.ts";
 
 export interface DevOptions {
@@ -118,6 +119,7 @@ async function built(bundler: Bundler, { port, inspectorPort, adminToken }: DevO
     rootPath: ROOT,
     bindings: Object.assign({ ADMIN_TOKEN: adminToken }, workerOptions.bindings),
     modules: [
+      { type: "ESModule" as const, path: "door.js", contents: doorOf(MAIN_MODULE) },
       { type: "ESModule" as const, path: MAIN_MODULE, contents: main },
       ...modules.map(({ name, contentType, contents }) => ({ type: kindOf(contentType), path: name, contents })),
     ],

@@ -1,6 +1,7 @@
 /** `npm run dev`: a change of the Worker or of its page is served at the next request. It ends where it cannot start. */
 import { once } from "node:events";
 import { renameSync } from "node:fs";
+import { type IncomingMessage, request } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -52,6 +53,36 @@ async function reload(change: { file: string; from: string; to: string }, path: 
   }
   return performance.now() - begun;
 }
+
+/** The answer to a request under a name that is not this machine's, or is. */
+async function asked(host: string, headers: Readonly<Record<string, string>> = {}) {
+  const { port } = new URL(url);
+  const sent = request(url, { headers: { host: host.replace("PORT", port), ...headers } }).end();
+  const [answer]: IncomingMessage[] = await Promise.race([once(sent, "response"), once(sent, "upgrade")]);
+  if (answer === undefined) throw new Error("no answer");
+  let text = "";
+  for await (const chunk of answer) text += chunk;
+  return { status: answer.statusCode, text };
+}
+
+it("answers by the names of this machine, and by no other, which a site could give it", async () => {
+  for (const host of ["localhost:PORT", "127.0.0.1:PORT", "[::1]:PORT", "LocalHost", "app.localhost:PORT"])
+    expect(await asked(host), host).toMatchObject({ status: 200, text: expect.stringContaining("<html") });
+  const socket = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
+  for (const headers of [
+    {},
+    { ...socket, "sec-websocket-key": "x3JJHMbDL1EzLkh9GBhXDw==" },
+    // By these Miniflare goes elsewhere, or names another address.
+    { "mf-route-override": "dev" },
+    { "mf-original-url": "http://localhost/" },
+    { "x-forwarded-host": "localhost" },
+  ])
+    for (const host of ["evil.example:PORT", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example"])
+      expect(await asked(host, headers), host).toEqual({
+        status: 403,
+        text: `npm run dev answers as localhost, 127.0.0.1, [::1] and *.localhost only, not as '${host.replace(/:PORT$/, "")}': a page of that name could read and change the data. Open its address as it printed it.\n`,
+      });
+});
 
 it("serves a change of the Worker and one of the page, and goes on after a change that does not build", async () => {
   const worker = { file: ENTRY, from: '"Not found"', to: '"Found nowhere"' };

@@ -1,4 +1,5 @@
 /** Finds the Worker for a request, by Cloudflare's precedence of addresses. Pure. */
+import { LOOPBACK } from "./loopback.ts";
 import type { State, Version, Worker } from "./model.ts";
 import { ownsClasses, servingVersions, versionsOf, workerNamed } from "./queries.ts";
 
@@ -16,7 +17,7 @@ export type Routed =
 export function target(state: State, host: string, pathname: string, defaultWorker: string | undefined): Routed {
   const subdomain = [...state.identity.values()][0]?.subdomain;
   const hostname = host.toLowerCase();
-  if (isLoopback(hostname)) return onLoopback(state, defaultWorker);
+  if (LOOPBACK.test(hostname)) return onLoopback(state, defaultWorker);
   if (subdomain !== undefined && hostname.endsWith(`.${subdomain}.localhost`))
     return onSubdomain(state, hostname.slice(0, -`.${subdomain}.localhost`.length));
   const route = mostSpecific(state, hostname, pathname);
@@ -28,9 +29,6 @@ export function target(state: State, host: string, pathname: string, defaultWork
   if (domain !== undefined) return serving(state, workerNamed(state, domain.service), domain.service);
   return { reason: `No route and no custom domain of this account covers ${hostname}${pathname}.` };
 }
-
-export const isLoopback = (hostname: string) =>
-  hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 
 /** The Worker of `http://127.0.0.1`: the chosen default if it is deployed, else the first deployed Worker. */
 function onLoopback(state: State, chosen: string | undefined): Routed {

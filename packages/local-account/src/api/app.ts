@@ -12,7 +12,7 @@ import { faultOfDisk, isOfFullDisk, isOfMachine } from "../disk.ts";
 import { ApiError } from "../errors.ts";
 import { Expiring } from "../expiring.ts";
 import type { Fault, Faults } from "../faults.ts";
-import { isLoopback } from "../routing.ts";
+import { LOOPBACK } from "../loopback.ts";
 import { assetSessions, assetUploads } from "./assets.ts";
 import { containers } from "./containers.ts";
 import type { Api } from "./context.ts";
@@ -188,7 +188,7 @@ const observed = (onAnswer: (answer: Answer) => void) =>
 /** A site could resolve its own name to this machine (DNS rebinding). Its pages must not reach the API. */
 export const loopbackOnly = createMiddleware(async (c, next) => {
   const host = (c.req.header("host") ?? "").replace(/:\d+$/, "");
-  if (!isLoopback(host))
+  if (!LOOPBACK.test(host))
     return failure(c, 403, {
       code: 9109,
       message: `The local account answers on loopback names only, not as '${host}'.`,
