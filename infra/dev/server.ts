@@ -117,6 +117,8 @@ async function built(bundler: Bundler, { port, inspectorPort, adminToken }: DevO
     ...workerOptions,
     name: "dev",
     rootPath: ROOT,
+    // workerd lets a debugger of any site attach; what Miniflare puts in front of it asks where it comes from.
+    unsafeInspectorProxy: true,
     bindings: Object.assign({ ADMIN_TOKEN: adminToken }, workerOptions.bindings),
     modules: [
       { type: "ESModule" as const, path: "door.js", contents: doorOf(MAIN_MODULE) },

@@ -5,7 +5,10 @@ import { type IncomingMessage, request } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import * as v from "valibot";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import { freePort } from "../free-port.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
 
@@ -17,12 +20,14 @@ const ENTRY = "worker/http/problem.ts";
 let project: ProjectCopy;
 let terminal: Terminal;
 let url: string;
+let inspectorPort: number;
 /** What it had at the start. */
 let entry: string;
 beforeAll(async () => {
   project = new ProjectCopy();
   entry = project.read(ENTRY);
-  const dev = "exec node infra/commands/dev.ts --port 0 --inspector-port 0";
+  inspectorPort = await freePort();
+  const dev = `exec node infra/commands/dev.ts --port 0 --inspector-port ${inspectorPort}`;
   terminal = new Terminal(project.start(dev, { detached: true }));
   const said = await terminal.printed((text) => /Ready on \S+\n/.test(text));
   const [, ready] = /Ready on (\S+)\n/.exec(said) ?? [];
@@ -82,6 +87,26 @@ it("answers by the names of this machine, and by no other, which a site could gi
         status: 403,
         text: `npm run dev answers as localhost, 127.0.0.1, [::1] and *.localhost only, not as '${host.replace(/:PORT$/, "")}': a page of that name could read and change the data. Open its address as it printed it.\n`,
       });
+});
+
+/** Whether a debugger that comes from there is answered. */
+async function debugs(headers: Readonly<Record<string, string>>): Promise<boolean> {
+  const listed = await fetch(`http://127.0.0.1:${inspectorPort}/json`);
+  const [worker] = v.parse(v.array(v.object({ webSocketDebuggerUrl: v.string() })), await listed.json());
+  const socket = new WebSocket(worker?.webSocketDebuggerUrl ?? "", { headers });
+  socket.once("open", () => socket.send(JSON.stringify({ id: 1, method: "Runtime.enable" })));
+  const isAnswered = await Promise.race([
+    once(socket, "message").then(() => true),
+    once(socket, "close").then(() => false),
+  ]);
+  socket.terminate();
+  return isAnswered;
+}
+
+it("lets a debugger of this machine attach, and no site", async () => {
+  expect(await debugs({})).toBe(true);
+  expect(await debugs({ origin: "https://evil.example" })).toBe(false);
+  expect(await debugs({ origin: `http://localhost:${inspectorPort}`, host: "evil.example" })).toBe(false);
 });
 
 it("serves a change of the Worker and one of the page, and goes on after a change that does not build", async () => {
