@@ -38,23 +38,42 @@ export interface DevServer {
   close(): Promise<void>;
 }
 
+interface Reloading {
+  /** Runs what the files are now. What breaks is said. */
+  rebuild(isPage: boolean): Promise<void>;
+}
+
 /** Serves until it is closed. @throws UserError where a port is in use, or the Worker does not build at the start. */
 export async function serve(options: DevOptions): Promise<DevServer> {
   await mustBeFree([
     { port: options.port, option: "--port" },
     { port: options.inspectorPort, option: "--inspector-port" },
   ]);
-  await buildPage();
-  const bundler = await bundlerOf(ROOT, { ...readWorkerConfig(), minify: false });
+  const server = Promise.withResolvers<Reloading>();
+  // Before anything is read: a change that comes later is applied as soon as there is what to apply it to.
+  const stop = onChanges(async (isPage) => (await server.promise).rebuild(isPage), options.say);
   try {
-    return await served(bundler, options);
+    await buildPage();
+    const bundler = await bundlerOf(ROOT, { ...readWorkerConfig(), minify: false });
+    const { url, rebuild, close } = await served(bundler, options).catch(async (error: unknown) => {
+      await bundler.dispose();
+      throw error;
+    });
+    server.resolve({ rebuild });
+    return {
+      url,
+      close() {
+        stop();
+        return close();
+      },
+    };
   } catch (error) {
-    await bundler.dispose();
+    stop();
     throw error;
   }
 }
 
-async function served(bundler: Bundler, options: DevOptions): Promise<DevServer> {
+async function served(bundler: Bundler, options: DevOptions): Promise<DevServer & Reloading> {
   const miniflare = new Miniflare(await built(bundler, options));
   const url = await miniflare.ready.catch(async (error: unknown) => {
     // It tells the same again, once it has ended.
@@ -73,13 +92,12 @@ async function served(bundler: Bundler, options: DevOptions): Promise<DevServer>
       options.say(`${error.message}\nWhat ran before goes on.`);
     }
   };
-  const stop = onChanges(rebuild, options.say);
   // A bundler is twice as fast from its second time on, and nobody waits for this one. What broke since is told there.
   await bundler.bundle().catch(() => {});
   return {
     url,
+    rebuild,
     async close() {
-      stop();
       await Promise.all([miniflare.dispose(), bundler.dispose()]);
     },
   };
@@ -100,7 +118,7 @@ function onChanges(rebuild: (isPage: boolean) => Promise<void>, say: (line: stri
       running = running.then(() => rebuild(withPage)).catch((error: unknown) => say(String(error)));
     }, TOGETHER_MS);
   };
-  const stop = watchFiles(ROOT, (file) => WATCHED.test(file), changed);
+  const stop = watchFiles(ROOT, { wanted: (file) => WATCHED.test(file), changed, say });
   return () => {
     clearTimeout(timer);
     stop();

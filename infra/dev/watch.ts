@@ -5,16 +5,20 @@
 import { type FSWatcher, readdirSync, statSync, watch } from "node:fs";
 import { join, sep } from "node:path";
 
-/**
- * Calls `changed` with the path, seen from `root`, of everything under it that comes, goes or changes, if it is one of
- * the `wanted`. What is in a folder that is not wanted is not looked at. Returns what ends that.
- */
-export function watchFiles(
-  root: string,
-  wanted: (path: string) => boolean,
-  changed: (path: string) => void,
-): () => void {
+/** What a watch tells, and whom. */
+export interface Watched {
+  /** Of the paths, seen from the root. What is in a folder that is not wanted is not looked at. */
+  readonly wanted: (path: string) => boolean;
+  /** Called with the path of everything wanted that comes, goes or changes. */
+  readonly changed: (path: string) => void;
+  /** Told why a folder cannot be watched, and what to do, once for each reason. */
+  readonly say: (line: string) => void;
+}
+
+/** Watches what is under `root`. Returns what ends that. */
+export function watchFiles(root: string, { wanted, changed, say }: Watched): () => void {
   const watchers = new Map<string, FSWatcher>();
+  const told = new Set<string>();
   const forget = (folder: string) => {
     for (const [path, watcher] of watchers) {
       if (path !== folder && !path.startsWith(`${folder}${sep}`)) continue;
@@ -23,6 +27,18 @@ export function watchFiles(
     }
   };
   const begin = (folder: string) => {
+    try {
+      watchFolder(folder);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error)) throw error;
+      const code = String(error.code);
+      // It is gone again; the folder around it tells of that.
+      if (code === "ENOENT" || code === "ENOTDIR" || told.has(code)) return;
+      told.add(code);
+      say(`No change in ${join(root, folder)} is seen: ${error.message}. ${fixOf(code)}, and start this again.`);
+    }
+  };
+  const watchFolder = (folder: string) => {
     if (!statSync(join(root, folder), { throwIfNoEntry: false })?.isDirectory()) return;
     const watcher = watch(join(root, folder), (event, name) => {
       const path = name === null ? undefined : join(folder, name);
@@ -47,3 +63,9 @@ export function watchFiles(
     for (const watcher of watchers.values()) watcher.close();
   };
 }
+
+/** What helps where a folder cannot be watched. Linux tells by ENOSPC and EMFILE that inotify has no more to give. */
+const fixOf = (code: string): string =>
+  code === "ENOSPC" || code === "EMFILE"
+    ? `Allow more (on Linux by sysctl fs.inotify.${code === "ENOSPC" ? "max_user_watches" : "max_user_instances"})`
+    : "Correct that";

@@ -6,7 +6,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import * as v from "valibot";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import { freePort } from "../free-port.ts";
 import { ProjectCopy } from "../project-copy.ts";
@@ -153,6 +153,40 @@ it("says where wrangler.jsonc is broken, after each save", async () => {
     saveByRename("wrangler.jsonc", `${"\n".repeat(line - 1)}{ name: 1 }`);
     await told(`wrangler.jsonc:${line}: PropertyNameExpected`);
   }
+});
+
+it("applies a change that is saved while it starts, after the Worker was bundled", async () => {
+  const fresh = new ProjectCopy();
+  const text = entry.replace('"Not found"', '"Found late"');
+  // Saves when workerd starts, which is after the first bundle.
+  fresh.write(
+    "saving.mjs",
+    `import children from "node:child_process";
+    import { writeFileSync } from "node:fs";
+    const { spawn } = children;
+    children.spawn = (program, ...rest) => {
+      if (program.includes("workerd")) {
+        writeFileSync(${JSON.stringify(ENTRY)}, ${JSON.stringify(text)});
+        children.spawn = spawn;
+      }
+      return spawn(program, ...rest);
+    };`,
+  );
+  const dev = "exec node --import ./saving.mjs infra/commands/dev.ts --port 0 --inspector-port 0";
+  const other = new Terminal(fresh.start(dev, { detached: true }));
+  onTestFinished(async () => {
+    await other.stop();
+    fresh.remove();
+  });
+  const said = await other.printed((printed) => /Ready on \S+\n/.test(printed));
+  expect(fresh.read(ENTRY)).toBe(text);
+  const [, at = ""] = /Ready on (\S+)\n/.exec(said) ?? [];
+  const answer = async () => (await fetch(new URL("/nowhere", at))).text();
+  await vi.waitFor(async () => expect(await answer()).toContain("Found late"), {
+    timeout: PATIENCE_MS,
+    // The rate limiter lets a hundred a minute through.
+    interval: 200,
+  });
 });
 
 it.each(["--port", "--inspector-port"])("ends with a sentence where the port of %s is in use", async (option) => {
