@@ -31,7 +31,7 @@ import { asksForWebSocket } from "./hops.ts";
 import { Invocations } from "./invocations.ts";
 import type { Plan } from "./options.ts";
 import { describe } from "./overruns.ts";
-import { ASSETS_FOLDER, DATA_FOLDER, inFolder, STATE_FILE, STATE_LOG } from "./own-files.ts";
+import { ASSETS_FOLDER, DATA_FOLDER, inFolder, ownFile, STATE_FILE, STATE_LOG } from "./own-files.ts";
 import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
 
@@ -171,7 +171,8 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
 function writeAddress(dir: string, address: Address): void {
   const file = path.join(dir, ADDRESS_FILE);
   try {
-    writeFileSync(file, `${JSON.stringify(address, null, 2)}\n`, { mode: 0o600 });
+    ownFile(file);
+    writeFileSync(file, `${JSON.stringify(address, null, 2)}\n`);
   } catch (error) {
     const fault = faultOfDisk(error);
     throw fault === undefined

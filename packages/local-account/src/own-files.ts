@@ -76,7 +76,8 @@ export function ownFolder(folder: string): void {
 /** Makes a file that only its user may read, or makes one so. SQLite gives its log the rights of the file. */
 export function ownFile(file: string): void {
   closeSync(openSync(file, "a", 0o600));
-  restrict(file, 0o600);
+  // A link may lead to a device, which is everybody's.
+  if (statSync(file).isFile()) restrict(file, 0o600);
 }
 
 function restrict(file: string, mode: number): void {
