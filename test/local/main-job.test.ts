@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { smoke } from "../../infra/smoke/smoke.ts";
 import { freePort } from "../free-port.ts";
@@ -28,8 +28,19 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const bare = (...options: string[]) =>
-  spawn(process.execPath, [join(ROOT, "infra/commands/start.ts"), ...options], { stdio: ["ignore", "pipe", "pipe"] });
+/** Processes that a test has started, so that a failed test leaves nothing running. */
+const begun = new Set<ChildProcess>();
+afterEach(() => {
+  for (const child of begun) child.kill("SIGKILL");
+  begun.clear();
+});
+
+function bare(...options: string[]) {
+  const args = [join(ROOT, "infra/commands/start.ts"), ...options];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "pipe"] });
+  begun.add(child);
+  return child;
+}
 const command = (...options: string[]) => bare(...options, "--dir", dir);
 
 /** Starts it, and waits for the line with the addresses. */

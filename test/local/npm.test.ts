@@ -22,7 +22,7 @@ const PATH = [join(ROOT, "node_modules/.bin"), process.env.PATH].join(delimiter)
 const ACCOUNT = ["--port", "0", "--api-port", "0", "--json"];
 
 /** Processes that a test has started and not ended, so that a failed test leaves nothing running. */
-const begun = new Set<ChildProcess>();
+const begun = new Set<{ kill(signal: NodeJS.Signals): boolean }>();
 afterEach(() => {
   for (const child of begun) child.kill("SIGKILL");
   begun.clear();
@@ -93,13 +93,17 @@ describe("a signal to npm alone", () => {
       npmId += chunk;
     });
     await once(shell, "close");
+    expect(npmId).toMatch(/^\d+\n$/);
+    const background = { kill: (signal: NodeJS.Signals) => process.kill(Number(npmId), signal) };
+    begun.add(background);
     const file = join(dir, "account.json");
     await expect.poll(() => read(file), { timeout: 30_000 }).not.toBe("");
     const { port, pid } = v.parse(Address, JSON.parse(read(file)));
     // Four times as long as the account needs to notice an end.
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect(exists(pid)).toBe(true);
-    process.kill(Number(npmId), "SIGTERM");
+    begun.delete(background);
+    background.kill("SIGTERM");
     await closed(port);
   });
 });
