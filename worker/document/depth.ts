@@ -10,13 +10,15 @@ export const MAX_DEPTH = 100;
 const MAX_PARTS = 250;
 
 /** The depth of the deepest plain value in an edit: 0 for a text or a number. */
-export function depthOf(struct: ReturnType<typeof Y.decodeUpdate>["structs"][number]): number {
-  if (!(struct instanceof Y.Item)) return 0;
-  const { content } = struct;
-  if (content instanceof Y.ContentAny || content instanceof Y.ContentJSON) return deepest(content.arr);
-  if (content instanceof Y.ContentEmbed) return depth(content.embed);
-  if (content instanceof Y.ContentDoc) return depth(content.doc.meta);
-  return content instanceof Y.ContentFormat ? depth(content.value) : 0;
+export const depthOf = (struct: ReturnType<typeof Y.decodeUpdate>["structs"][number]): number =>
+  struct instanceof Y.Item ? deepest(plainIn(struct.content)) : 0;
+
+/** The plain values in the content of an edit. */
+export function plainIn(content: Y.Item["content"]): readonly unknown[] {
+  if (content instanceof Y.ContentAny || content instanceof Y.ContentJSON) return content.arr;
+  if (content instanceof Y.ContentEmbed) return [content.embed];
+  if (content instanceof Y.ContentDoc) return [content.doc.meta];
+  return content instanceof Y.ContentFormat ? [content.value] : [];
 }
 
 /** Whether a document has parts of this update in too many others. Ask after it was merged. */

@@ -34,7 +34,8 @@ export const document = pattern({
         anyone: v.optional(oneOf(LEVELS), "none"),
         users: v.optional(oneOf(LEVELS), "write"),
         /**
-         * The most mebibytes of a document. In memory it takes up to ten times as much, of the 128 of an object.
+         * The most mebibytes of a document. In memory its texts, numbers and keys take up to ten times as much, of the 128
+         * of an object; what else it has takes up to 60 (pieces.ts).
          */
         maxMiB: v.optional(whole(1, 10), 5),
         /** The most WebSockets at one document: in all, of one user, and of one network address. */

@@ -274,7 +274,7 @@ async function merge(c: DocumentContext): Promise<void> {
   if (outcome === "tangled") {
     throw refusal("invalid-input", "body: its edits conflict with too many others; load the document, and edit that");
   }
-  if (outcome === "full") throw refusal("too-large", `The document has ${maxMiB} MiB, the most that it may have`);
+  if (outcome === "full") throw refusal("too-large", `The document is full: of ${maxMiB} MiB, or in too many parts`);
   if (outcome === "gone") throw refusal("not-found", "The document was deleted a moment ago");
   if (outcome === "incomplete") {
     throw refusal("invalid-input", "body: builds on edits that the document does not have; send these too");

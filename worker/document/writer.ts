@@ -8,15 +8,13 @@ import { GroupCommit } from "../objects/group-commit.ts";
 import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
 import { Copy, deletedBy, isEmpty, onlyDeletes, type Taken } from "./copy.ts";
-import { MAX_PIECES, piecesMadeBy, piecesOf } from "./pieces.ts";
+import { MAX_PIECES, weightMadeBy, weightOfAll } from "./pieces.ts";
 import { revertTo } from "./revert.ts";
 import { Rows } from "./rows.ts";
 
 /** The document is compacted after so many updates, or so many bytes of them, or half of what it had before. */
 const MAX_UPDATES = 2_000;
 const MAX_LOOSE_BYTES = 256 * 1_024;
-/** The pieces of a smaller update are not counted. */
-const SMALL_BYTES = 256;
 
 /** An update from a client; or a version to go back to, by undoing what came after it up to the state `until`. */
 export type Edit = ({ readonly update: Uint8Array } | Reversion) & {
@@ -71,6 +69,8 @@ export class Writer {
   #copy: Copy | undefined;
   /** After so many updates, the document may be compacted. */
   #notBefore = 0;
+  /** The document in memory is at most so heavy (pieces.ts). */
+  #weight = Number.POSITIVE_INFINITY;
   /** Updates and bytes on disk. `compact`: the bytes after the last compaction; `deleted`: what was deleted since. */
   #stored = { updates: 0, bytes: 0, compact: 0, deleted: 0 };
 
@@ -131,6 +131,7 @@ export class Writer {
     this.#generation++;
     this.#copy = undefined;
     this.#notBefore = 0;
+    this.#weight = Number.POSITIVE_INFINITY;
     this.#rows.forget();
   }
 
@@ -215,8 +216,9 @@ export class Writer {
     // What is undone stays on disk until the document is compacted, so that counts what is left.
     if (this.bytes + more + sizeOf(edits) > this.#parts.maxBytes && more === 0 && this.#isWorthIt) this.compact();
     const most = Math.max(this.#parts.maxBytes, this.bytes + more);
-    const pieces = Math.max(MAX_PIECES, piecesOf(this.copy.doc));
-    if (Y.encodeStateAsUpdate(after).byteLength > most || piecesOf(after) > pieces) return undefined;
+    const weight = Math.max(MAX_PIECES, weightOfAll(this.copy.doc));
+    if (Y.encodeStateAsUpdate(after).byteLength > most || weightOfAll(after) > weight) return undefined;
+    this.#weight = Number.POSITIVE_INFINITY;
     return this.copy.change((doc) => {
       for (const update of edits) Y.applyUpdate(doc, update);
     });
@@ -228,22 +230,22 @@ export class Writer {
     if (this.copy.isTangled && this.isLoose && more === 0) this.compact();
     if (this.bytes + more + sizeOf(updates) > maxBytes && more === 0 && this.#isWorthIt) this.compact();
     let bytes = this.bytes + more;
-    let pieces = piecesOf(this.copy.doc);
-    return updates.map((update) => {
-      const made = this.#piecesMadeBy(update);
-      const fits = pieces + made <= MAX_PIECES && (bytes + update.byteLength <= maxBytes || isDeletion(update));
-      if (!fits) return false;
+    const weights = updates.map((update) => this.#weightMadeBy(update));
+    if (weights.reduce((sum, each) => sum + each, this.#weight) > MAX_PIECES) this.#weight = weightOfAll(this.copy.doc);
+    return updates.map((update, i) => {
+      const weight = this.#weight + (weights[i] ?? 0);
+      if (weight > MAX_PIECES && weight > this.#weight) return false;
+      if (bytes + update.byteLength > maxBytes && !isDeletion(update)) return false;
       bytes += update.byteLength;
-      pieces += made;
+      this.#weight = weight;
       return true;
     });
   }
 
-  /** At most so many: a byte makes no more than one. A malformed update is refused later. */
-  #piecesMadeBy(update: Uint8Array): number {
-    if (update.byteLength <= SMALL_BYTES) return update.byteLength;
+  /** A malformed update is refused later. */
+  #weightMadeBy(update: Uint8Array): number {
     try {
-      return piecesMadeBy(this.copy.doc, update);
+      return weightMadeBy(this.copy.doc, update);
     } catch {
       return 0;
     }

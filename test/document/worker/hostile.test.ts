@@ -6,7 +6,7 @@ import * as Y from "yjs";
 import { Copy } from "../../../worker/document/copy.ts";
 import { Seats } from "../../../worker/document/seats.ts";
 import { awareness, step1, update } from "../../../worker/document/wire.ts";
-import { call } from "../../worker/helpers.ts";
+import { call, fetchApp } from "../../worker/helpers.ts";
 import { updateOf } from "../client.ts";
 import { join, newDocument, objectOf, open, post, textOf } from "./support.ts";
 import { chain, walkers } from "./tangle.ts";
@@ -16,6 +16,9 @@ afterEach(() => {
 });
 
 const bytesOf = (doc: Y.Doc, since?: Uint8Array) => new Uint8Array(Y.encodeStateAsUpdate(doc, since));
+
+/** A document's state over HTTP. */
+const read = (id: string) => fetchApp(`/document/${id}`, { headers: { Accept: "application/octet-stream" } });
 
 /** Maps in maps, so many deep. */
 function nested(levels: number): { doc: Y.Doc; maps: Y.Map<unknown>[] } {
@@ -220,6 +223,30 @@ describe("a document's memory", () => {
     doc.getText("text").delete(0, 2_000_000);
     expect((await post(id, bytesOf(doc))).status).toBe(200);
     expect(await textOf(id)).toBe("");
+  });
+
+  it.each([
+    ["objects", (count: number) => Array.from({ length: count }, () => ({}))],
+    ["bytes in a list", (count: number) => [Array.from({ length: count }, () => new Uint8Array())]],
+    ["shared parts", (count: number) => Array.from({ length: count / 6 }, () => new Y.Map())],
+  ])("is not filled by what is small on the disk: %s", async (_, make) => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    const updates: Uint8Array<ArrayBuffer>[] = [];
+    doc.on("update", (news: Uint8Array) => updates.push(new Uint8Array(news)));
+    // The third time there are too many.
+    for (let i = 0; i < 3; i++) doc.getArray("list").push(make(200_000));
+    const statuses: number[] = [];
+    for (const each of updates) statuses.push((await post(id, each)).status);
+    expect(statuses).toEqual([200, 200, 413]);
+    // What is full is not so for ever.
+    const list = new Y.Doc();
+    Y.applyUpdate(list, new Uint8Array(await (await read(id)).arrayBuffer()));
+    list.getArray("list").delete(0, list.getArray("list").length);
+    expect((await post(id, bytesOf(list))).status).toBe(200);
+    const again = new Y.Doc();
+    again.getArray("list").push(make(200_000));
+    expect((await post(id, bytesOf(again))).status).toBe(200);
   });
 });
 
