@@ -3,7 +3,8 @@
  * that nobody has sent is left out. So whatever clients send, the document can be read and merged.
  */
 import * as Y from "yjs";
-import { depthOf, isTooNested, MAX_DEPTH } from "./depth.ts";
+import { isTooNested } from "./depth.ts";
+import { decode, weightOf } from "./pieces.ts";
 import { counted, isSmall, MAX_STEPS, stepsAgain, TooManySteps } from "./walks.ts";
 
 /**
@@ -198,9 +199,8 @@ export const isEmpty = (update: Uint8Array): boolean => update.byteLength === 2;
  */
 export function isWhole(update: Uint8Array): boolean {
   try {
-    const { structs } = Y.decodeUpdate(update);
-    return structs.every(
-      (struct) => struct.length > 0 && struct.id.clock + struct.length <= MAX_CLOCK && depthOf(struct) <= MAX_DEPTH,
+    return decode(update).structs.every(
+      (struct) => struct.length > 0 && struct.id.clock + struct.length <= MAX_CLOCK && weightOf(struct) > 0,
     );
   } catch {
     return false;

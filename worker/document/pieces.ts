@@ -3,13 +3,15 @@
  * an update need not have more than one: deleting every second character of a long text makes two out of each. Other
  * things are as heavy as so many pieces. Bytes of texts, numbers and keys are not counted here: `maxMiB` bounds them.
  */
+import { readVarString, readVarUint } from "lib0/decoding";
 import * as Y from "yjs";
-import { plainIn } from "./depth.ts";
 
 /** The most pieces that a document may have, or what is as heavy. An object has 128 MiB. */
 export const MAX_PIECES = 250_000;
 /** A list, an object or bytes among plain values: two bytes of an update, and 40 to 200 in memory. */
 const VALUE = 0.5;
+/** The deepest value that is taken. */
+const MAX_DEPTH = 100;
 /** By Yjs's number of a kind of content: a shared part (600 bytes), and a document in the document (2,400). */
 const HEAVY: Readonly<Record<number, number>> = { 7: 3, 9: 12 };
 
@@ -23,25 +25,98 @@ export function weightOfAll(doc: Y.Doc): number {
   return weight;
 }
 
-function weightOf(piece: Structs[number]): number {
+/** @throws Error if it has values that are nested too deep */
+export function weightOf(piece: Structs[number]): number {
   if (!(piece instanceof Y.Item)) return 1;
   const { content, parentSub, deleted } = piece;
   // The newest value of a key also takes an entry of a map.
   const entry = parentSub === null || deleted ? 0 : 1;
-  return (HEAVY[content.getRef()] ?? 1) + entry + VALUE * (valuesIn(plainIn(content)) - 1);
+  return (HEAVY[content.getRef()] ?? 1) + entry + VALUE * (valuesIn(plainIn(content), MAX_DEPTH + 1) - 1);
 }
 
-/** How many lists, objects and bytes there are in a value, with itself. */
-function valuesIn(value: unknown): number {
+/** The plain values of an edit. */
+function plainIn(content: Y.Item["content"]): readonly unknown[] {
+  if (content instanceof Y.ContentAny || content instanceof Y.ContentJSON) return content.arr;
+  if (content instanceof Y.ContentEmbed) return [content.embed];
+  if (content instanceof Y.ContentDoc) return [content.doc.meta];
+  return content instanceof Y.ContentFormat ? [content.value] : [];
+}
+
+/** How many lists, objects and bytes there are in a value, with itself. It may have so many `levels`. */
+function valuesIn(value: unknown, levels: number): number {
   if (typeof value !== "object" || value === null) return 0;
-  return ArrayBuffer.isView(value) ? 1 : Object.values(value).reduce<number>((sum, each) => sum + valuesIn(each), 1);
+  if (levels === 0) throw new Error("Values are nested too deep");
+  if (ArrayBuffer.isView(value)) return 1;
+  return Object.values(value).reduce<number>((sum, each) => sum + valuesIn(each, levels - 1), 1);
 }
 
-type Structs = ReturnType<typeof Y.decodeUpdate>["structs"];
+/** Kinds of content and of values, by Yjs's numbers. */
+const TEXT = 4;
+const [OBJECT, LIST, BYTES] = [118, 117, 116];
+/** A deletion. It is as heavy only while the update is read. */
+const RANGE = 0.25;
 
-/** How much heavier a document may be after an update. @throws Error if it is malformed */
+export class TooHeavy extends Error {}
+
+/** Counts while an update is read, and stops where it is as heavy as a whole document may be: before it takes memory. */
+class Bounded extends Y.UpdateDecoderV1 {
+  #left = MAX_PIECES;
+  #kind = TEXT;
+
+  #weigh(weight: number): void {
+    this.#left -= weight;
+    if (this.#left < 0) throw new TooHeavy();
+  }
+
+  override readClient(): number {
+    this.#weigh(1);
+    return super.readClient();
+  }
+
+  override readInfo(): number {
+    const info = super.readInfo();
+    this.#kind = info & 31;
+    this.#weigh(HEAVY[this.#kind] ?? 1);
+    return info;
+  }
+
+  override readDsClock(): number {
+    this.#weigh(RANGE);
+    return super.readDsClock();
+  }
+
+  override readString(): string {
+    const text = super.readString();
+    // It may be JSON.
+    if (this.#kind !== TEXT) for (const each of text) if (each === "[" || each === "{") this.#weigh(VALUE);
+    return text;
+  }
+
+  override readJSON(): unknown {
+    return JSON.parse(this.readString());
+  }
+
+  override readAny(): unknown {
+    const { restDecoder: from } = this;
+    const type = from.arr[from.pos] ?? 0;
+    if (type <= OBJECT) this.#weigh(VALUE);
+    if (type > OBJECT || type <= BYTES) return super.readAny();
+    from.pos++;
+    const value = type === LIST ? [] : {};
+    const count = readVarUint(from);
+    for (let i = 0; i < count; i++) Reflect.set(value, type === LIST ? i : readVarString(from), this.readAny());
+    return value;
+  }
+}
+
+/** What is in an update. @throws TooHeavy; Error if it is malformed */
+export const decode = (update: Uint8Array) => Y.decodeUpdateV2(update, Bounded);
+
+type Structs = ReturnType<typeof decode>["structs"];
+
+/** How much heavier a document may be after an update. @throws TooHeavy; Error if it is malformed */
 export function weightMadeBy(doc: Y.Doc, update: Uint8Array): number {
-  const { structs, ds } = Y.decodeUpdate(update);
+  const { structs, ds } = decode(update);
   const edges = edgesOf(structs);
   /** 1 if the edit at this clock and the one before it lie in one piece that may be cut there. */
   const cut = (client: number, clock: number, may: (piece: Y.Item | Y.GC) => boolean): number => {

@@ -8,7 +8,7 @@ import { GroupCommit } from "../objects/group-commit.ts";
 import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
 import { Copy, deletedBy, isEmpty, onlyDeletes, type Taken } from "./copy.ts";
-import { MAX_PIECES, weightMadeBy, weightOfAll } from "./pieces.ts";
+import { MAX_PIECES, TooHeavy, weightMadeBy, weightOfAll } from "./pieces.ts";
 import { revertTo } from "./revert.ts";
 import { Rows } from "./rows.ts";
 
@@ -246,8 +246,8 @@ export class Writer {
   #weightMadeBy(update: Uint8Array): number {
     try {
       return weightMadeBy(this.copy.doc, update);
-    } catch {
-      return 0;
+    } catch (error) {
+      return error instanceof TooHeavy ? Number.POSITIVE_INFINITY : 0;
     }
   }
 

@@ -1,6 +1,6 @@
 /** Documents and those who mean them harm: no client stops a document, closes the others, or fills its memory. */
 import { evictDurableObject } from "cloudflare:test";
-import { createEncoder, toUint8Array, writeVarString, writeVarUint } from "lib0/encoding";
+import { createEncoder, toUint8Array, writeUint8, writeVarString, writeVarUint } from "lib0/encoding";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as Y from "yjs";
 import { Copy } from "../../../worker/document/copy.ts";
@@ -223,6 +223,25 @@ describe("a document's memory", () => {
     doc.getText("text").delete(0, 2_000_000);
     expect((await post(id, bytesOf(doc))).status).toBe(200);
     expect(await textOf(id)).toBe("");
+  });
+
+  it.each([
+    ["edits", [1, 2_000_000, 77, 0], [0, 1]],
+    ["clients", [2_000_000], [0, 5, 0]],
+    ["deletions", [0, 1, 77, 2_000_000], [1, 1]],
+    ["values", [1, 1, 77, 0, 8, 1, 1, 116, 2_000_000], [118, 0]],
+    ["values in a list", [1, 1, 77, 0, 8, 1, 1, 116, 1, 117, 2_000_000], [117, 0]],
+    ["values in JSON", [1, 1, 77, 0, 2, 1, 1, 116, 2_000_000], [2, 123, 125]],
+    ["values in an embed", [1, 1, 77, 0, 5, 1, 1, 116, 1_100_000], [91]],
+  ])("is not filled by one update of so many %s, which is read no further", async (_, head, each) => {
+    const encoder = createEncoder();
+    for (const number of head) writeVarUint(encoder, number);
+    for (let i = 0; i < 1_100_000; i++) for (const byte of each) writeUint8(encoder, byte);
+    // It is malformed: its bytes end before it says, or are no JSON.
+    const id = newDocument();
+    await post(id, updateOf("fine"));
+    expect((await post(id, new Uint8Array(toUint8Array(encoder)))).status).toBe(413);
+    expect(await textOf(id)).toBe("fine");
   });
 
   it.each([
