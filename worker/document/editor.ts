@@ -23,6 +23,12 @@ import { type Author, type Outcome, Writer } from "./writer.ts";
 const TOO_BIG = 1_009;
 /** What people show of themselves is passed on so often at most. */
 const SHOW_EVERY_MS = 50;
+/**
+ * A client's state vector has an entry of up to 16 bytes for each client of its document: those of ours, and those whose
+ * edits only it has, which may be so many if the document comes from elsewhere.
+ */
+const ENTRY_BYTES = 16;
+const MORE_CLIENTS = 10_000;
 const MEBIBYTE = 1_024 * 1_024;
 
 const READ_ONLY = "You may only read this document: your edits are not taken";
@@ -224,6 +230,8 @@ export class Editor {
     // Each answer may be as large as the document: so no more before those before were read.
     if (seat.asked && seat.unread > 2 * MAX_UNREAD_BYTES)
       return this.#close(socket, TRY_AGAIN, "You read too slowly: connect again");
+    if (vector.byteLength > ENTRY_BYTES * (this.writer.copy.doc.store.clients.size + MORE_CLIENTS))
+      return this.#close(socket, POLICY, "Your document has too many clients");
     let rest: Uint8Array;
     let isAhead: boolean;
     try {

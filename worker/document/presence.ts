@@ -11,9 +11,8 @@ import type { ClientState } from "./wire.ts";
 /** The most characters of all states of a socket together. An attachment takes 16 KiB, of two bytes each. */
 const MAX_CHARACTERS = 6_000;
 const MAX_STATES = 8;
-/** The most states that one frame may change, and that it may have: clients also send back those of all others. */
+/** The most states that one frame may change. */
 const MAX_CHANGES = 2 * MAX_STATES;
-const MAX_TOLD = 10_000;
 /** A client tells its state again every 15 seconds. If it misses that twice, another socket may take its state. */
 const SILENT_MS = 30_000;
 /** For so long a state that has gone does not come back because a client was slow to forget it. */
@@ -52,7 +51,6 @@ export class Presence {
 
   /** Takes the states that a socket sends. Returns a sentence if they are too large or no states. */
   take(socket: WebSocket, seat: Seat, states: readonly ClientState[], now: number): Shown | string {
-    if (states.length > MAX_TOLD) return `A frame may have at most ${MAX_TOLD} states`;
     const changed: ClientState[] = [];
     const stale: ClientState[] = [];
     // Once a frame, because most of its states may be those of others.

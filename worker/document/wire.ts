@@ -44,12 +44,16 @@ export interface ClientState {
 
 /** Why a frame is none: the close code (RFC 6455, 7.4.1) and reason for its sender. */
 export interface Fault {
-  readonly code: 1003 | 1007;
+  readonly code: 1003 | 1007 | 1008;
   readonly reason: string;
 }
 
 const UNKNOWN: Fault = { code: 1_003, reason: "This document takes frames of y-protocols only" };
 export const MALFORMED: Fault = { code: 1_007, reason: "The frame is malformed" };
+
+/** The most states of a frame: clients also send back those of all others. */
+const MAX_TOLD = 10_000;
+const TOO_MANY: Fault = { code: 1_008, reason: `A frame may have at most ${MAX_TOLD} states` };
 
 export function readFrame(data: string | ArrayBuffer): Frame | Fault {
   if (typeof data === "string") return UNKNOWN;
@@ -67,7 +71,7 @@ function frameIn(decoder: Decoder): Frame | Fault {
     case SYNC:
       return syncIn(decoder);
     case AWARENESS:
-      return { type: "awareness", states: statesIn(createDecoder(readVarUint8Array(decoder))) };
+      return statesIn(createDecoder(readVarUint8Array(decoder)));
     case QUERY_AWARENESS:
       return { type: "query-awareness" };
     default:
@@ -84,12 +88,14 @@ function syncIn(decoder: Decoder): Frame | Fault {
     : { type: "update", update: bytes, answer: type === STEP_2 };
 }
 
-function statesIn(decoder: Decoder): ClientState[] {
+function statesIn(decoder: Decoder): Frame | Fault {
   const states: ClientState[] = [];
-  for (let left = readVarUint(decoder); left > 0; left--) {
+  const count = readVarUint(decoder);
+  if (count > MAX_TOLD) return TOO_MANY;
+  while (states.length < count) {
     states.push({ client: readVarUint(decoder), clock: readVarUint(decoder), json: readVarString(decoder) });
   }
-  return states;
+  return { type: "awareness", states };
 }
 
 /** Our step 1: asks a client for all that the document lacks. */

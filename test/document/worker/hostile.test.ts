@@ -177,6 +177,21 @@ describe("a client is not closed for another's", () => {
   });
 });
 
+describe("a frame that says it has more than any client's is read no further", () => {
+  it.each([
+    // Neither has what it says, so who reads it finds that it is malformed.
+    ["states", new Uint8Array([1, 3, 0xc0, 0x84, 0x3d])],
+    ["clients in a state vector", step1(new Uint8Array(200_000).fill(255))],
+  ])("%s", async (_, frame) => {
+    const id = newDocument();
+    const [ann, eve] = [await join(id), await join(id)];
+    await Promise.all([ann.synced(), eve.synced()]);
+    eve.socket.send(frame);
+    expect(await eve.closed).toMatchObject({ code: 1008 });
+    await ann.sync();
+  });
+});
+
 describe("a frame with the states of thousands of others", () => {
   it("is judged by one look at who is there, not by one for each state", async () => {
     const id = newDocument();
