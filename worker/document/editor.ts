@@ -130,7 +130,8 @@ export class Editor {
   async commit(visitor: Visitor, update: Uint8Array, by: Author): Promise<Outcome> {
     if (this.may(visitor, "write")) return this.writer.commit({ update, by });
     if (!this.may(visitor, "comment")) return "denied";
-    return this.writer.commit({ update, by, admitted: () => this.#admits(visitor, update) });
+    // Nobody owns what begins with a comment.
+    return this.writer.commit({ update, by: { known: by.known }, admitted: () => this.#admits(visitor, update) });
   }
 
   /** Whether somebody may make the edits of an update. */

@@ -78,6 +78,14 @@ describe("edits that are written together", () => {
     expect(await inside(id, async (document) => document.sharing())).toMatchObject({ owner: "ann" });
   });
 
+  it("make nobody the owner who may only comment", async () => {
+    const id = newDocument();
+    const carl = { caller: { kind: "user", id: "carl" }, rulings: { ...RULINGS, write: false } } as const;
+    expect(await objectOf(id).edit(carl, updateOf("mine!", "comments"), by("carl"), true)).toBe("taken");
+    expect(await inside(id, async (document) => document.sharing())).not.toHaveProperty("owner");
+    expect(await objectOf(id).remove(carl.caller)).toBe("denied");
+  });
+
   it("of a writer are not deleted by a commenter who knows what comes next", async () => {
     const id = newDocument();
     const doc = new Y.Doc();
