@@ -224,13 +224,13 @@ export class Keeping {
   async #makeVersion(now: number, chores: Chores): Promise<number | undefined> {
     if (this.#versionDue === undefined || this.#versionDue > now) return this.#versionDue;
     // First, so that an edit that comes meanwhile sets the time of the next one.
-    const due = this.#versionDue;
     this.#storage.kv.delete(VERSION_DUE);
     this.#versionDue = undefined;
     try {
       await chores.keepVersion(now);
     } catch (error) {
-      if (!this.#schema.empty) this.#wantVersion(due);
+      // Later, so that no edit until then makes another attempt.
+      if (!this.#schema.empty) this.#wantVersion(Date.now() + RETRY_MS);
       throw error;
     }
     return this.#versionDue;

@@ -274,6 +274,18 @@ describe("of a version that was not stored, no file stays", () => {
     expect(await inside(id, async (document) => document.versions(visitor("ann")))).toEqual([]);
   });
 
+  it("and edits that come meanwhile make no more attempts", async () => {
+    const id = await aDocument();
+    refusing();
+    vi.setSystemTime(Date.now() + 60 * 60_000);
+    await runDurableObjectAlarm(objectOf(id));
+    await objectOf(id).edit(visitor("ann"), updateOf("two"), by("ann"), true);
+    expect(await dueAt(id)).toBeGreaterThan(Date.now());
+    vi.restoreAllMocks();
+    await wake(id);
+    expect(await inside(id, async (document) => document.versions(visitor("ann")))).toHaveLength(1);
+  });
+
   it("nor of the one that left for it; and those that were given up take nobody's place", async () => {
     const id = await aDocument();
     const oldest = `dev-eu:document:${id}/versions/oldest`;
