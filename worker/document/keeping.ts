@@ -199,6 +199,8 @@ export class Keeping {
     const now = Date.now();
     await this.#try("look for silent clients", async () => chores.lookForSilent(now));
     if (this.#deletedUntil > 0) return this.#try("end of the deletion", () => this.#endDeletion(now, chores));
+    // Even an empty database is stored, and billed, for ever.
+    if (this.isNowhere && !chores.isInUse()) return this.#storage.deleteAll();
     if (this.#schema.empty) return;
     await this.#try("compaction", async () => {
       chores.compact();

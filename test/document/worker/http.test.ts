@@ -1,7 +1,7 @@
 /** Documents over HTTP: forms, updates, versions and deletion. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import * as Y from "yjs";
 import { stackOf } from "../../../worker/stack.ts";
 import { ADMIN, call, fetchApp } from "../../worker/helpers.ts";
@@ -394,6 +394,21 @@ describe("deletion", () => {
       await storage.getAlarm(),
     ]);
     expect(left).toEqual([[], null]);
+  });
+
+  it("is of all that a document has stored that was only joined, once nobody is there", async () => {
+    const id = newDocument();
+    const peer = await join(id);
+    await peer.synced();
+    const object = objectOf(id);
+    const deleted = await runInDurableObject(object, (_, { storage }) => vi.spyOn(storage, "deleteAll"));
+    await runDurableObjectAlarm(object);
+    expect(deleted).not.toHaveBeenCalled();
+    peer.cut();
+    await peer.closed;
+    await runDurableObjectAlarm(object);
+    expect(deleted).toHaveBeenCalledOnce();
+    expect(await runInDurableObject(object, (_, { storage }) => storage.getAlarm())).toBeNull();
   });
 
   it("comes by itself for what only unknown callers wrote, a long time after the last edit", async () => {
