@@ -176,21 +176,27 @@ export class Keeping {
     return this.#arm(at);
   }
 
-  /** Deletes all that is stored. What is left is the mark of it. */
+  /** Deletes all that is stored. What is left is the mark of it, which is written in the same moment. */
   async remove(now: number): Promise<void> {
     // A deletion that is made again has the mark of the first.
     const owner = this.lastOwner;
+    const { kv, sql } = this.#storage;
+    const tables =
+      "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf_*' AND name NOT GLOB 'sqlite_*'";
+    this.#storage.transactionSync(() => {
+      for (const { name } of sql.exec<{ name: string }>(tables).toArray()) sql.exec(`DROP TABLE "${name}"`);
+      for (const key of [SHARING, KEPT, USED_AT, VERSION_DUE]) kv.delete(key);
+      kv.put(DELETED_UNTIL, now + DAY_MS);
+      if (owner !== undefined) kv.put(FORMER_OWNER, owner);
+    });
     this.#schema.forget();
     this.#sharing = {};
     this.#isKept = false;
     this.#usedAt = 0;
     this.#versionDue = undefined;
-    this.#wake.gone();
-    await this.#storage.deleteAll();
     this.#deletedUntil = now + DAY_MS;
-    this.#storage.kv.put(DELETED_UNTIL, this.#deletedUntil);
-    if (owner !== undefined) this.#storage.kv.put(FORMER_OWNER, owner);
     this.#wake.by(this.#deletedUntil);
+    await this.#storage.sync();
   }
 
   /** Does what is due, and sets the alarm for what is not. It may run early, late or twice. */

@@ -381,6 +381,29 @@ describe("deletion", () => {
     expect((await knock(id)).status).toBe(101);
   });
 
+  it("leaves its mark in the same moment, whatever happens then", async () => {
+    const id = newDocument();
+    await post(id, updateOf("secret"));
+    const object = objectOf(id);
+    await call(`/document/${id}/access`, { method: "PUT", headers: ADMIN, json: { owner: "ann" } });
+    await runInDurableObject(object, async (_, { storage }) => {
+      const own = storage.deleteAll.bind(storage);
+      vi.spyOn(storage, "deleteAll").mockImplementation(async () => {
+        await own();
+        throw new Error("a crash");
+      });
+    });
+    vi.spyOn(Object.getPrototypeOf(env.BLOBS), "list").mockRejectedValueOnce(new Error("a crash"));
+    await remove(id);
+    await evictDurableObject(object);
+    const left = await runInDurableObject(object, (_, { storage: { sql, kv } }) => [
+      sql.exec("SELECT name FROM sqlite_master WHERE name IN ('updates', 'versions', 'replays')").toArray(),
+      [...kv.list()].map(([key]) => key),
+    ]);
+    expect(left).toEqual([[], ["deleted-until", "former-owner"]]);
+    expect((await knock(id)).status).toBe(404);
+  });
+
   it("is forgotten after a day", async () => {
     const id = newDocument();
     await post(id, updateOf("gone"));
