@@ -134,8 +134,16 @@ export class Versions {
     return left && left.at + ARRIVING_MS;
   }
 
-  /** Deletes all files of the document. */
+  /** Deletes all files of the document. @throws Error if the bucket does not answer */
   async clear(): Promise<void> {
+    try {
+      await this.#clear();
+    } catch (error) {
+      throw notWritten("the deletion of the versions", error);
+    }
+  }
+
+  async #clear(): Promise<void> {
     const bucket = this.#parts.bucket();
     for (;;) {
       const { objects, truncated } = await bucket.list({ prefix: this.#prefix });

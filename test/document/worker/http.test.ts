@@ -404,6 +404,16 @@ describe("deletion", () => {
     expect((await knock(id)).status).toBe(404);
   });
 
+  it("is to be asked for again while the bucket does not answer", async () => {
+    const id = newDocument();
+    await post(id, updateOf("secret"));
+    const list = vi.spyOn(Object.getPrototypeOf(env.BLOBS), "list").mockRejectedValue(new Error("the bucket is away"));
+    const { status } = await remove(id);
+    list.mockRestore();
+    expect(status).toBe(503);
+    expect((await remove(id)).status).toBe(200);
+  });
+
   it("is forgotten after a day", async () => {
     const id = newDocument();
     await post(id, updateOf("gone"));
