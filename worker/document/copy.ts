@@ -84,6 +84,11 @@ export class Copy {
         taken: whole.map((ok) => (ok ? (together.taken[next++] ?? "taken") : "malformed")),
       };
     }
+    if (whole.filter(Boolean).length === 1) {
+      // Loaded when it is needed, if all is on disk.
+      this.#doc = unstored.length > 0 ? this.#fresh(unstored) : undefined;
+      return { news: [], taken: whole.map((ok) => (ok ? together : "malformed")) };
+    }
     // One of them cannot be merged, and what it left behind is unknown. Begin with what is on disk, and find it.
     const most = this.#loads + MAX_LOADS;
     this.#doc = this.#fresh(unstored);

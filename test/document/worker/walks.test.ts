@@ -110,6 +110,24 @@ describe("a copy", () => {
     expect(copy.doc.getText("text").length).toBe(8);
   });
 
+  it("is loaded once for one update that cannot be merged, when it is needed", () => {
+    let loads = 0;
+    const stored = updateOf("fine");
+    const copy = new Copy(() => {
+      loads++;
+      return [stored];
+    });
+    const bad = new Uint8Array([1, 1, 5, 0, 0x84, 5, 9, 1, 120, 0]);
+    expect(copy.take([bad]).taken).toEqual(["malformed"]);
+    expect(loads).toBe(1);
+    expect(copy.doc.getText("text").toString()).toBe("fine");
+    expect(loads).toBe(2);
+    const unstored = copy.change((doc) => doc.getText("text").insert(0, "more than "));
+    expect(copy.take([new Uint8Array([7]), bad], unstored).taken).toEqual(["malformed", "malformed"]);
+    expect(copy.doc.getText("text").toString()).toBe("more than fine");
+    expect(loads).toBe(3);
+  });
+
   it("takes thousands of small updates that all walk, once it is compacted in between", () => {
     let stored: Uint8Array[] = [];
     const copy = new Copy(() => stored, MOST);
