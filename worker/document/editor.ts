@@ -14,7 +14,7 @@ import { type Joining, NOT_THERE, readJoinRequest, type Visitor } from "./joinin
 import type { Keeping } from "./keeping.ts";
 import { Presence } from "./presence.ts";
 import { staysWithin } from "./scope.ts";
-import { ASK_BYTES, FORBIDDEN, GONE, MAX_UNREAD_BYTES, type Seat, Seats } from "./seats.ts";
+import { ANSWER_WITHIN_MS, ASK_BYTES, FORBIDDEN, GONE, MAX_UNREAD_BYTES, type Seat, Seats } from "./seats.ts";
 import { COMMENTS, type Level, levelOf, reaches } from "./sharing.ts";
 import * as wire from "./wire.ts";
 import { type Author, type Outcome, Writer } from "./writer.ts";
@@ -31,6 +31,10 @@ const ENTRY_BYTES = 16;
 const MORE_CLIENTS = 10_000;
 const MEBIBYTE = 1_024 * 1_024;
 
+/** The most bytes that all clients together have not read yet, of the 128 MiB of an object. */
+const MAX_ALL_UNREAD = 32 * MEBIBYTE;
+
+const TOO_SLOW = "You read too slowly: connect again";
 const READ_ONLY = "You may only read this document: your edits are not taken";
 const COMMENTS_ONLY = "You may only comment in this document: your other edits are not taken";
 const UNTRIED = "Too many edits came at once: connect again, and nothing is lost";
@@ -103,6 +107,10 @@ export class Editor {
     const now = Date.now();
     const full = this.#seats.whyFull(joining, limits);
     if (full) return problemResponse({ kind: "rate-limited", detail: full, headers: { "Retry-After": "10" } });
+    if (!this.#hasRoom(this.writer.bytes, now)) {
+      const detail = "Too many clients read the document at the moment; try again in a while";
+      return problemResponse({ kind: "unavailable", detail, headers: { "Retry-After": "10" } });
+    }
     const { client, server, seat } = this.#seats.admit(joining, now);
     if (this.#mayEdit(seat)) this.#ask(server, seat, now);
     const here = this.#presence.all();
@@ -229,8 +237,7 @@ export class Editor {
   /** Answers a client that says what it has. */
   async #answer(socket: WebSocket, seat: Seat, vector: Uint8Array, now: number): Promise<void> {
     // Each answer may be as large as the document: so no more before those before were read.
-    if (seat.asked && seat.unread > 2 * MAX_UNREAD_BYTES)
-      return this.#close(socket, TRY_AGAIN, "You read too slowly: connect again");
+    if (seat.asked && seat.unread > 2 * MAX_UNREAD_BYTES) return this.#close(socket, TRY_AGAIN, TOO_SLOW);
     if (vector.byteLength > ENTRY_BYTES * (this.writer.copy.doc.store.clients.size + MORE_CLIENTS))
       return this.#close(socket, POLICY, "Your document has too many clients");
     let rest: Uint8Array;
@@ -241,12 +248,25 @@ export class Editor {
     } catch {
       return this.#close(socket, wire.MALFORMED.code, wire.MALFORMED.reason);
     }
+    if (!this.#hasRoom(rest.byteLength, now))
+      return this.#close(socket, TRY_AGAIN, "Too many others read the document: connect again");
     // Counted at once: the next question may come before this answer is sent.
     seat.unread += rest.byteLength;
     await this.writer.settled();
     this.#sendNow(socket, wire.step2(rest));
     const isLong = rest.byteLength > ASK_BYTES || (seat.unread > ASK_BYTES && !seat.asked);
     if (isLong || (isAhead && !seat.asked && this.#mayEdit(seat))) this.#ask(socket, seat, now);
+  }
+
+  /** Whether so many more bytes may wait to be read. Before they may not, those who were asked long ago are closed. */
+  #hasRoom(bytes: number, now: number): boolean {
+    // Clients that read are asked only after so many bytes.
+    const late = (seat: Seat) => Math.max(seat.unread - ASK_BYTES, 0);
+    const isFull = () => this.#seats.open.reduce((sum, [, seat]) => sum + late(seat), bytes) > MAX_ALL_UNREAD;
+    if (isFull())
+      for (const [socket, { asked }] of this.#seats.open)
+        if (asked && asked.at <= now - ANSWER_WITHIN_MS) this.#close(socket, TRY_AGAIN, TOO_SLOW);
+    return !isFull();
   }
 
   async #take(socket: WebSocket, seat: Seat, { update, answer }: wire.Frame & { type: "update" }): Promise<void> {

@@ -15,7 +15,7 @@ export const MAX_UNREAD_BYTES = 1_024 * 1_024;
 const KEEP_BYTES = 64 * 1_024;
 /** After so long without a frame a client is asked, and after so long without an answer it is closed. */
 export const ASK_AFTER_MS = 240_000;
-const ANSWER_WITHIN_MS = 30_000;
+export const ANSWER_WITHIN_MS = 30_000;
 
 /** Close codes of y-websocket, whose client does not come back after them. */
 export const FORBIDDEN = 4_403;

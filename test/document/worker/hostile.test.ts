@@ -8,11 +8,12 @@ import { Seats } from "../../../worker/document/seats.ts";
 import { awareness, step1, update } from "../../../worker/document/wire.ts";
 import { call, fetchApp } from "../../worker/helpers.ts";
 import { updateOf } from "../client.ts";
-import { join, newDocument, objectOf, open, post, textOf } from "./support.ts";
+import { join, knock, newDocument, objectOf, open, post, textOf } from "./support.ts";
 import { chain, walkers } from "./tangle.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.useRealTimers();
 });
 
 const bytesOf = (doc: Y.Doc, since?: Uint8Array) => new Uint8Array(Y.encodeStateAsUpdate(doc, since));
@@ -222,6 +223,32 @@ describe("a client that does not read", () => {
     for (let i = 0; i < 100; i++) eve.send(step1(new Uint8Array([0])));
     expect((await closed).code).toBe(1013);
     expect(bytes).toBeLessThan(4_000_000);
+  });
+});
+
+describe("clients that do not read", () => {
+  it("get no more than 32 mebibytes together, and keep others out for half a minute at most", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const id = newDocument();
+    await post(id, updateOf("x".repeat(4_000_000)));
+    const eves = await Promise.all(Array.from({ length: 10 }, () => open(id)));
+    const outcomes: unknown[] = [];
+    for (const eve of eves) {
+      const outcome = new Promise((resolve) => {
+        eve.addEventListener("close", ({ code }) => resolve(code));
+        eve.addEventListener("message", ({ data }) => data.byteLength > 4_000_000 && resolve("answered"));
+      });
+      eve.accept();
+      eve.send(step1(new Uint8Array([0])));
+      outcomes.push(await outcome);
+    }
+    expect(outcomes).toEqual([...Array(8).fill("answered"), 1013, 1013]);
+    const refused = await knock(id);
+    expect([refused.status, refused.headers.get("Retry-After")]).toEqual([503, "10"]);
+    vi.setSystemTime(Date.now() + 31_000);
+    const peer = await join(id);
+    await peer.synced();
+    expect(peer.text.length).toBe(4_000_000);
   });
 });
 
