@@ -32,7 +32,9 @@ export interface Asking extends Visitor {
 
 export type Made =
   | { readonly kind: "made"; readonly version: Version; readonly replayed?: true }
-  | { readonly kind: "denied" | "missing" | "full" | "too-large" | "conflict" };
+  | { readonly kind: "denied" | "missing" | "full" | "too-large" | "tangled" | "conflict" };
+
+const NO_WAY_BACK = { full: "too-large", tangled: "tangled" } as const;
 
 /** Why there is nothing to read. "gone": it was deleted a while ago. */
 type Absence = "missing" | "gone";
@@ -172,17 +174,20 @@ export class DocumentDO extends DurableObject<Env> {
     if (!state || editor.writer.generation !== generation) return { kind: "missing" };
     // Nothing is undone that could not be had again. So what is written while this is stored is not undone.
     const until = await editor.state();
+    // Before that takes the place of an old version.
+    const refused = editor.writer.whyNotBack({ version: state, until });
+    if (refused) return { kind: NO_WAY_BACK[refused] };
     const before = await this.#addVersion(until);
     if (before === "full") return { kind: "full" };
     if (before === "gone") return { kind: "missing" };
-    if (!asking.allowed && !editor.may(asking, "write")) return { kind: "denied" };
     const edit = { version: state, until, by: asking.author, also: () => kept(version) };
-    const outcome = await editor.writer.commit(edit, generation);
+    const isAllowed = asking.allowed || editor.may(asking, "write");
+    const outcome = isAllowed ? await editor.writer.commit(edit, generation) : "denied";
+    if (outcome === "taken") return { kind: "made", version };
     if (outcome === "gone") return { kind: "missing" };
-    if (outcome !== "full") return { kind: "made", version };
     this.#versions.remove(before.number);
     this.#keeping.left(Date.now());
-    return { kind: "too-large" };
+    return { kind: outcome === "denied" ? "denied" : NO_WAY_BACK[outcome === "tangled" ? "tangled" : "full"] };
   }
 
   /** Deletes a version. */

@@ -9,24 +9,17 @@ import * as Y from "yjs";
 const SINCE = Symbol("since");
 
 /**
- * The edits that give a document the content of an earlier version, and the document after them. `version` and `until`:
- * states of the same document at earlier times, between which everything is undone.
+ * The edits that give a document the content of an earlier version. `version` and `until`: states of the same document at
+ * earlier times, between which everything is undone.
  */
-export function revertTo(
-  doc: Y.Doc,
-  version: Uint8Array,
-  until: Uint8Array,
-): { edits: readonly Uint8Array[]; after: Y.Doc } {
-  const before = new Y.Doc();
-  Y.applyUpdate(before, version);
-  const undo = new Y.UndoManager(before, { trackedOrigins: new Set([SINCE]) });
-  Y.applyUpdate(before, until, SINCE);
+export function editsBack(version: Uint8Array, until: Uint8Array): readonly Uint8Array[] {
+  const doc = new Y.Doc();
+  Y.applyUpdate(doc, version);
+  const undo = new Y.UndoManager(doc, { trackedOrigins: new Set([SINCE]) });
+  Y.applyUpdate(doc, until, SINCE);
   const edits: Uint8Array[] = [];
-  before.on("update", (update: Uint8Array) => edits.push(update));
+  doc.on("update", (update: Uint8Array) => edits.push(update));
   undo.undo();
   undo.destroy();
-  // What is undone could be done again in `before`, which therefore keeps it.
-  const after = new Y.Doc();
-  for (const update of [Y.encodeStateAsUpdate(doc), ...edits]) Y.applyUpdate(after, update);
-  return { edits, after };
+  return edits;
 }

@@ -319,6 +319,9 @@ async function madeBy(c: DocumentContext, made: Made): Promise<v.InferOutput<typ
   if (made.kind === "denied") throw denied(await callerOf(c));
   if (made.kind === "conflict") throw keyConflict();
   if (made.kind === "missing") throw refusal("not-found", "There is no such document or version");
+  if (made.kind === "tangled") {
+    throw refusal("invalid-input", "version: too many edits since then conflict; read it, and put back what you need");
+  }
   const { versions, maxMiB } = stackOf(c.env).settings.document;
   if (made.kind === "too-large") {
     throw refusal(

@@ -9,12 +9,16 @@ import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
 import { Copy, deletedBy, isEmpty, onlyDeletes, type Taken } from "./copy.ts";
 import { MAX_PIECES, TooHeavy, weightMadeBy, weightOfAll } from "./pieces.ts";
-import { revertTo } from "./revert.ts";
+import { editsBack } from "./revert.ts";
 import { Rows } from "./rows.ts";
+import { counted, MAX_STEPS, TooManySteps } from "./walks.ts";
 
 /** The document is compacted after so many updates, or so many bytes of them, or half of what it had before. */
 const MAX_UPDATES = 2_000;
 const MAX_LOOSE_BYTES = 256 * 1_024;
+
+/** The most steps to go back to a version: three documents are loaded for it, and the edits merged. */
+const STEPS_BACK = 4 * MAX_STEPS;
 
 /** An update from a client; or a version to go back to, by undoing what came after it up to the state `until`. */
 export type Edit = ({ readonly update: Uint8Array } | Reversion) & {
@@ -182,9 +186,10 @@ export class Writer {
     for (let from = 0; from < edits.length; ) {
       const edit = edits[from];
       if (edit && "version" in edit) {
-        const edits = this.#backTo(edit, sizeOf(news));
-        news.push(...(edits ?? []));
-        outcomes.push(edits ? "taken" : "full");
+        const back = this.#wayBack(edit, sizeOf(news));
+        const isRefused = typeof back === "string";
+        outcomes.push(isRefused ? back : "taken");
+        if (!isRefused) news.push(...this.#apply(back));
         from++;
         continue;
       }
@@ -210,14 +215,34 @@ export class Writer {
     return { outcomes, news };
   }
 
-  /** Goes back to a version, in memory. Returns the news; undefined if the document would become too large by it. */
-  #backTo({ version, until }: Reversion, more: number): readonly Uint8Array[] | undefined {
-    const { edits, after } = revertTo(this.copy.doc, version, until);
+  /** Why the document cannot go back to a version: it would be too large, or that takes too many steps. */
+  whyNotBack(to: Reversion): "full" | "tangled" | undefined {
+    const back = this.#wayBack(to, 0);
+    return typeof back === "string" ? back : undefined;
+  }
+
+  /** The edits that go back to a version, or why there are none. */
+  #wayBack({ version, until }: Reversion, more: number): readonly Uint8Array[] | "full" | "tangled" {
+    const edits: Uint8Array[] = [];
+    const after = new Y.Doc();
+    try {
+      counted(STEPS_BACK, () => {
+        edits.push(...editsBack(version, until));
+        // What is undone could be done again in the document that was made for it, which therefore keeps it.
+        for (const update of [this.copy.since(), ...edits]) Y.applyUpdate(after, update);
+      });
+    } catch (error) {
+      if (error instanceof TooManySteps) return "tangled";
+      throw error;
+    }
     // What is undone stays on disk until the document is compacted, so that counts what is left.
     if (this.bytes + more + sizeOf(edits) > this.#parts.maxBytes && more === 0 && this.#isWorthIt) this.compact();
     const most = Math.max(this.#parts.maxBytes, this.bytes + more);
     const weight = Math.max(MAX_PIECES, weightOfAll(this.copy.doc));
-    if (Y.encodeStateAsUpdate(after).byteLength > most || weightOfAll(after) > weight) return undefined;
+    return Y.encodeStateAsUpdate(after).byteLength > most || weightOfAll(after) > weight ? "full" : edits;
+  }
+
+  #apply(edits: readonly Uint8Array[]): readonly Uint8Array[] {
     this.#weight = Number.POSITIVE_INFINITY;
     return this.copy.change((doc) => {
       for (const update of edits) Y.applyUpdate(doc, update);

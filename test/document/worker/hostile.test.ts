@@ -1,5 +1,5 @@
 /** Documents and those who mean them harm: no client stops a document, closes the others, or fills its memory. */
-import { evictDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { createEncoder, toUint8Array, writeUint8, writeVarString, writeVarUint } from "lib0/encoding";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import * as Y from "yjs";
@@ -323,6 +323,27 @@ describe("a version", () => {
     const before = await textOf(id);
     expect((await call(`/document/${id}/restore`, { json: { version: 1 } })).status).toBe(400);
     expect(await textOf(id)).toBe(before);
+  });
+
+  it("is not restored in more steps than a merge may take, and no other leaves for it", async () => {
+    const id = newDocument();
+    await post(id, updateOf("one"));
+    await call(`/document/${id}/versions`, { json: { name: "first" } });
+    await runInDurableObject(objectOf(id), (_, { storage }) => {
+      const insert = "INSERT INTO versions (key, at, bytes, hash, state) VALUES ('', 0, 0, '', 'stored')";
+      for (let i = 1; i < 100; i++) storage.sql.exec(insert);
+    });
+    await post(id, updateOf("two"));
+    const [before, versions] = [await textOf(id), await call(`/document/${id}/versions`)];
+    vi.spyOn(Y.UndoManager.prototype, "undo").mockImplementation(() => {
+      const doc = new Y.Doc();
+      for (const each of [chain(2, 9_000), walkers(1, 2, [0, 9_000])]) Y.applyUpdate(doc, each);
+      return null;
+    });
+    const restored = await call(`/document/${id}/restore`, { json: { version: 1 } });
+    expect(restored).toMatchObject({ status: 400, body: { detail: expect.stringContaining("conflict") } });
+    expect(await textOf(id)).toBe(before);
+    expect((await call(`/document/${id}/versions`)).body).toEqual(versions.body);
   });
 
   it("is made once for a key that comes twice at once, with one of two names", async () => {
