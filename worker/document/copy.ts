@@ -212,8 +212,8 @@ export function isWhole(update: Uint8Array): boolean {
   }
 }
 
-/** Whether an update only deletes, so that a document that is full may take it. */
-export const onlyDeletes = (update: Uint8Array): boolean => Y.decodeUpdate(update).structs.length === 0;
+/** Whether an update has no edits but deletions, so that a document that is full may take it. */
+export const onlyDeletes = (update: Uint8Array): boolean => update[0] === 0;
 
 /** How many edits (characters, values) an update deletes. */
 export function deletedBy(update: Uint8Array): number {

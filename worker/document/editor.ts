@@ -35,6 +35,7 @@ const MEBIBYTE = 1_024 * 1_024;
 const MAX_ALL_UNREAD = 32 * MEBIBYTE;
 
 const TOO_SLOW = "You read too slowly: connect again";
+const BUSY = "Too many others read the document: try again in a while";
 const READ_ONLY = "You may only read this document: your edits are not taken";
 const COMMENTS_ONLY = "You may only comment in this document: your other edits are not taken";
 const UNTRIED = "Too many edits came at once: connect again, and nothing is lost";
@@ -108,8 +109,7 @@ export class Editor {
     const full = this.#seats.whyFull(joining, limits);
     if (full) return problemResponse({ kind: "rate-limited", detail: full, headers: { "Retry-After": "10" } });
     if (!this.#hasRoom(this.writer.bytes, now)) {
-      const detail = "Too many clients read the document at the moment; try again in a while";
-      return problemResponse({ kind: "unavailable", detail, headers: { "Retry-After": "10" } });
+      return problemResponse({ kind: "unavailable", detail: BUSY, headers: { "Retry-After": "10" } });
     }
     const { client, server, seat } = this.#seats.admit(joining, now);
     if (this.#mayEdit(seat)) this.#ask(server, seat, now);
@@ -248,8 +248,7 @@ export class Editor {
     } catch {
       return this.#close(socket, wire.MALFORMED.code, wire.MALFORMED.reason);
     }
-    if (!this.#hasRoom(rest.byteLength, now))
-      return this.#close(socket, TRY_AGAIN, "Too many others read the document: connect again");
+    if (!this.#hasRoom(rest.byteLength, now)) return this.#close(socket, TRY_AGAIN, BUSY);
     // Counted at once: the next question may come before this answer is sent.
     seat.unread += rest.byteLength;
     await this.writer.settled();

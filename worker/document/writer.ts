@@ -73,8 +73,8 @@ export class Writer {
   #copy: Copy | undefined;
   /** After so many updates, the document may be compacted. */
   #notBefore = 0;
-  /** The document in memory is at most so heavy (pieces.ts). */
-  #weight = Number.POSITIVE_INFINITY;
+  /** The document in memory is at most so heavy (pieces.ts), or it has to be weighed before it grows. */
+  #weight = MAX_PIECES;
   /** Updates and bytes on disk. `compact`: the bytes after the last compaction; `deleted`: what was deleted since. */
   #stored = { updates: 0, bytes: 0, compact: 0, deleted: 0 };
 
@@ -135,7 +135,7 @@ export class Writer {
     this.#generation++;
     this.#copy = undefined;
     this.#notBefore = 0;
-    this.#weight = Number.POSITIVE_INFINITY;
+    this.#weight = MAX_PIECES;
     this.#rows.forget();
   }
 
@@ -189,7 +189,8 @@ export class Writer {
         const back = this.#wayBack(edit, sizeOf(news));
         const isRefused = typeof back === "string";
         outcomes.push(isRefused ? back : "taken");
-        if (!isRefused) news.push(...this.#apply(back));
+        this.#weight = MAX_PIECES;
+        if (!isRefused) news.push(...this.copy.change((doc) => applyAll(doc, back)));
         from++;
         continue;
       }
@@ -229,7 +230,7 @@ export class Writer {
       counted(STEPS_BACK, () => {
         edits.push(...editsBack(version, until));
         // What is undone could be done again in the document that was made for it, which therefore keeps it.
-        for (const update of [this.copy.since(), ...edits]) Y.applyUpdate(after, update);
+        applyAll(after, [this.copy.since(), ...edits]);
       });
     } catch (error) {
       if (error instanceof TooManySteps) return "tangled";
@@ -240,13 +241,6 @@ export class Writer {
     const most = Math.max(this.#parts.maxBytes, this.bytes + more);
     const weight = Math.max(MAX_PIECES, weightOfAll(this.copy.doc));
     return Y.encodeStateAsUpdate(after).byteLength > most || weightOfAll(after) > weight ? "full" : edits;
-  }
-
-  #apply(edits: readonly Uint8Array[]): readonly Uint8Array[] {
-    this.#weight = Number.POSITIVE_INFINITY;
-    return this.copy.change((doc) => {
-      for (const update of edits) Y.applyUpdate(doc, update);
-    });
   }
 
   /** Which of these updates the document has room for. */
@@ -260,7 +254,7 @@ export class Writer {
     return updates.map((update, i) => {
       const weight = this.#weight + (weights[i] ?? 0);
       if (weight > MAX_PIECES && weight > this.#weight) return false;
-      if (bytes + update.byteLength > maxBytes && !isDeletion(update)) return false;
+      if (bytes + update.byteLength > maxBytes && !onlyDeletes(update)) return false;
       bytes += update.byteLength;
       this.#weight = weight;
       return true;
@@ -272,7 +266,7 @@ export class Writer {
     try {
       return weightMadeBy(this.copy.doc, update);
     } catch (error) {
-      return error instanceof TooHeavy ? Number.POSITIVE_INFINITY : 0;
+      return error instanceof TooHeavy ? MAX_PIECES + 1 : 0;
     }
   }
 
@@ -313,16 +307,11 @@ const isSomething = (edit: Edit): boolean => "version" in edit || !isEmpty(edit.
 
 const sizeOf = (updates: readonly Uint8Array[]) => updates.reduce((sum, { byteLength }) => sum + byteLength, 0);
 
+function applyAll(doc: Y.Doc, updates: readonly Uint8Array[]): void {
+  for (const update of updates) Y.applyUpdate(doc, update);
+}
+
 const mergedOf = (news: readonly Uint8Array[]): Uint8Array => {
   const [only] = news;
   return only && news.length === 1 ? only : Y.mergeUpdates([...news]);
 };
-
-/** Whether it only deletes. A malformed update is refused later. */
-function isDeletion(update: Uint8Array): boolean {
-  try {
-    return onlyDeletes(update);
-  } catch {
-    return true;
-  }
-}
