@@ -29,6 +29,7 @@ import { Interrupted } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
+import { mustFindToken } from "../stack/token-at-hand.ts";
 import { UserError } from "../stack/user-error.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, table, tellPassedOver } from "./command.ts";
 
@@ -154,6 +155,7 @@ async function unpin(stack: OpenStack, live: LiveWorker, { dir, yes = false }: O
     return;
   }
   refuseErrors(next);
+  if (next.uploads) mustFindToken(name);
   const version = next.live.versions.find(({ tag }) => tag === next.tag)?.versionId;
   // A Worker that is gone, as after a destruction, has none.
   const deployments = serving.length === 0 ? [] : await stack.reads.deployments(settings.workerName);

@@ -19,6 +19,7 @@ import { changeShare } from "../rollout/share.ts";
 import { standingAt } from "../rollout/steps.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
+import { mustFindToken } from "../stack/token-at-hand.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, tellPassedOver, workerUrl } from "./command.ts";
 import { addressOf, EXIT, OWN, stopBetweenUpdates } from "./rollout-end.ts";
@@ -100,7 +101,10 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
       `No rollout is under way: ${before}\nBegin one with \`rollout: 10\` in the settings and a new release; go back from a finished one with: npm run rollback -- --stack ${name}`,
     );
   }
-  if (share > 0) await mustBeRolledOut(stack, dir);
+  if (share > 0) {
+    mustFindToken(name);
+    await mustBeRolledOut(stack, dir);
+  }
   const [stable] = live.servedLast.slice(-1);
   const what =
     share === 0 && stable ? `Send all of it back to ${versionName(stable)}` : `Give the release ${share} % of it`;

@@ -5,6 +5,7 @@ import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { cronsOf, overrideFindings } from "../stack/extras.ts";
 import { fileOf } from "../stack/placed.ts";
+import { wrongFindings } from "../stack/way-back.ts";
 import type { Claims } from "./claims.ts";
 import { dirtyFindings } from "./dirty.ts";
 import { trafficDrift } from "./drift.ts";
@@ -66,13 +67,14 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
   const always = [...whose, ...left, ...hidden, ...dropped, ...notHeld(taken, settings, known)];
 
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
-  const promotion = serves ? [] : args.promotion;
+  // Mistakes that a way back passes over make no version, not even one of what serves: the admin token may be missing.
+  const first = [...wrongFindings(settings.wrong), ...(serves ? [] : args.promotion)];
   const misbuilt = [...(args.lock ?? []), ...mismatch(settings, release, migrations)];
   const ended = [...misbuilt, ...identity.findings.filter(isError)];
   // Where the history or the Worker is another, all other findings would suggest wrong fixes.
-  if (ended.length > 0) return { all: [...promotion, ...misbuilt, ...identity.findings], always, ended };
+  if (ended.length > 0) return { all: [...first, ...misbuilt, ...identity.findings], always, ended };
   const all = [
-    ...promotion,
+    ...first,
     ...whose,
     ...plan.errors,
     ...overrideFindings(release, settings),

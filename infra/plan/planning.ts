@@ -6,7 +6,6 @@ import type { Release } from "../release/read.ts";
 import type { Settings } from "../stack/config.ts";
 import { type ProgramBindings, programNames } from "../stack/program-bindings.ts";
 import { secretsMark } from "../stack/secrets-mark.ts";
-import { wrongFindings } from "../stack/way-back.ts";
 import { credentialFindings } from "./credentials.ts";
 import { engineState } from "./engine-state.ts";
 import { lockFindings, ownMigrations } from "./own-migrations.ts";
@@ -26,7 +25,7 @@ export async function planFor(settings: Settings, release: Release, program: Pro
   const engine = pulumi.runtime.getEngine() !== undefined;
   // Without the engine, no provider checks the token.
   refuse(engine ? credentialFindings(pulumi.runtime.allConfig(), process.env) : []);
-  const promotion = [...wrongFindings(settings.wrong), ...(await promotionFindings(settings, release))];
+  const promotion = await promotionFindings(settings, release);
   const reads = providerReads(settings.accountId);
   const known = await engineState();
   const preview = await reading(settings.accountId, () =>

@@ -21,6 +21,7 @@ import { releaseDir } from "../stack/config.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
+import { mustFindToken } from "../stack/token-at-hand.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
 import { otherAtHand } from "./at-hand.ts";
@@ -102,6 +103,7 @@ class Rollout {
     const { say, stack, dir } = this.#options;
     // Before a plan that was approved is compared: a pin makes another one of it, whatever else is the same.
     await refusePinned(openStack(stack, { dir }), dir);
+    mustFindToken(stack);
     this.#lift();
     const { open, preview } = await this.#look();
     const other = otherAtHand(preview);

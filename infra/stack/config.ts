@@ -5,7 +5,7 @@ import { ROOT } from "../release/root.ts";
 import { problemsOf, SettingsError } from "./mistakes.ts";
 import { type Owner, type Placed, type SetOver, toldSetOver } from "./placed.ts";
 import { fullKey, splitKey } from "./project.ts";
-import { CONFIG_KEYS, DEFAULT_REGIONS, PublicSchema, Schema, TEXT_KEYS } from "./schema.ts";
+import { BackSchema, CONFIG_KEYS, DEFAULT_REGIONS, PublicSchema, Schema, TEXT_KEYS } from "./schema.ts";
 import { doesWithout, type Way, type Wrong, wayOf } from "./way-back.ts";
 import { defaultWorkerName, unfitProjectName } from "./worker-name.ts";
 
@@ -15,7 +15,8 @@ interface About extends Owner {
   readonly wrong: readonly Wrong[];
   readonly setOver: SetOver;
 }
-export type Settings = v.InferOutput<typeof Schema> & About;
+/** Without the admin token only where the traffic goes back, and no version is made. */
+export type Settings = v.InferOutput<typeof BackSchema> & About;
 export type PublicSettings = v.InferOutput<typeof PublicSchema> & About;
 
 /** Whose settings are looked at. */
@@ -39,7 +40,13 @@ export function parseSettings(
     ...(env.ADMIN_TOKEN && { adminToken: env.ADMIN_TOKEN }),
     ...(env.ADMIN_TOKEN_PREVIOUS && { adminTokenPrevious: env.ADMIN_TOKEN_PREVIOUS }),
   };
-  return checked(Schema, { ...owner, setOver: toldSetOver(env), way: wayOf(given) }, { ...secrets, ...given }, config);
+  const source = { ...owner, setOver: toldSetOver(env), way: wayOf(given) };
+  return checked<v.InferOutput<typeof BackSchema>>(
+    { all: Schema, back: BackSchema },
+    source,
+    { ...secrets, ...given },
+    config,
+  );
 }
 
 /**
@@ -55,7 +62,8 @@ export function parsePublicSettings(
   { setOver = new Map(), way }: { readonly setOver?: SetOver; readonly way?: Way | "as set" | undefined } = {},
 ): PublicSettings {
   const { adminToken: _, adminTokenPrevious: __, ...given } = givenBy(owner, config, env);
-  return checked(PublicSchema, { ...owner, setOver, way: way === "as set" ? wayOf(given) : way }, given, config);
+  const source = { ...owner, setOver, way: way === "as set" ? wayOf(given) : way };
+  return checked({ all: PublicSchema, back: PublicSchema }, source, given, config);
 }
 
 function givenBy(
@@ -74,14 +82,20 @@ function givenBy(
   return given;
 }
 
+/** What settings must be; `back`: those whose way back passes over mistakes. */
+interface Schemas<Output> {
+  readonly all: v.GenericSchema<unknown, Output>;
+  readonly back: v.GenericSchema<unknown, Output>;
+}
+
 function checked<Output>(
-  schema: v.GenericSchema<unknown, Output>,
+  { all, back }: Schemas<Output>,
   source: Source,
   given: Readonly<Record<string, unknown>>,
   config: Readonly<Record<string, string>>,
 ): Output & About {
   const { project, stack, setOver, way } = source;
-  const result = v.safeParse(schema, given);
+  const result = v.safeParse(all, given);
   const problems = problemsOf(source, { given, result, config });
   const isStopped = problems.some(({ keys }) => way === undefined || !isPassedOver(way, keys));
   if (isStopped) throw new SettingsError(problems);
@@ -89,7 +103,7 @@ function checked<Output>(
   if (result.success && problems.length === 0) return { ...result.output, ...about };
   const passedOver = new Set(problems.flatMap(({ keys }) => keys));
   const rest = Object.fromEntries(Object.entries(given).filter(([key]) => !passedOver.has(key)));
-  return { ...v.parse(schema, rest), ...about };
+  return { ...v.parse(back, rest), ...about };
 }
 
 /** Whether a way back does without all these settings; one that is unknown nobody needs. */

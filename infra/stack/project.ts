@@ -39,6 +39,8 @@ const Stack = v.object(
     config: v.nullish(Config),
     /** What the CLI makes the key of the stack's secrets with, beside the passphrase. */
     encryptionsalt: v.optional(v.string("must be text")),
+    /** What of Pulumi ESC it takes settings from, which are not read here. */
+    environment: v.optional(v.unknown()),
   },
   NO_FILE,
 );
@@ -64,6 +66,7 @@ export interface StackFile {
   /** Keys as they are written, with the project's name in front or without; values as YAML has them. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly encryptionsalt?: string | undefined;
+  readonly environment?: unknown;
 }
 
 /** The project's name, which stands in Pulumi.yaml and nowhere else. @throws Error naming what is wrong with that file. */

@@ -122,11 +122,14 @@ export const CONFIG_KEYS: readonly string[] = Object.keys(Schema.entries);
 export type SettingKey = keyof typeof Schema.entries;
 
 /** Keys whose values are secret: what a command cannot read, and does not need. */
-const SECRET = ["adminToken", "adminTokenPrevious"] as const;
+export const SECRET = ["adminToken", "adminTokenPrevious"] as const;
 export const SECRET_KEYS: readonly string[] = SECRET;
 
 /** The same without what only the Pulumi CLI can decrypt: what a command can know of a stack. */
 export const PublicSchema = v.omit(Schema, SECRET);
+
+/** The same for traffic on its way back, which no version is made for: only a version needs the admin token. */
+export const BackSchema = v.object({ ...Schema.entries, adminToken: v.optional(adminToken) });
 
 /** Keys whose value is text even where it looks like a number: an id of digits only, say. */
 export const TEXT_KEYS: ReadonlySet<string> = new Set<SettingKey>([

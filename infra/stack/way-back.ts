@@ -3,7 +3,7 @@
  * What a way back does need, such as the regions, stops it like everything else.
  */
 import type { Finding } from "@durable-stack/class-lifecycle";
-import type { SettingKey } from "./schema.ts";
+import { SECRET, type SettingKey } from "./schema.ts";
 
 /** How the traffic goes back: by a pin, or because the release's share becomes 0. */
 export type Way = "pin" | "share";
@@ -35,9 +35,10 @@ const FORWARD = [
 /** A pin goes over the share, and whoever sets one writes over the one before. */
 const BESIDE_A_PIN = ["rollout", "rolloutTrial", "pin"] as const satisfies readonly SettingKey[];
 
+/** A version keeps its secrets, and no new one is made: whoever takes the traffic back need not have them. */
 const NEEDLESS: Readonly<Record<Way, ReadonlySet<string>>> = {
-  share: new Set<string>(FORWARD),
-  pin: new Set<string>([...FORWARD, ...BESIDE_A_PIN]),
+  share: new Set<string>([...FORWARD, ...SECRET]),
+  pin: new Set<string>([...FORWARD, ...SECRET, ...BESIDE_A_PIN]),
 };
 
 /** Whether the way back does without the setting. */

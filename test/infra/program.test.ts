@@ -157,6 +157,7 @@ beforeEach(() => {
   vi.spyOn(console, "log").mockImplementation(() => {});
   // With a token the program would read an account. Without one it asks the provider, which is mocked here.
   vi.stubEnv("CLOUDFLARE_API_TOKEN", "");
+  vi.stubEnv("ADMIN_TOKEN", "");
 });
 
 it("tells of an override in the message of the version that it is about, and in no other", async () => {
@@ -269,6 +270,34 @@ describe("a stack that serves a release of ours", () => {
   it("declares nothing if the plan is refused, and reports all mistakes", async () => {
     const diverged = serving(old, { release: record("0000000000000000") });
     await expect(run({}, diverged)).rejects.toThrow(/Nothing was sent[\s\S]*state_diverged/);
+  });
+});
+
+describe("traffic that goes back where the admin token is not at hand", () => {
+  const without = { adminToken: "" };
+  /** The release at hand serves already: nothing else of it is judged. */
+  const own = () =>
+    JSON.stringify({ digest: release.digest, migration: migrations.at(-1)?.name, history: hashes(migrations).at(-1) });
+  const whole = [{ versionId: "b", percentage: 100, tag: "new-tag" }];
+  const before = [{ versionId: "a", percentage: 100 }];
+
+  it.each([
+    ["another release", () => serving(whole)],
+    ["the release at hand", () => serving(whole, { release: own() })],
+  ])("from %s to a pin makes no version, for that would be without the token", async (_, answers) => {
+    const { of } = await run({ pin: 3, ...without }, answers());
+    expect(of("WorkersDeployment")[0]?.inputs.versions).toEqual(before);
+    expect(of("WorkerVersion")).toEqual([]);
+  });
+
+  it.each([
+    ["serves as the settings say", {}, () => serving(whole)],
+    ["has nothing to go back from", { rollout: 0 }, () => serving(before.map((one) => ({ ...one, tag: "old-tag" })))],
+    ["serves everybody, and has nothing to go back from", { rollout: 0 }, () => serving(whole, { release: own() })],
+    ["is the first", { rollout: 0 }, () => ({})],
+  ])("is asked for it where a release %s", async (_, config, answers) => {
+    await expect(run({ ...config, ...without }, answers())).rejects.toThrow(/adminToken is missing/);
+    expect(lastDeclared.filter(({ type }) => type.startsWith("cloudflare:"))).toEqual([]);
   });
 });
 
