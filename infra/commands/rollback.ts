@@ -3,12 +3,8 @@
  *
  * It sets `pin` in the stack's settings and updates the stack, so that no later update undoes it.
  */
-import { relative } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { dirOption } from "../apply/hints.ts";
-import { update } from "../apply/update.ts";
-import { updateLine } from "../apply/update-line.ts";
 import { servesAsWanted } from "../plan/drift.ts";
 import { type LiveWorker, readWorker, regionTableOf } from "../plan/live.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
@@ -21,19 +17,14 @@ import { trafficAfter, trafficBefore } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
-import { ROOT } from "../release/root.ts";
 import { otherSecrets } from "../rollout/at-hand.ts";
+import { type Pinnable, servesAlone, setPin, takePinOut } from "../rollout/pinning.ts";
 import { isIrreversible, nameOf, refuseErrors, wholeLines } from "../rollout/whole.ts";
 import { releaseDir } from "../stack/config.ts";
-import { Interrupted } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
-import { LOCAL } from "../stack/project.ts";
-import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { mustFindToken } from "../stack/token-at-hand.ts";
 import { UserError } from "../stack/user-error.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, table, tellPassedOver } from "./command.ts";
-
-const PIN = "pin";
 
 interface Options extends StackCommandOptions {
   readonly to?: number;
@@ -112,27 +103,18 @@ async function rollback(options: Options): Promise<void> {
   const secrets = otherSecrets(live, to);
   if (secrets !== undefined) console.log(secrets);
   await confirm(`Send all traffic of ${workerName} (${stack.name}) to version ${to}`, options.yes ?? false);
-  const file = settingsFile(stack.name, options.dir);
-  const setting = `${PIN} in ${relative(ROOT, file)}`;
-  changeSetting(file, PIN, to);
-  const updated = await update(stack.name, options.dir);
-  const hasAll = servesAlone(to, await readWorker(stack.reads, workerName));
-  if (!updated || !hasAll) {
-    const what = hasAll
-      ? `Version ${to} has all traffic, but the update failed, so that the next one may not know of it.`
-      : `Version ${to} does not have all traffic: ${updated ? "something else has changed it since" : "the update failed"}.`;
-    throw new UserError(
-      `${what} ${to} is set as ${setting}. To complete it: npm run rollback -- --stack ${stack.name} --to ${to}; to undo it: --unpin.`,
-    );
-  }
+  const setting = await setPin(pinnable(stack, options.dir), to);
   console.log(
     `Version ${to} has all traffic. ${stack.name} stays pinned to it (${setting}) until: npm run rollback -- --stack ${stack.name} --unpin`,
   );
 }
 
-/** Whether the version with this number has all traffic. */
-const servesAlone = (number: number, { serving }: Pick<LiveWorker, "serving">): boolean =>
-  serving.length === 1 && serving[0]?.number === number;
+/** The stack, for a change of its pin. */
+const pinnable = ({ name, reads, settings }: OpenStack, dir: string): Pinnable => ({
+  stack: name,
+  dir,
+  live: () => readWorker(reads, settings.workerName),
+});
 
 /** The version that the stack is pinned to, as its settings say, or else the account; 0: none. */
 const pinOf = ({ settings }: OpenStack, live: LiveWorker): number => settings.pin || (live.pinned ?? 0);
@@ -170,32 +152,12 @@ async function unpin(stack: OpenStack, live: LiveWorker, { dir, yes = false }: O
   const whole = isIrreversible(next) ? `, and send all traffic to ${nameOf(next)}` : "";
   const what = isPinned ? `Release the pin of ${name} to version ${pin}` : `Update ${name}`;
   await confirm(`${what}${whole}`, yes);
-  const file = settingsFile(name, dir);
-  changeSetting(file, PIN, undefined);
   // After a destruction that was interrupted the state may have what is gone.
   const refresh = next.warnings.some(({ code }) => code === "bound_resource_missing");
-  const updated = await update(name, dir, { refresh, next: () => undefined }).catch(async (error: unknown) => {
-    if (!(error instanceof Interrupted) || error.isDone) throw error;
-    const text = `The pin is out of ${file}. To complete it: ${await lineAfterUnpin(stack, dir)}`;
-    throw new Interrupted(error.signal, false, `${error.message}\n${text}`);
-  });
-  if (!updated) {
-    throw new UserError(
-      `The pin is out of ${file}, but the update failed. What serves now: npm run rollout -- status --stack ${name}\nCorrect what is above, then: ${await lineAfterUnpin(stack, dir)}`,
-    );
-  }
+  await takePinOut(pinnable(stack, dir), { ...next, refresh });
   const outcome =
     hadTraffic && next.traffic.release > 0 ? "its release has its traffic again" : `now it serves ${traffic}`;
   console.log(`${name} is not pinned any more; ${outcome}.`);
-}
-
-/** What completes an update without the pin: one that has ended the pin already is an update like any other. */
-async function lineAfterUnpin({ name, reads, settings }: OpenStack, dir: string): Promise<string> {
-  const unpinLine = `npm run rollback -- --stack ${name}${name === LOCAL ? dirOption(dir) : ""} --unpin`;
-  return readWorker(reads, settings.workerName).then(
-    ({ pinned }) => (pinned === undefined ? updateLine(name, dir) : unpinLine),
-    () => unpinLine,
-  );
 }
 
 /** A line a version: number, release, step, age, traffic, and what stands against it. */

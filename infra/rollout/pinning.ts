@@ -1,0 +1,103 @@
+/** Writes a pin into a stack's settings, or takes it out, and brings that into force: what a person reads at each end. */
+import { relative } from "node:path";
+import { dirOption } from "../apply/hints.ts";
+import { update } from "../apply/update.ts";
+import { updateLine } from "../apply/update-line.ts";
+import { servesAsWanted } from "../plan/drift.ts";
+import type { LiveWorker } from "../plan/live.ts";
+import type { Preview } from "../plan/preview.ts";
+import { trafficBefore } from "../plan/report.ts";
+import { ROOT } from "../release/root.ts";
+import { Interrupted } from "../stack/interrupted.ts";
+import { LOCAL } from "../stack/project.ts";
+import type { SettingKey } from "../stack/schema.ts";
+import { changeSetting, settingsFile } from "../stack/settings-file.ts";
+import { isUserError, UserError } from "../stack/user-error.ts";
+
+const PIN = "pin" satisfies SettingKey;
+
+/** A stack whose pin is changed. */
+export interface Pinnable {
+  readonly stack: string;
+  readonly dir: string;
+  /** Reads its Worker. */
+  readonly live: () => Promise<LiveWorker>;
+}
+
+/** Whether the version with this number has all traffic. */
+export const servesAlone = (number: number, { serving }: Pick<LiveWorker, "serving">): boolean =>
+  serving.length === 1 && serving[0]?.number === number;
+
+/**
+ * Pins the stack to version `to`. Returns where the pin stands, in words.
+ * @throws UserError where that version has not all traffic for sure: with what the settings say, and what completes it.
+ */
+export async function setPin({ stack, dir, live }: Pinnable, to: number): Promise<string> {
+  const file = settingsFile(stack, dir);
+  const setting = `${PIN} in ${relative(ROOT, file)}`;
+  changeSetting(file, PIN, to);
+  const updated = await update(stack, dir);
+  const rest = `${to} is set as ${setting}. To complete it: npm run rollback -- --stack ${stack} --to ${to}; to undo it: --unpin.`;
+  const now = await read(live, (why) => {
+    const ended = updated ? "The update was complete" : "The update failed";
+    return `${ended}, and whether version ${to} has all traffic cannot be read: ${why}\n${rest}\n${statusLine(stack)}`;
+  });
+  const hasAll = servesAlone(to, now);
+  if (updated && hasAll) return setting;
+  const what = hasAll
+    ? `Version ${to} has all traffic, but the update failed, so that the next one may not know of it.`
+    : `Version ${to} does not have all traffic: ${updated ? "something else has changed it since" : "the update failed"}.`;
+  throw new UserError(`${what} ${rest}`);
+}
+
+/** What the stack is to serve without its pin. */
+export interface Unpinned extends Pick<Preview, "tag" | "traffic"> {
+  /** Whether the CLI compares its state with the account first. */
+  readonly refresh: boolean;
+}
+
+/**
+ * Takes the pin out of the settings and brings that into force.
+ * @throws UserError, or Interrupted, where what is to serve does not for sure: with what does, and what completes it.
+ */
+export async function takePinOut({ stack, dir, live }: Pinnable, { tag, traffic, refresh }: Unpinned): Promise<void> {
+  const file = settingsFile(stack, dir);
+  const out = `The pin is out of ${file}`;
+  changeSetting(file, PIN, undefined);
+  const updated = await update(stack, dir, { refresh, next: () => undefined }).catch(async (error: unknown) => {
+    if (!(error instanceof Interrupted) || error.isDone) throw error;
+    const text = `${out}. To complete it: ${await lineAfterUnpin(stack, dir, live)}`;
+    throw new Interrupted(error.signal, false, `${error.message}\n${text}`);
+  });
+  if (!updated) {
+    throw new UserError(
+      `${out}, but the update failed. What serves now: npm run rollout -- status --stack ${stack}\nCorrect what is above, then: ${await lineAfterUnpin(stack, dir, live)}`,
+    );
+  }
+  const now = await read(
+    live,
+    (why) => `${out}, and the update was complete. What serves now cannot be read: ${why}\n${statusLine(stack)}`,
+  );
+  if (servesAsWanted(now.serving, tag, traffic)) return;
+  throw new UserError(
+    `${out}, and the update was complete. But something else has changed the traffic since, and now it is ${trafficBefore({ live: now }).join(", ") || "nobody's"}. ${statusLine(stack)}`,
+  );
+}
+
+const statusLine = (stack: string) => `See: npm run rollout -- status --stack ${stack}`;
+
+/** What serves after an update. `told`: what to say where the account cannot be read, and why not. @throws UserError with that. */
+function read(live: () => Promise<LiveWorker>, told: (why: string) => string): Promise<LiveWorker> {
+  return live().catch((error: unknown) => {
+    throw isUserError(error) ? new UserError(told(error.message), { cause: error }) : error;
+  });
+}
+
+/** What completes an update without the pin: one that has ended the pin already is an update like any other. */
+async function lineAfterUnpin(stack: string, dir: string, live: () => Promise<LiveWorker>): Promise<string> {
+  const unpinLine = `npm run rollback -- --stack ${stack}${stack === LOCAL ? dirOption(dir) : ""} --unpin`;
+  return live().then(
+    ({ pinned }) => (pinned === undefined ? updateLine(stack, dir) : unpinLine),
+    () => unpinLine,
+  );
+}
