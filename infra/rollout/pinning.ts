@@ -11,7 +11,7 @@ import { ROOT } from "../release/root.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { LOCAL } from "../stack/project.ts";
 import type { SettingKey } from "../stack/schema.ts";
-import { changeSetting, settingsFile } from "../stack/settings-file.ts";
+import { changeSetting, settingsFile, takeOut } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 
 const PIN = "pin" satisfies SettingKey;
@@ -61,9 +61,7 @@ export interface Unpinned extends Pick<Preview, "tag" | "traffic"> {
  * @throws UserError, or Interrupted, where what is to serve does not for sure: with what does, and what completes it.
  */
 export async function takePinOut({ stack, dir, live }: Pinnable, { tag, traffic, refresh }: Unpinned): Promise<void> {
-  const file = settingsFile(stack, dir);
-  const out = `The pin is out of ${file}`;
-  changeSetting(file, PIN, undefined);
+  const out = takeOut({ stack, dir }, PIN, 0);
   const updated = await update(stack, dir, { refresh, next: () => undefined }).catch(async (error: unknown) => {
     if (!(error instanceof Interrupted) || error.isDone) throw error;
     const text = `${out}. To complete it: ${await lineAfterUnpin(stack, dir, live)}`;

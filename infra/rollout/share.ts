@@ -5,7 +5,7 @@ import { updateLine } from "../apply/update-line.ts";
 import type { Serving } from "../plan/traffic.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { openStack } from "../stack/open.ts";
-import { changeSetting, settingsFile } from "../stack/settings-file.ts";
+import { changeSetting, settingsFile, takeOut } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { LEAST_SHARE } from "./steps.ts";
 
@@ -21,7 +21,7 @@ export class TrafficTold extends UserError {
  */
 export async function setShare(stack: string, dir: string, share: number, again: string): Promise<void> {
   const file = settingsFile(stack, dir);
-  writeShare(file, share);
+  writeShare(stack, dir, share);
   const failure = await failureOf(stack, dir, () => sentence(again));
   if (failure === undefined) return;
   if (failure instanceof Interrupted) throw failure;
@@ -44,7 +44,7 @@ export async function changeShare(
   const before = await deployment();
   // Read only now: whoever was asked may have taken their time.
   const { rollout, rolloutTrial } = openStack(stack, { dir, way: share === 0 ? "share" : undefined }).settings;
-  writeShare(file, share);
+  writeShare(stack, dir, share);
   const failure = await failureOf(stack, dir, () => undefined);
   if (failure === undefined) return;
   if (failure instanceof Interrupted && failure.isDone) throw failure;
@@ -53,7 +53,7 @@ export async function changeShare(
     () => false,
   );
   const shareBefore = rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout;
-  if (isSame) writeShare(file, shareBefore);
+  if (isSame) writeShare(stack, dir, shareBefore);
   if (failure instanceof Interrupted) {
     const what = isSame
       ? `The traffic is as it was, and so is the setting: ${written(shareBefore)} in ${file}. To begin anew: the same command again.`
@@ -128,7 +128,7 @@ export async function goBack(stack: string, dir: string, way: Way): Promise<stri
     ].join("\n");
   const failure = await (async () => {
     if (pin !== undefined) changeSetting(file, "pin", pin);
-    writeShare(file, pin === undefined ? 0 : 100);
+    writeShare(stack, dir, pin === undefined ? 0 : 100);
     isWritten = true;
     unrefused = attempted(() => refuse?.());
     return (await update(stack, dir, { next })) ? undefined : new UserError("the update failed.");
@@ -182,10 +182,12 @@ const settingsOf = (share: number) => ({
   rolloutTrial: share > 0 && share < 1 ? true : undefined,
 });
 
-function writeShare(file: string, share: number): void {
+function writeShare(stack: string, dir: string, share: number): void {
   const { rollout, rolloutTrial } = settingsOf(share);
+  const file = settingsFile(stack, dir);
   changeSetting(file, "rollout", rollout);
-  changeSetting(file, "rolloutTrial", rolloutTrial);
+  if (rolloutTrial === undefined) takeOut({ stack, dir }, "rolloutTrial", false);
+  else changeSetting(file, "rolloutTrial", rolloutTrial);
 }
 
 /** What `writeShare` has written, in words. */

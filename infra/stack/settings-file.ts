@@ -5,7 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { STATE_FILE } from "../apply/state.ts";
 import { ROOT } from "../release/root.ts";
 import { makeFolder, readNamed, writeNamed } from "./named-file.ts";
-import { LOCAL, projectName } from "./project.ts";
+import { fullKey, LOCAL, projectName, readStackFile } from "./project.ts";
 import { type SettingValue, withSetting } from "./setting-text.ts";
 
 /** Whether it is `npm start` that deployed to the local account on `dir`, and not the Pulumi CLI. */
@@ -43,4 +43,27 @@ export function changeSetting(
   if (after === before) return;
   makeFolder(dirname(file));
   writeNamed(file, after);
+}
+
+/** Whose settings are changed; `dir` and `root` as for `settingsFile`. */
+interface Where {
+  readonly stack: string;
+  readonly dir: string;
+  readonly root?: string;
+}
+
+/**
+ * Takes the project's `key` out of the file that a command changes. Where the project's own file lies under that one and
+ * has the key, it is set to `off` instead, which is the same as not set. Returns what the settings say then, in words.
+ * @throws as `changeSetting` does.
+ */
+export function takeOut({ stack, dir, root = ROOT }: Where, key: string, off: SettingValue): string {
+  const file = settingsFile(stack, dir, root);
+  const under = join(root, `Pulumi.${stack}.yaml`);
+  const project = projectName(root);
+  const isUnder =
+    file !== under &&
+    Object.keys(readStackFile(under).config).some((set) => fullKey(project, set) === `${project}:${key}`);
+  changeSetting(file, key, isUnder ? off : undefined, project);
+  return isUnder ? `${key} is ${off} in ${file}, over that in ${under}` : `The ${key} is out of ${file}`;
 }
