@@ -67,45 +67,77 @@ async function rollback(options: Options): Promise<void> {
     return;
   }
   if (options.unpin) return unpin(stack, live, options);
+  const to = await choose(stack, live, options.to);
+  const isThere = pinnedAlready(stack, live, { to, isAsked: options.to !== undefined });
+  if (isThere !== undefined) {
+    console.log(isThere);
+    return;
+  }
+  await check(stack, to);
+  await carryOut(stack, live, { ...options, to });
+}
+
+/** The version to go back to; `asked`: by --to. @throws UserError where there is none, or it cannot serve again. */
+async function choose(stack: OpenStack, live: LiveWorker, asked: number | undefined): Promise<number> {
+  const { name, settings } = stack;
+  const { workerName } = settings;
   if (live.serving.length === 0)
     throw new UserError(`${workerName} has never been deployed: there is nothing to go back to.`);
-
-  const refused = allRefused(stack.settings, live.refused);
-  const pin = pinOf(stack, live);
   // A pin is the way back already: the version that had all traffic before it is the one that was left.
-  const to =
-    options.to ?? (pin > 0 ? pin : previousVersion(live, await stack.reads.deployments(workerName), refused)?.number);
+  const to = asked ?? (pinOf(stack, live) || (await numberBefore(stack, live)));
   if (to === undefined) {
     throw new UserError(
       `${workerName} has no earlier version that can serve again and is not of a refused release; --to takes one of those, too.\n\n${listing(stack, live)}`,
     );
   }
-  const obstacle = whyNot({ stack: stack.name, pin: to, versions: live.versions, rollbackFloor: live.rollbackFloor });
+  const obstacle = whyNot({ stack: name, pin: to, versions: live.versions, rollbackFloor: live.rollbackFloor });
   if (obstacle) throw new UserError(`${describe(obstacle)}\n\n${listing(stack, live)}`);
+  return to;
+}
+
+/** The version that had all traffic before, and is of no refused release. */
+async function numberBefore({ settings, reads }: OpenStack, live: LiveWorker): Promise<number | undefined> {
+  const deployments = await reads.deployments(settings.workerName);
+  return previousVersion(live, deployments, allRefused(settings, live.refused))?.number;
+}
+
+/** What to say of a stack that is pinned to the version and sends it all traffic; undefined: it is not, or not here. */
+function pinnedAlready(
+  stack: OpenStack,
+  live: LiveWorker,
+  { to, isAsked }: { readonly to: number; readonly isAsked: boolean },
+): string | undefined {
   const isHere = stack.settings.pin === to;
-  if (pin === to && (isHere || options.to === undefined) && servesAlone(to, live)) {
-    const here = isHere ? "" : ` The account says so; these settings have no pin, and --to ${to} puts it there.`;
-    console.log(
-      `${stack.name} is already pinned to version ${to}, which has all traffic.${here} Another one: --to with its number; to release the pin: --unpin`,
-    );
-    return;
-  }
-  // The program wants a release, whether it sends it or not: better to know before anything has been changed.
+  if (pinOf(stack, live) !== to || (isAsked && !isHere) || !servesAlone(to, live)) return undefined;
+  const here = isHere ? "" : ` The account says so; these settings have no pin, and --to ${to} puts it there.`;
+  return `${stack.name} is already pinned to version ${to}, which has all traffic.${here} Another one: --to with its number; to release the pin: --unpin`;
+}
+
+/** @throws UserError where the update would be refused: better to know before anything has been changed. */
+async function check({ reads, known, ...stack }: OpenStack, to: number): Promise<void> {
+  // The program wants a release, whether it sends it or not.
   const release = readRelease(releaseDir(stack.settings));
-  const { reads, known } = stack;
   const settings = { ...stack.settings, pin: to };
-  const next = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
-  if (next.errors.length > 0) {
-    throw new UserError(
-      `Version ${to} may not get the traffic. Nothing was changed.\n${next.errors.map((error) => `  ${describe(error)}`).join("\n")}`,
-    );
-  }
+  const { errors } = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
+  if (errors.length === 0) return;
+  throw new UserError(
+    `Version ${to} may not get the traffic. Nothing was changed.\n${errors.map((error) => `  ${describe(error)}`).join("\n")}`,
+  );
+}
+
+/** Asks, pins the stack to the version, and says how it ended. */
+async function carryOut(
+  stack: OpenStack,
+  live: LiveWorker,
+  { to, dir, yes = false }: Options & { readonly to: number },
+): Promise<void> {
+  const { name, settings } = stack;
   const secrets = otherSecrets(live, to);
   if (secrets !== undefined) console.log(secrets);
-  await confirm(`Send all traffic of ${workerName} (${stack.name}) to version ${to}`, options.yes ?? false);
-  const setting = await setPin(pinnable(stack, options.dir), to);
+  await confirm(`Send all traffic of ${settings.workerName} (${name}) to version ${to}`, yes);
+  const setting = await setPin(pinnable(stack, dir), to);
   console.log(
-    `Version ${to} has all traffic. ${stack.name} stays pinned to it (${setting}) until: npm run rollback -- --stack ${stack.name} --unpin`,
+    `Version ${to} has all traffic. ${name} stays pinned to it (${setting}) until: npm run rollback -- --stack ${name} --unpin`,
   );
 }
 
