@@ -12,6 +12,8 @@ export interface Seen {
 export type Intervention =
   /** It never reaches the account, and the client gets an internal error. */
   | "refuse"
+  /** The same, and the answer is that the token may not do it: nobody tries that again. */
+  | "forbid"
   /** It takes effect, but the client gets no answer: the connection ends. */
   | "lose";
 
@@ -48,8 +50,8 @@ export async function startProxy(target: string): Promise<ApiProxy> {
     const noted = { method, path: url.replace("/client/v4", ""), body: body.toString() };
     seen.push(noted);
     const intervention = await proxy.intervene?.(noted);
-    if (intervention === "refuse") {
-      response.writeHead(500, { "content-type": "application/json" });
+    if (intervention === "refuse" || intervention === "forbid") {
+      response.writeHead(intervention === "forbid" ? 403 : 500, { "content-type": "application/json" });
       response.end(JSON.stringify({ success: false, errors: [{ code: 10013, message: "spoilt by the test" }] }));
       return;
     }

@@ -10,8 +10,8 @@ import { lockLine } from "../apply/update-line.ts";
 import { type DestroyPlan, destroyPlan } from "../plan/destroy-plan.ts";
 import { bindersOf } from "../plan/identity.ts";
 import type { Known } from "../plan/known.ts";
-import { listWorkers, readLive } from "../plan/live.ts";
-import type { Reads } from "../plan/reads.ts";
+import { type LiveWorker, listWorkers, readLive } from "../plan/live.ts";
+import type { ObjectCount, Reads } from "../plan/reads.ts";
 import { isEmpty, isGone, notDeclared, notInState } from "../plan/storage-claims.ts";
 import { awaitedFrom } from "../plan/transfers.ts";
 import type { Properties } from "../provider/values.ts";
@@ -83,10 +83,6 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<Planned> {
   }
   const live = await readLive(workers, there?.name ?? settings.workerName);
   const awaited = there ? await awaitedFrom(workers, there.name, live.classes) : [];
-  const namespaces = (there && (await reads.namespaces(there.name))) ?? [];
-  const objects = await Promise.all(
-    namespaces.map(async ({ id, class: className }) => [className ?? id, await reads.objects(id)] as const),
-  );
   const inState = { kv: known.get("WorkersKvNamespace", LOGICAL.reads), bucket: known.get("R2Bucket", LOGICAL.blobs) };
   const kv = await held(inState.kv, "kv", reads);
   const bucket = await held(inState.bucket, "r2", reads);
@@ -101,7 +97,7 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<Planned> {
   const plan = destroyPlan({
     stack: name,
     workerName: there?.name,
-    objects: new Map(objects),
+    objects: there ? await objectsOf(there.name, live, reads) : new Map(),
     kv: kv && { title: String(kv.title), isEmpty: await reads.kvIsEmpty(String(kv.id)) },
     bucket: bucket && { name: String(bucket.name), isEmpty: await reads.bucketIsEmpty(String(bucket.name)) },
     storage: extra,
@@ -112,6 +108,20 @@ async function planOf({ name, settings, reads }: OpenStack): Promise<Planned> {
     isProtected: resources.flatMap(({ urn, protect }) => (protect ? (urn.split("::").at(-1) ?? urn) : [])),
   });
   return { ...plan, isBehind: Boolean(isBehind) };
+}
+
+/** Objects by class. Where no namespaces can be listed, the classes are those of what serves; undefined: it names none. */
+async function objectsOf(
+  workerName: string,
+  { classes, complete }: LiveWorker,
+  reads: Reads,
+): Promise<ReadonlyMap<string, ObjectCount | undefined> | undefined> {
+  const namespaces = await reads.namespaces(workerName);
+  if (namespaces) {
+    const counts = namespaces.map(async ({ id, class: name }) => [name ?? id, await reads.objects(id)] as const);
+    return new Map(await Promise.all(counts));
+  }
+  return complete ? new Map([...(classes?.keys() ?? [])].map((name) => [name, undefined])) : undefined;
 }
 
 /** A resource of storage, where the account still has it: a destruction that was killed may not have noted that it went. */

@@ -6,8 +6,8 @@ export interface Holdings {
   readonly stack: string;
   /** Undefined: the account does not have the Worker. */
   readonly workerName: string | undefined;
-  /** Objects with data, by class; undefined where nobody can count them. */
-  readonly objects: ReadonlyMap<string, ObjectCount | undefined>;
+  /** Objects with data, by class, each undefined where nobody can count them; undefined: nor are its classes known. */
+  readonly objects: ReadonlyMap<string, ObjectCount | undefined> | undefined;
   /** The KV namespace that is deleted; undefined: the state has none. */
   readonly kv: { readonly title: string; readonly isEmpty: boolean | undefined } | undefined;
   readonly bucket: { readonly name: string; readonly isEmpty: boolean | undefined } | undefined;
@@ -51,7 +51,9 @@ export function destroyPlan({
   const buckets = [...(bucket ? [bucket] : []), ...storage.filter(({ kind }) => kind === "r2")];
   const lost = [
     ...(workerName === undefined ? [] : [`the Worker ${workerName}, with its versions and addresses`]),
-    ...[...objects].map(([name, count]) => `class ${name}: ${counted(count)}`),
+    ...(objects === undefined
+      ? ["its classes, whichever it has, with all their objects (they cannot be listed from here)"]
+      : [...objects].map(([name, count]) => `class ${name}: ${counted(count)}`)),
     ...(kv ? [`KV namespace ${kv.title}, ${filled(kv.isEmpty)} (API keys and cached reads)`] : []),
     ...(bucket ? [`bucket ${bucket.name}, ${filled(bucket.isEmpty)}`] : []),
     ...storage.map(({ what, name, isEmpty }) => `${what} ${name}, ${filled(isEmpty)}`),

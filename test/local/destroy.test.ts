@@ -2,12 +2,13 @@
 import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { destroyPlan } from "../../infra/plan/destroy-plan.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { defaultWorkerName } from "../../infra/stack/worker-name.ts";
 import { account, live, type TestAccount, temporaryDirectory } from "../../packages/local-account/test/support.ts";
+import { startProxy } from "../proxy.ts";
 
 const NAME = defaultWorkerName(projectName(), "staging");
 
@@ -45,6 +46,10 @@ class Bench {
     await this.#account.deploy(...given);
   }
 
+  get apiUrl(): string {
+    return this.#account.running.apiUrl;
+  }
+
   async put(key: string): Promise<void> {
     const { apiUrl, accountId, token } = this.#account.running;
     const url = `${apiUrl}/accounts/${accountId}/r2/buckets/${NAME}-blobs/objects/${key}`;
@@ -53,14 +58,19 @@ class Bench {
   }
 
   /** Runs the command. `calls`: the calls of the fake CLI. */
-  async destroy({ protect = false, resources = this.resources, options = ["--yes"] } = {}) {
+  async destroy({
+    protect = false,
+    resources = this.resources,
+    options = ["--yes"],
+    apiUrl = this.#account.running.apiUrl,
+  } = {}) {
     const state = join(this.#bin, "state.json");
     const calls = join(this.#bin, "calls");
     writeFileSync(calls, "");
     writeFileSync(state, JSON.stringify({ deployment: { resources: resources.map((one) => ({ ...one, protect })) } }));
     const cli = `#!/bin/sh\necho "$*" >> '${calls}'\n[ "$2" = export ] && cat '${state}'\nexit 0\n`;
     writeFileSync(join(this.#bin, "pulumi"), cli, { mode: 0o755 });
-    const { apiUrl, accountId, token } = this.#account.running;
+    const { accountId, token } = this.#account.running;
     const child = spawn(process.execPath, ["infra/commands/destroy.ts", "--stack", "staging", ...options], {
       cwd: ROOT,
       env: {
@@ -124,6 +134,15 @@ describe("the destruction of a stack", () => {
     });
   });
 
+  it("names the classes also where their namespaces cannot be listed", async () => {
+    const bench = await Bench.open();
+    const proxy = await startProxy(bench.apiUrl);
+    onTestFinished(() => proxy.close());
+    proxy.intervene = ({ path }) => (path.includes("/durable_objects/namespaces") ? "forbid" : undefined);
+    const { text } = await bench.destroy({ options: [], apiUrl: proxy.apiUrl });
+    expect(text).toContain("class Visits: all its objects (they cannot be counted from here)");
+  });
+
   it("is refused if the state lost the storage, because that would stay", async () => {
     const bench = await Bench.open();
     await bench.put("kept");
@@ -144,26 +163,30 @@ describe("the destruction of a stack", () => {
   });
 });
 
-it("names resources whose content cannot be read", () => {
-  const { lost, obstacles } = destroyPlan({
+it("names resources whose content cannot be read, and says where the classes are not known", () => {
+  const holdings = {
     stack: "staging",
     workerName: NAME,
     objects: new Map([["Visits", undefined]]),
     kv: undefined,
     bucket: { name: "blobs", isEmpty: undefined },
     storage: [
-      { kind: "kv", what: "KV namespace", name: "x-users", isEmpty: false },
-      { kind: "r2", what: "bucket", name: "x-files", isEmpty: false },
+      { kind: "kv" as const, what: "KV namespace", name: "x-users", isEmpty: false },
+      { kind: "r2" as const, what: "bucket", name: "x-files", isEmpty: false },
     ],
     notInState: [],
     boundBy: [],
     awaited: [],
     isProtected: [],
-  });
+  };
+  const { lost, obstacles } = destroyPlan(holdings);
   expect(lost).toContain("class Visits: all its objects (they cannot be counted from here)");
   expect(lost).toContain("KV namespace x-users, with what is in it");
   expect(obstacles).toEqual([
     expect.stringContaining("bucket blobs cannot be looked into"),
     expect.stringContaining("bucket x-files is not empty"),
   ]);
+  expect(destroyPlan({ ...holdings, objects: undefined }).lost).toContain(
+    "its classes, whichever it has, with all their objects (they cannot be listed from here)",
+  );
 });
