@@ -151,8 +151,11 @@ const keyOf = (path: string): string => path.split(".")[0] ?? "";
  */
 const FIXES: Readonly<Record<string, (stack: string) => string>> = {
   accountId: (stack) => `${configSet(stack)} accountId <the account's id>, or export CLOUDFLARE_ACCOUNT_ID`,
-  adminToken: (stack) => `${configSet(stack)} --secret adminToken "$(openssl rand -hex 32)"`,
-  adminTokenPrevious: (stack) => `${configSet(stack)} --secret adminTokenPrevious <the token before>, or remove it`,
+  // By a pipe: what stands in a command line every user of the machine can read.
+  adminToken: (stack) =>
+    `openssl rand -hex 32 | ${configSet(stack)} --secret adminToken; or, where it is kept elsewhere, as a secret of CI is, export it as ADMIN_TOKEN: one in the stack's file goes before that`,
+  adminTokenPrevious: (stack) =>
+    `${configSet(stack)} --secret adminTokenPrevious (it asks for the token before), or remove it`,
   environmentPrefix: (stack) =>
     stack === LOCAL
       ? `set it in ${ownFile(stack)}, as in \`environmentPrefix: loc-\``

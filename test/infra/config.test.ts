@@ -267,8 +267,18 @@ describe("mistakes", () => {
     );
   });
 
-  it("never show the admin token", () => {
-    expect(problems({ ...staging, adminToken: "hunter2" }).join()).not.toContain("hunter2");
+  it("never show the admin token, and put it into no command line, which every user of the machine can read", () => {
+    const given = { ...staging, adminToken: "hunter2", adminTokenPrevious: "hunter1" };
+    const said = problems(given).join("\n");
+    expect(said).not.toMatch(/hunter/);
+    expect(said).toMatch(
+      /Fix: openssl rand -hex 32 \| pulumi config set --stack \S+ --secret adminToken; or, .*ADMIN_TOKEN/,
+    );
+    expect(said).not.toMatch(/--secret \w+ ["'<$]/);
+  });
+
+  it("are mended in the README without the token in a command line", () => {
+    expect(readFileSync(join(ROOT, "README.md"), "utf8")).not.toMatch(/--secret \w+ ["'<$]/);
   });
 
   const wrong = [
