@@ -1,4 +1,6 @@
 /** Runs the Pulumi CLI. */
+import { spawnSync } from "node:child_process";
+import { ROOT } from "../release/root.ts";
 import { UserError } from "../stack/user-error.ts";
 import { inForeground } from "./foreground.ts";
 
@@ -12,6 +14,9 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 const WITHOUT_HUP = 'trap "" HUP; command -v pulumi >/dev/null || exit 127; exec pulumi "$@"';
 /** The exit code of a shell that does not find a program. */
 const NOT_FOUND = 127;
+const NOT_INSTALLED = "The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/";
+/** Bytes that the CLI may print at most: the state of a stack is one answer. */
+const ANSWER_LIMIT = 1 << 28;
 
 /**
  * Runs the CLI in this terminal and returns its exit code; `quiet`: without what it prints when all is well.
@@ -29,5 +34,21 @@ export async function runPulumi(
     env: { ...process.env, ...env },
   });
   if (code !== NOT_FOUND) return code;
-  throw new UserError("The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/ (npm start needs none).");
+  throw new UserError(`${NOT_INSTALLED} (npm start needs none).`);
+}
+
+/** What the CLI said to a question. */
+export interface Answer {
+  /** 0: it has answered; null: a signal has ended it. */
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Asks the CLI something, in the project's folder, and waits for its answer. @throws UserError where there is no CLI. */
+export function askPulumi(args: readonly string[]): Answer {
+  const { error, ...answer } = spawnSync("pulumi", args, { cwd: ROOT, encoding: "utf8", maxBuffer: ANSWER_LIMIT });
+  if (error && "code" in error && error.code === "ENOENT") throw new UserError(NOT_INSTALLED);
+  if (error) throw error;
+  return answer;
 }

@@ -1,9 +1,8 @@
 /** The stacks of pull requests, by the Pulumi CLI: listed, made, asked for their address, and taken down. */
-import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import * as v from "valibot";
 import { inForeground } from "../apply/foreground.ts";
-import { runPulumi } from "../apply/pulumi-cli.ts";
+import { askPulumi, runPulumi } from "../apply/pulumi-cli.ts";
 import { bareName } from "../commands/pulumi-line.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import { ROOT } from "../release/root.ts";
@@ -81,10 +80,7 @@ function destroyed(name: string): Promise<number> {
 
 /** What the CLI prints as JSON. */
 function asked<Output>(args: readonly string[], schema: v.GenericSchema<unknown, Output>): Output {
-  const { status, error, stdout, stderr } = spawnSync("pulumi", args, { cwd: ROOT, encoding: "utf8" });
-  if (error && "code" in error && error.code === "ENOENT")
-    throw new UserError("The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/");
-  if (error) throw error;
+  const { status, stdout, stderr } = askPulumi(args);
   const line = ["pulumi", ...args].join(" ");
   if (status !== 0) throw new UserError(`\`${line}\` failed: ${stderr.trim()}`);
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), stdout);

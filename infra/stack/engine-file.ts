@@ -1,8 +1,7 @@
 /** What the Pulumi CLI has in its state of a stack, for a command that runs outside the program. It only reads. */
-import { spawnSync } from "node:child_process";
 import * as v from "valibot";
+import { askPulumi } from "../apply/pulumi-cli.ts";
 import { Known } from "../plan/known.ts";
-import { ROOT } from "../release/root.ts";
 import { UserError } from "./user-error.ts";
 
 /** A resource of a state, as much of it as is looked at. */
@@ -38,14 +37,7 @@ export const knownOf = (resources: readonly StateResource[]): Known =>
 
 /** The resources in the CLI's state of `stack`. @throws UserError in the CLI's own words where it cannot say. */
 export function engineResources(stack: string): readonly StateResource[] {
-  const { status, error, stdout, stderr } = spawnSync("pulumi", ["stack", "export", "--stack", stack], {
-    cwd: ROOT,
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
-  });
-  if (error && "code" in error && error.code === "ENOENT")
-    throw new UserError("The Pulumi CLI is not installed: https://www.pulumi.com/docs/install/");
-  if (error) throw error;
+  const { status, stdout, stderr } = askPulumi(["stack", "export", "--stack", stack]);
   if (status !== 0)
     throw new UserError(`The state of ${stack} cannot be read: ${stderr.trim()}\n${adviceOn(stack, stderr)}`);
   return exportedResources(stdout);

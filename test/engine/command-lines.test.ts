@@ -26,8 +26,8 @@ beforeAll(async () => {
 
 /** The word `pulumi`, and the text after it up to the end of a sentence, a quotation or a shell command. */
 const LINE = /(?<!as |[\w@/.-])pulumi +([a-z][^\n`"'\\;|&(),]*)/g;
-/** `spawnSync("pulumi", ["stack", "export", "--stack", stack])`. */
-const RUN = /(?:\("pulumi",|runPulumi\()\s*\[([^\]]+)\]/g;
+/** `askPulumi(["stack", "export", "--stack", stack])`. */
+const RUN = /(?:\("pulumi",|(?:run|ask)Pulumi\()\s*\[([^\]]+)\]/g;
 
 /** The command lines in a file's text, each as words. Placeholders become `x`. */
 function linesIn(text: string): readonly (readonly string[])[] {

@@ -1,0 +1,39 @@
+/** The Pulumi CLI as a command asks it. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import { askPulumi } from "../../infra/apply/pulumi-cli.ts";
+import { listStacks } from "../../infra/pull-request/stacks.ts";
+import { engineResources } from "../../infra/stack/engine-file.ts";
+
+const bin = mkdtempSync(join(tmpdir(), "pulumi-cli-"));
+afterAll(() => rmSync(bin, { recursive: true, force: true }));
+afterEach(() => vi.unstubAllEnvs());
+
+/** A CLI that runs this shell script. */
+function install(script: string): void {
+  const file = join(bin, "pulumi");
+  writeFileSync(file, `#!/bin/sh\n${script}\n`);
+  chmodSync(file, 0o755);
+  vi.stubEnv("PATH", `${bin}:${process.env.PATH}`);
+}
+
+describe("the CLI that is asked", () => {
+  it("is named with where to get it, where it is not installed", () => {
+    vi.stubEnv("PATH", "/nowhere");
+    for (const ask of [() => engineResources("staging"), listStacks]) {
+      expect(ask).toThrow(/^The Pulumi CLI is not installed: https:\/\/www\.pulumi\.com\/docs\/install\/$/);
+    }
+  });
+
+  it("gives its code and both of its outputs", () => {
+    install('echo "$*"; echo why >&2; exit 3');
+    expect(askPulumi(["stack", "ls"])).toMatchObject({ status: 3, stdout: "stack ls\n", stderr: "why\n" });
+  });
+
+  it("may answer with more than a megabyte, as a large state is", () => {
+    install("head -c 3000000 /dev/zero");
+    expect(askPulumi(["stack", "export"]).stdout).toHaveLength(3_000_000);
+  });
+});
