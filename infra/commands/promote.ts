@@ -49,7 +49,7 @@ interface Options {
 
 const command = new Command("npm run promote --")
   .description(
-    "Roll out to a stack the release that another one serves to everybody, once it is smoke-tested there and its soak time is over. Exit code 1: it may not be, and every reason is told; else those of `npm run rollout -- run`.",
+    "Roll out to a stack the release that another one serves to everybody, once it is smoke-tested there and its soak time is over. Exit code 1: it may not be, and every reason is told; else those that `npm run rollout -- run --help` tells.",
   )
   .requiredOption("--from <stack>", "the stack that serves the release")
   .requiredOption("--to <stack>", "the stack that gets it, from its `release` folder")

@@ -127,7 +127,7 @@ export function sharedRegionFindings(
       code: "lifecycle_needs_full_rollout",
       subject: `rollout ${rollout}`,
       message: `this release has another region table than version ${beside.number}: while both serve, the same id would mean two objects, or be refused by one of them.`,
-      fix: "set rollout to 100 for this release (with `npm run rollout -- run` it goes out so by itself), or put the region table back.",
+      fix: "set rollout to 100 for this release (with `npm run rollout -- run --stack <this stack>` it goes out so by itself), or put the region table back.",
     },
   ];
 }

@@ -96,7 +96,7 @@ export function notServed(
         code: "not_promoted",
         subject,
         message: `${stack} serves ${served === undefined ? "no release" : shortDigest(served.digest)}.`,
-        fix: `deploy this release to ${stack} first, or give this stack the artifact that ${stack} runs. Where this stack is rolling it out, and ${stack} has gone on meanwhile, end that first: \`npm run rollout -- abandon\`.`,
+        fix: `deploy this release to ${stack} first, or give this stack the artifact that ${stack} runs. Where this stack is rolling it out, and ${stack} has gone on meanwhile, end that first: \`npm run rollout -- abandon --stack <this stack>\`.`,
       },
     ];
   }

@@ -43,7 +43,7 @@ export function stackFile(pull: number, { project, config, migrations }: Like): 
     allowOlderRelease: "any",
     allowDestroy: [...everNamed(migrations)],
   };
-  return `# The stack of pull request ${pull}. Made by npm run pr -- stack; it goes with the pull request.\n${stringify({ config: settings })}`;
+  return `# The stack of pull request ${pull}. Made by npm run pr -- stack …; it goes with the pull request.\n${stringify({ config: settings })}`;
 }
 
 const isEncrypted = (value: unknown): boolean => v.is(v.strictObject({ secure: v.string() }), value);

@@ -96,7 +96,8 @@ class Rollout {
 
   /** The command that takes the traffic back from a release which has this share of it. */
   #wayBack(share: number): string {
-    return `npm run ${share === 100 ? "rollback --" : "rollout -- abandon"} --stack ${this.#options.stack}`;
+    const { stack } = this.#options;
+    return share === 100 ? `npm run rollback -- --stack ${stack}` : `npm run rollout -- abandon --stack ${stack}`;
   }
 
   async #run(): Promise<End> {
