@@ -4,6 +4,7 @@ import { DurableWorker } from "./durable-worker.ts";
 import { addresses, crons } from "./edge.ts";
 import { planFor } from "./plan/planning.ts";
 import { readRelease } from "./release/read.ts";
+import { mustBeAsLeft } from "./rollout/as-left.ts";
 import { parseSettings, releaseDir } from "./stack/config.ts";
 import { LOGICAL, workerInputs } from "./stack/declared.ts";
 import { extraBindings } from "./stack/extras.ts";
@@ -20,6 +21,7 @@ const secrets = { ADMIN_TOKEN: settings.adminToken, ADMIN_TOKEN_PREVIOUS: settin
 const bindings: ProgramBindings["bindings"] = [];
 
 const preview = await planFor(settings, release, { secrets, bindings });
+mustBeAsLeft(preview.live, process.env);
 
 const worker = new DurableWorker(LOGICAL.worker, {
   inputs: workerInputs(settings, release, preview.addresses.staysOnWorkersDev),

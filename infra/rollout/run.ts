@@ -329,8 +329,26 @@ class Rollout {
 
   async #set(share: number): Promise<void> {
     const { stack, dir } = this.#options;
-    await setShare(stack, dir, share, `run the same command again to go on, or: ${this.#wayBack(share)}`);
+    const left = this.#last?.deployment;
+    await setShare(stack, dir, share, {
+      again: `run the same command again to go on, or: ${this.#wayBack(share)}`,
+      left,
+      others: () => this.#others(share, left),
+    });
     this.#last = { deployment: undefined, share };
+  }
+
+  /** That something else has changed the traffic while an update to this share failed; undefined: it has not, or nobody knows. */
+  async #others(share: number, left: string | undefined): Promise<TrafficTold | undefined> {
+    const { stack, dir } = this.#options;
+    try {
+      const { reads, settings } = openStack(stack, { dir });
+      const now = { live: await readWorker(reads, settings.workerName), tag: this.#tag ?? "" };
+      return now.live.deployment?.id === left || shareIn(now) === share ? undefined : this.#otherTraffic(now);
+    } catch (error) {
+      if (isUserError(error)) return undefined;
+      throw error;
+    }
   }
 
   /** The smoke test says nothing about the release, because of `found`. */

@@ -3,10 +3,12 @@
 import { type UpdateOptions, update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
 import type { Serving } from "../plan/traffic.ts";
+import type { PublicSettings } from "../stack/config.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile, takeOut } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
+import { updateAsLeft } from "./as-left.ts";
 import { LEAST_SHARE } from "./steps.ts";
 
 /** An error whose message says where the traffic is, and what to do about it. */
@@ -14,17 +16,38 @@ export class TrafficTold extends UserError {
   override readonly name = "TrafficTold";
 }
 
+/** What a step of a rollout knows beside its share. */
+export interface StepGiven {
+  /** What a person does where the update failed, or was interrupted: the command goes on where the account stands. */
+  readonly again: string;
+  /** The deployment that the step was decided by: where another one is in force, nothing is sent. Undefined: any may be. */
+  readonly left?: string | undefined;
+  /** Asked after a failure: what to say where something else has changed the traffic; undefined: nothing has. */
+  readonly others?: () => Promise<TrafficTold | undefined>;
+}
+
 /**
  * Writes the share (per cent; under 1 it is a trial without users) into the stack's settings, and brings it into force.
- * `again`: what a person does where the update failed, or was interrupted: the command goes on where the account stands.
- * @throws Interrupted with that, or TrafficTold where it failed; the settings have the share.
+ * @throws Interrupted with what to do, or TrafficTold where it failed. The settings have the share, and say again what they
+ * said where something else has changed the traffic.
  */
-export async function setShare(stack: string, dir: string, share: number, again: string): Promise<void> {
+export async function setShare(
+  stack: string,
+  dir: string,
+  share: number,
+  { again, left, others }: StepGiven,
+): Promise<void> {
   const file = settingsFile(stack, dir);
+  const before = shareIn(openStack(stack, { dir }).settings);
   writeShare(stack, dir, share);
-  const failure = await failureOf(stack, dir, () => sentence(again));
+  const failure = await updateAsLeft(left, () => failureOf(stack, dir, () => sentence(again)));
   if (failure === undefined) return;
   if (failure instanceof Interrupted) throw failure;
+  const told = await others?.();
+  if (told) {
+    writeShare(stack, dir, before);
+    throw told;
+  }
   throw new TrafficTold(`${failure} ${written(share)} in ${file}: ${again}`);
 }
 
@@ -43,7 +66,7 @@ export async function changeShare(
   const file = settingsFile(stack, dir);
   const before = await deployment();
   // Read only now: whoever was asked may have taken their time.
-  const { rollout, rolloutTrial } = openStack(stack, { dir, way: share === 0 ? "share" : undefined }).settings;
+  const shareBefore = shareIn(openStack(stack, { dir, way: share === 0 ? "share" : undefined }).settings);
   writeShare(stack, dir, share);
   const failure = await failureOf(stack, dir, () => undefined);
   if (failure === undefined) return;
@@ -52,7 +75,6 @@ export async function changeShare(
     (now) => now === before,
     () => false,
   );
-  const shareBefore = rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout;
   if (isSame) writeShare(stack, dir, shareBefore);
   if (failure instanceof Interrupted) {
     const what = isSame
@@ -175,6 +197,10 @@ function attempted(work: () => void): string | undefined {
 
 /** The text with a capital letter. */
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** The share that settings say. */
+const shareIn = ({ rollout, rolloutTrial }: Pick<PublicSettings, "rollout" | "rolloutTrial">): number =>
+  rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout;
 
 /** How the settings say a share: what is under 1, and more than nothing, is a trial without users. */
 const settingsOf = (share: number) => ({

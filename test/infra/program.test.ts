@@ -16,6 +16,7 @@ import { object } from "../../infra/provider/values.ts";
 import { buildRelease } from "../../infra/release/build.ts";
 import { type Release, readRelease } from "../../infra/release/read.ts";
 import { ROOT } from "../../infra/release/root.ts";
+import { AS_LEFT } from "../../infra/rollout/as-left.ts";
 import { readProject } from "../../infra/stack/project.ts";
 import { committedSource } from "../releases.ts";
 
@@ -158,6 +159,7 @@ beforeEach(() => {
   // With a token the program would read an account. Without one it asks the provider, which is mocked here.
   vi.stubEnv("CLOUDFLARE_API_TOKEN", "");
   vi.stubEnv("ADMIN_TOKEN", "");
+  vi.stubEnv(AS_LEFT, "");
 });
 
 it("tells of an override in the message of the version that it is about, and in no other", async () => {
@@ -238,6 +240,14 @@ describe("a stack that serves a release of ours", () => {
     const { of, outputs } = await run({}, serving(old));
     expect(of("WorkerVersion")[0]?.inputs).toMatchObject({ deploy: false });
     expect(outputs.floor).toBe(3);
+  });
+
+  it("is not updated by a step of a rollout that was decided by another deployment", async () => {
+    vi.stubEnv(AS_LEFT, "d");
+    await expect(run({}, serving(old))).resolves.toBeDefined();
+    vi.stubEnv(AS_LEFT, "c");
+    await expect(run({}, serving(old))).rejects.toThrow(/^Nothing was sent: something else has changed the traffic/);
+    expect(lastDeclared.filter(({ type }) => type.startsWith("cloudflare:"))).toEqual([]);
   });
 
   it("splits the traffic between the release and the stable version", async () => {

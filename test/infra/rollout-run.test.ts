@@ -6,6 +6,7 @@ import type { Finding } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import type { UpdateOptions } from "../../infra/apply/update.ts";
+import { AS_LEFT } from "../../infra/rollout/as-left.ts";
 import type { Step } from "../../infra/rollout/steps.ts";
 import type { Check } from "../../infra/smoke/probe.ts";
 import type { NotReady, Readiness } from "../../infra/smoke/ready.ts";
@@ -30,6 +31,8 @@ const fresh = () => ({
   misled: undefined as number | undefined,
   /** When the deployment in force was made. */
   createdOn: undefined as string | undefined,
+  /** Told of each update before it begins. */
+  onUpdate: () => {},
   /** Told of each look at the stack. */
   onLook: () => {},
   /** What the smoke test finds. */
@@ -111,6 +114,9 @@ vi.mock("../../infra/rollout/numbers.ts", () => ({
 }));
 vi.mock("../../infra/apply/update.ts", () => ({
   update: async (_stack: string, _dir: string, { next }: UpdateOptions) => {
+    world.onUpdate();
+    const left = process.env[AS_LEFT];
+    if (left !== undefined && left !== `d-${world.deployments}`) return false;
     if (world.interrupts()) throw new Interrupted("SIGINT", false, `Interrupted.\n${next?.(false)}`);
     const { pin, rollout, rolloutTrial } = parse(readFileSync(file, "utf8")).config;
     const share = rolloutTrial ? 0.01 : rollout;
@@ -162,6 +168,25 @@ it("goes through its steps", async () => {
   world.steps = [step(0, true), step(50), step(100, true)];
   expect(await rolledOut()).toMatchObject({ end: "done", text: expect.stringContaining("has all traffic.") });
   expect(world.shares).toEqual(new Map([[5, 100]]));
+});
+
+it("leaves an abandon that ends between its last look and its update, and puts the setting back", async () => {
+  world.steps = [step(10), step(50)];
+  world.onUpdate = () => {
+    if (world.deployments !== 2) return;
+    world.shares = new Map([[4, 100]]);
+    world.deployments++;
+  };
+  const { end, text } = await rolledOut();
+  expect([end, text]).toEqual([
+    "error",
+    expect.stringMatching(
+      /Something else has changed the traffic of local.* now it is version 4 .*100 %\. It is left so/,
+    ),
+  ]);
+  expect(world.shares).toEqual(new Map([[4, 100]]));
+  expect(parse(readFileSync(file, "utf8")).config.rollout).toBe(settings().rollout);
+  expect(process.env[AS_LEFT]).toBeUndefined();
 });
 
 describe("a rollout that cannot look at the stack after an update", () => {
