@@ -63,6 +63,32 @@ it("gives a Worker what a batch wrote: text, bytes, large values, metadata", asy
   expect(keys).toEqual([{ name: "empty" }, { name: "twice" }]);
 });
 
+it("keeps the last value of a key that is in a batch twice, large or small, and no file of the others", async () => {
+  const dir = temporaryDirectory();
+  const { test, id, at } = await withNamespace(dir);
+  await test.deploy("app", { code: CODE, bindings: [{ type: "kv_namespace", name: "KV", namespace_id: id }] });
+  const large = (text: string) => text.padEnd(100_000, ".");
+  const pairs = [
+    { key: "large-large", value: large("a") },
+    { key: "large-large", value: large("b") },
+    { key: "large-small", value: large("c") },
+    { key: "large-small", value: "d" },
+    { key: "small-large", value: "e" },
+    { key: "small-large", value: large("f") },
+  ];
+  expect(await test.call("put", `${at}/bulk`, pairs)).toMatchObject({ successful_key_count: 6 });
+  const read = async (key: string) => {
+    const { value } = (await test.ask("app", `/${key}`)).json();
+    return typeof value === "string" ? [value.slice(0, 1), value.length] : value;
+  };
+  expect(await read("large-large")).toEqual(["b", 100_000]);
+  expect(await read("large-small")).toEqual(["d", 1]);
+  expect(await read("small-large")).toEqual(["f", 100_000]);
+  // Large values are files.
+  const blobs = path.join(dir, `data/kv/${id}/blobs`);
+  expect(readdirSync(blobs)).toHaveLength(2);
+});
+
 it("writes all of a batch or nothing, and keeps it over a restart", async () => {
   const dir = temporaryDirectory();
   const { test, at } = await withNamespace(dir);

@@ -26,8 +26,10 @@ export class KVNamespaceObject extends MiniflareObject {
   async putMany(request) {
     const { blob } = this;
     const pairs = await request.json();
+    // Of a key's pairs the last counts.
+    const last = new Map(pairs.map((pair) => [pair.key, pair]));
     const large = new Map();
-    const entries = pairs.map(({ value, base64, ...entry }) => ({
+    const entries = [...last.values()].map(({ value, base64, ...entry }) => ({
       ...entry,
       bytes: Buffer.from(value, base64 ? "base64" : "utf8"),
     }));
