@@ -9,6 +9,7 @@ export class Body {
   readonly #incoming: IncomingMessage;
   #kept: Buffer[] | undefined = [];
   #size = 0;
+  #stream: PassThrough | undefined;
 
   constructor(incoming: IncomingMessage) {
     this.#incoming = incoming;
@@ -25,14 +26,23 @@ export class Body {
   }
 
   /**
-   * A stream of what is kept, and of the rest as it comes. If it is closed early, the rest is read and dropped: a client
-   * that still sends would not see its answer.
+   * A stream of what is kept, and of the rest as it comes; the one before gets nothing more. If it is closed early, the
+   * rest is read and dropped: a client that still sends would not see its answer. Only while `canBeRepeated`.
    */
   stream(): Readable {
     const stream = new PassThrough();
+    const before = this.#stream;
+    this.#stream = stream;
+    if (before !== undefined) {
+      // Nobody may read from it any more, and then it would hold up the rest.
+      this.#incoming.unpipe(before);
+      before.destroy();
+    }
     for (const chunk of this.#kept ?? []) stream.write(chunk);
     if (this.#incoming.readableEnded) stream.end();
     else this.#incoming.pipe(stream);
-    return stream.once("close", () => this.#incoming.resume());
+    return stream.once("close", () => {
+      if (this.#stream === stream) this.#incoming.resume();
+    });
   }
 }

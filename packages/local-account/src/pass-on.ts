@@ -54,6 +54,8 @@ export function passOn(
   const { runtime, note, upstream, body } = options;
   // While the gate was closed, for example.
   if (outgoing.destroyed) return gone(options);
+  // More has come since the try before was lost.
+  if (body?.canBeRepeated === false) return interrupted(options);
   const { promise, resolve } = Promise.withResolvers<Outcome>();
   const { ticket, lost, sent } = begin(options, incoming);
   const answer = new Answer(outgoing, {
@@ -164,8 +166,7 @@ function begin(options: Try, incoming: IncomingMessage) {
       return { status: 502, text: `The runtime did not answer: ${error.message}\n` };
     }
     if (canBeRepeated() && (ticket.beganAt === undefined || /^(GET|HEAD)$/.test(method))) return "again";
-    note("internalError", undefined);
-    return INTERRUPTED;
+    return interrupted(options);
   };
   const own = runtime.headersFor(service, ticket, incoming.headers["accept-encoding"]);
   return { ticket, lost, sent: { method, path: target.path, headers: headersFor({ texts, address }, target, own) } };
@@ -216,6 +217,12 @@ const OURS = new Set([
 function gone({ note }: Try): Promise<Outcome> {
   note("clientDisconnected", undefined);
   return Promise.resolve("done");
+}
+
+/** What becomes of a request that cannot be sent again. */
+function interrupted({ note }: Try): Promise<Outcome> {
+  note("internalError", undefined);
+  return Promise.resolve(INTERRUPTED);
 }
 
 /** Tells of a Worker's exception, and returns the answer. */

@@ -1,7 +1,9 @@
 /** From one workerd to the next: others hardly wait, and never have two the same data open. */
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { createServer, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
@@ -12,6 +14,7 @@ import { Gate } from "../src/runtime/gate.ts";
 import { Generation } from "../src/runtime/generation.ts";
 import { project } from "../src/runtime/projection.ts";
 import { startLimitOf } from "../src/runtime/start-limit.ts";
+import { Upstream } from "../src/upstream.ts";
 import { account, live, type Program, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
 
 const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter") };
@@ -201,6 +204,34 @@ it.runIf(process.platform === "linux")("tries requests again that ran when someb
     // The one that began last may have been the cause of the crash, so it is not tried again.
     expect(answers.toSorted()).toEqual([...Array.from({ length: 7 }, () => "200 late"), "503 error code: 1102\n"]);
   }
+});
+
+it.runIf(process.platform === "linux")("sends no part of a body that it no longer keeps", async () => {
+  const test = await account();
+  await test.deploy("app", { fetch: "return new Response((await request.arrayBuffer()).byteLength);" });
+  vi.spyOn(console, "error").mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  const send = vi.spyOn(Upstream.prototype, "send");
+  const hasBegunToSend = () => {
+    const body = send.mock.calls[0]?.[1].body;
+    return body instanceof Readable && body.readableDidRead;
+  };
+  const workerd = Number(workerds().find((pid) => commandOf(pid)?.includes("--binary")));
+  process.kill(workerd, "SIGSTOP");
+  const outgoing = request({ port: test.running.port, method: "POST", headers: { host: "app.local.localhost" } });
+  const answered = new Promise<IncomingMessage>((resolve) => outgoing.once("response", resolve));
+  outgoing.write(Buffer.alloc(500_000));
+  await expect.poll(hasBegunToSend).toBe(true);
+  // The request has not begun there, so it is to be sent again. While it waits for that, more comes than is kept, and
+  // more than the system takes of what nobody reads.
+  vi.spyOn(Gate.prototype, "open").mockImplementationOnce(
+    () => new Promise((resolve) => outgoing.end(Buffer.alloc(16_000_000), () => resolve())),
+  );
+  process.kill(workerd, "SIGKILL");
+  const response = await answered;
+  expect(`${response.statusCode} ${await text(response)}`).toMatch(/^503 The account restarted its runtime/);
+  await test.deploy("app", { tag: "next" });
+  expect((await test.ask("app")).json()).toMatchObject({ tag: "next" });
 });
 
 const commandOf = (pid: string) => ifThere(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
