@@ -1,5 +1,9 @@
 /** Queues: producers, consumers, retries, dead letters, pulling, and what a restart leaves. */
+import { readdirSync } from "node:fs";
+import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { expect, it } from "vitest";
+import { QUEUES_KEY } from "../src/runtime/parts.ts";
 import { account, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
 
 /** Sends to QUEUE, and writes each batch that it gets into KV; `fail` in a body is tried again. */
@@ -240,6 +244,65 @@ it("keeps messages over a restart and a deployment, and delivers what a pause or
   await again.close();
   const last = await account({ dir });
   await got(last, 3);
+});
+
+/** Runs SQL on the file of each queue, or on the one that says when workerd fires alarms. No account may run. */
+function onDisk(dir: string, which: "queues" | "alarms", sql: string): void {
+  const folder = path.join(dir, "data/queues", QUEUES_KEY);
+  const files = readdirSync(folder).filter((name) => name.endsWith(".sqlite"));
+  const wanted = files.filter((name) => (name === "metadata.sqlite") === (which === "alarms"));
+  expect(wanted).not.toEqual([]);
+  for (const name of wanted) {
+    const db = new DatabaseSync(path.join(folder, name));
+    db.exec(sql);
+    db.close();
+  }
+}
+
+it("tries again for as long as messages cannot be moved to the dead letter queue", async () => {
+  const dir = temporaryDirectory();
+  const { test, consume } = await withQueue(dir);
+  const { queue_id: dead = "" } = await test.sdk.queues.create({ account_id: test.id, queue_name: "dead" });
+  await consume({ max_retries: 0 }, { dead_letter_queue: "dead" });
+  await peekAt(test, dead);
+  await test.close();
+  onDisk(
+    dir,
+    "queues",
+    `CREATE TRIGGER fault BEFORE INSERT ON messages WHEN (SELECT queue FROM self) = '${dead}'
+     BEGIN SELECT RAISE(FAIL, 'on purpose'); END`,
+  );
+
+  const lines: string[] = [];
+  const again = await account({ dir, onLog: (line) => lines.push(line) });
+  await again.ask("app", "/send?body=fail");
+  // workerd itself tries an alarm seven times at most.
+  const tries = () => lines.filter((line) => line.startsWith("queue mails: Error: on purpose")).length;
+  await expect.poll(tries, { timeout: 20_000 }).toBeGreaterThan(7);
+  await again.close();
+  onDisk(dir, "queues", "DROP TRIGGER fault");
+
+  const last = await account({ dir });
+  await expect.poll(() => peekAt(last, dead)).toMatchObject({ messages: [{ attempts: 0 }] });
+  expect(await bodies(last)).toEqual([["fail", 1]]);
+});
+
+it("delivers what is due when it starts, if workerd no longer knows of it", async () => {
+  const dir = temporaryDirectory();
+  const { test, consume } = await withQueue(dir);
+  await consume();
+  await test.ask("app", "/send?body=late&delay=60");
+  await test.close();
+  // As it is when workerd has given up an alarm.
+  const due = Date.now() - 60_000;
+  onDisk(dir, "alarms", "DELETE FROM _cf_ALARM");
+  onDisk(
+    dir,
+    "queues",
+    `UPDATE messages SET visible_at = ${due}; UPDATE _cf_METADATA SET value = ${due}000000 WHERE key = 1`,
+  );
+  const again = await account({ dir });
+  await got(again, 1);
 });
 
 it("lets a client pull, and acknowledge or return what it got", async () => {

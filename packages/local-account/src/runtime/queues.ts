@@ -63,6 +63,10 @@ export function queueSettings(state: State, serviceOf: (workerId: string) => str
   );
 }
 
+/** The ids of the queues whose messages go to a Worker by themselves. */
+export const delivering = (state: State): string[] =>
+  [...state.queues.keys()].filter((id) => consumerOf(state, id)?.type === "worker");
+
 function settingsOf(
   state: State,
   consumer: Consumer,

@@ -28,6 +28,7 @@ import { ObjectFiles } from "./objects.ts";
 import { visited } from "./previews.ts";
 import { type Inspected, Prober } from "./prober.ts";
 import { type Extra, project, type Service } from "./projection.ts";
+import { delivering } from "./queues.ts";
 import { startLimitOf } from "./start-limit.ts";
 import { sweep } from "./sweep.ts";
 import { timeout } from "./timeout.ts";
@@ -225,13 +226,14 @@ export class Runtime {
     await this.calls.tail(this.#tailed);
   }
 
-  /** Lets the instances of all workflows go on, which workerd's end has stopped. */
+  /** Lets the instances of all workflows and the deliveries of all queues go on, which workerd's end has stopped. */
   #goOn(): void {
     const overran = this.#hasOverrun;
     this.#hasOverrun = false;
     const { state } = this.#snapshot;
     for (const workflow of state.workflows.values())
       if (isRunnable(state, workflow)) void this.calls.askWorkflow(workflow, "go-on", { overran }).catch(nothing);
+    for (const id of delivering(state)) void this.calls.askQueue(id, "settings", {}).catch(nothing);
   }
 
   /** Starts the uploaded modules once, in isolation, and returns the exports. @throws ApiError 10021 (prober.ts). */

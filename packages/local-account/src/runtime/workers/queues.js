@@ -13,7 +13,7 @@ const MOST_BATCH = 100;
 /** A delivered batch has up to this many bytes. */
 const MOST_DELIVERED_BYTES = 256 * 1_000;
 
-/** How often a queue looks at its messages while its consumer works. */
+/** How often a queue looks at its messages while its consumer works, or while it cannot deliver them. */
 const LOOK_AGAIN_MS = 1_000;
 
 export class QueueBrokerObject extends DurableObject {
@@ -164,33 +164,40 @@ export class QueueBrokerObject extends DurableObject {
     return Response.json({});
   }
 
-  /** Delivers what is due to the consumer, as many batches at a time as it may have. */
+  /** Delivers what is due. After six failures workerd would set no other alarm, and messages would stay here. */
   async alarm() {
-    if (this.#settings === undefined) return;
+    try {
+      if (this.#settings === undefined) return;
+      await this.#deliverDue();
+      await this.#schedule();
+    } catch (error) {
+      console.error(`queue ${this.#settings.name}: ${error}`);
+      await this.ctx.storage.setAlarm(Date.now() + LOOK_AGAIN_MS);
+    }
+  }
+
+  /** Delivers what is due to the consumer, as many batches at a time as it may have. */
+  async #deliverDue() {
     this.#dropExpired();
     const { consumer, paused } = this.#settings;
-    const mayDeliver = () =>
-      this.#batches < consumer.concurrency && (this.#due() ?? Number.POSITIVE_INFINITY) <= Date.now();
-    if (consumer?.type === "worker" && !paused)
-      while (mayDeliver()) {
-        const ready = this.#ready(Date.now(), consumer.batchSize);
-        await this.#bury(
-          ready.filter(({ attempts }) => attempts > consumer.retries),
-          consumer,
-        );
-        const batch = fitting(ready.filter(({ attempts }) => attempts <= consumer.retries));
-        if (batch.length > 0) this.ctx.waitUntil(this.#deliver(batch));
-      }
-    await this.#schedule();
+    if (consumer?.type !== "worker" || paused) return;
+    while (this.#batches < consumer.concurrency && (this.#due() ?? Number.POSITIVE_INFINITY) <= Date.now()) {
+      const ready = this.#ready(Date.now(), consumer.batchSize);
+      await this.#bury(
+        ready.filter(({ attempts }) => attempts > consumer.retries),
+        consumer,
+      );
+      const batch = fitting(ready.filter(({ attempts }) => attempts <= consumer.retries));
+      if (batch.length === 0) continue;
+      // An attempt counts from its begin: a handler that ends workerd does not do so for ever.
+      for (const { id } of batch) this.#sql.exec("UPDATE messages SET attempts = attempts + 1 WHERE id = ?", id);
+      this.ctx.waitUntil(this.#deliver(batch));
+    }
   }
 
   async #deliver(batch) {
     const { consumer, name } = this.#settings;
-    for (const { id } of batch) {
-      this.#inHand.add(id);
-      // An attempt counts from its begin: a handler that ends workerd does not do so for ever.
-      this.#sql.exec("UPDATE messages SET attempts = attempts + 1 WHERE id = ?", id);
-    }
+    for (const { id } of batch) this.#inHand.add(id);
     this.#batches++;
     try {
       await this.#settle(batch, await this.#dispatch(name, consumer, batch));
@@ -202,17 +209,17 @@ export class QueueBrokerObject extends DurableObject {
   }
 
   async #dispatch(name, { service }, batch) {
-    const messages = batch.map(({ id, timestamp, attempts, ...message }) => ({
-      id,
-      timestamp: new Date(timestamp),
-      attempts: attempts + 1,
-      ...bodyOf(message),
-    }));
     const { backlogCount, backlogBytes, oldestMessageTimestamp } = this.#metrics();
     const metrics = { backlogCount, backlogBytes, oldestMessageTimestamp: new Date(oldestMessageTimestamp) };
     const task = crypto.randomUUID();
     this.#tell("batch-begun", task, service, name);
     try {
+      const messages = batch.map(({ id, timestamp, attempts, ...message }) => ({
+        id,
+        timestamp: new Date(timestamp),
+        attempts: attempts + 1,
+        ...bodyOf(message),
+      }));
       return await this.env[`worker:${service}`].queue(name, messages, { metrics });
     } catch (error) {
       console.error(`queue ${name}: ${error}`);
