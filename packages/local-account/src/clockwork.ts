@@ -13,13 +13,16 @@ const MINUTE_MS = 60_000;
  * Fires one trigger of a Worker, due `at` (ms since the epoch), and returns the outcome of its handler.
  * @throws ApiError if it has no deployment
  */
-export function fire(account: Account, worker: Worker, cron: string, at: number): Promise<string> {
-  const [serving] = servingVersions(account.state, worker.id);
-  if (serving === undefined) throw new ApiError(400, 10222, `'${worker.name}' has no deployment.`);
-  const service = serviceName(account.state, worker, serving.version);
-  const limitMs = cpuLimitOf(serving.version);
+export async function fire(account: Account, worker: Worker, cron: string, at: number): Promise<string> {
+  const serves = () => {
+    const [serving] = servingVersions(account.state, worker.id);
+    if (serving === undefined) throw new ApiError(400, 10222, `'${worker.name}' has no deployment.`);
+    return serving.version;
+  };
+  const limitMs = cpuLimitOf(serves());
   const event = { cron, scheduledTime: at };
   const what = `the cron trigger '${cron}'`;
+  const service = () => serviceName(account.state, worker, serves());
   return account.runtime.calls.scheduled(service, event, { worker: worker.name, what, limitMs, event });
 }
 

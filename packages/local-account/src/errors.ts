@@ -21,6 +21,16 @@ export class ApiError extends Error {
 /** Code 10021: invalid input. The message names the field and its rule. */
 export const invalid = (message: string) => new ApiError(400, 10021, message);
 
+/** Code 10013: no KV namespace has this id. */
+export const noSuchNamespace = (id: string) => new ApiError(404, 10013, `namespace not found: ${id}`);
+
+/** Code 7404: no D1 database has this id or name. */
+export const noSuchDatabase = (idOrName: string) =>
+  new ApiError(404, 7404, `The database ${idOrName} could not be found`);
+
+/** Code 11000: there is no such queue. */
+export const noSuchQueue = (id: string) => new ApiError(404, 11000, `Queue '${id}' not found`);
+
 /** Code 10007: no Worker has this name or id. */
 export const noSuchWorker = (name: string) =>
   new ApiError(404, 10007, `This Worker does not exist on your account: ${name}`);

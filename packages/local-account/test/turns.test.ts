@@ -4,6 +4,7 @@ import { expect, it, onTestFinished, vi } from "vitest";
 import { Account } from "../src/account.ts";
 import { api } from "../src/api/app.ts";
 import { Calls } from "../src/calls.ts";
+import { fire } from "../src/clockwork.ts";
 import { Faults } from "../src/faults.ts";
 import { Invocations } from "../src/invocations.ts";
 import { BucketTurns } from "../src/runtime/bucket-turns.ts";
@@ -51,8 +52,80 @@ async function withApi() {
     return (await Promise.all(answers)).map(({ status }) => status);
   };
   const make = async (...call: Call) => v.parse(Made, (await send(...call)).result).id;
-  return { send, make, together };
+  /** Sends a call whose turn in the runtime comes when `work` is done. */
+  const after = async (work: () => Promise<unknown>, ...call: Call) => {
+    meanwhile(account, work);
+    return (await send(...call)).status;
+  };
+  return { account, send, make, together, after };
 }
+
+/** Does `work` when somebody next waits for workerd. */
+function meanwhile({ runtime }: Account, work: () => Promise<unknown>): void {
+  vi.spyOn(runtime.gate, "open").mockImplementationOnce(async () => void (await work()));
+  onTestFinished(() => void vi.restoreAllMocks());
+}
+
+it("fires a cron trigger if a deployment gives its version another service while it waits", async () => {
+  const { account, send, make } = await withApi();
+  await send("POST", "/workers/workers", { name: "app" });
+  const versions = "/workers/workers/app/versions";
+  const one = await make("POST", `${versions}?deploy=true`, versionBody({ tag: "one" }));
+  const two = await make("POST", versions, versionBody({ tag: "two" }));
+  const [worker] = account.state.workers.values();
+  if (worker === undefined) throw new Error("there is no Worker");
+  for (const [first, second] of [
+    [50, 50],
+    [100, 0],
+  ]) {
+    const shares = [
+      { version_id: one, percentage: first },
+      { version_id: two, percentage: second },
+    ].filter(({ percentage }) => percentage !== 0);
+    const deploy = () => send("POST", "/workers/scripts/app/deployments", { strategy: "percentage", versions: shares });
+    meanwhile(account, deploy);
+    expect(await fire(account, worker, "* * * * *", Date.now())).toBe("ok");
+  }
+});
+
+it("says of storage that was deleted while a call waited that it is not there", async () => {
+  const { send, make, after } = await withApi();
+  const kv = `/storage/kv/namespaces/${await make("POST", "/storage/kv/namespaces", { title: "kv" })}`;
+  await send("PUT", `${kv}/bulk`, [{ key: "a", value: "1" }]);
+  expect(await after(() => send("DELETE", kv), "GET", `${kv}/keys`)).toBe(404);
+  const { uuid } = v.parse(v.object({ uuid: v.string() }), (await send("POST", "/d1/database", { name: "d1" })).result);
+  const d1 = `/d1/database/${uuid}`;
+  await send("POST", `${d1}/query`, { sql: "SELECT 1" });
+  expect(await after(() => send("DELETE", d1), "POST", `${d1}/query`, { sql: "SELECT 1" })).toBe(404);
+  const { result } = await send("POST", "/queues", { queue_name: "mails" });
+  const queue = `/queues/${v.parse(v.object({ queue_id: v.string() }), result).queue_id}`;
+  expect(await after(() => send("DELETE", queue), "POST", `${queue}/messages`, { body: "a" })).toBe(404);
+});
+
+it("sends nothing to a workerd that another change ends, for which it did not wait", async () => {
+  const { account, send, make } = await withApi();
+  const at = `/storage/kv/namespaces/${await make("POST", "/storage/kv/namespaces", { title: "kv" })}`;
+  const put = () => send("PUT", `${at}/bulk`, [{ key: "a", value: "1" }]);
+  await put();
+  const { gate } = account.runtime;
+  const seen: boolean[] = [];
+  const real = globalThis.fetch;
+  vi.spyOn(globalThis, "fetch").mockImplementation((...request) => {
+    seen.push(gate.isOpen);
+    return real(...request);
+  });
+  const opened = vi.spyOn(gate, "open");
+  onTestFinished(() => void vi.restoreAllMocks());
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  const first = gate.closed(() => held, 0);
+  const answer = put();
+  await vi.waitFor(() => expect(opened).toHaveBeenCalled());
+  const second = gate.closed(async () => {}, 0);
+  letGo();
+  await Promise.all([first, second]);
+  expect((await answer).status).toBe(200);
+  expect(seen).toEqual([true]);
+});
 
 it("deletes no version that a deployment before it has put in force", async () => {
   const { send, make, together } = await withApi();

@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import * as v from "valibot";
 import type { Account } from "../account.ts";
 import { now } from "../clock.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError, noSuchDatabase } from "../errors.ts";
 import type { Database, State } from "../model.ts";
 import type { Statement } from "../runtime/calls.ts";
 import { DEFAULT_LIMIT_MS } from "../runtime/cpu-limit.ts";
@@ -80,7 +80,7 @@ export const d1 = ({ account }: Api) => {
 /** The database by its id or its name. */
 export function databaseAt({ databases }: State, idOrName: string): Database {
   const found = databases.get(idOrName) ?? [...databases.values()].find(({ name }) => name === idOrName);
-  if (found === undefined) throw new ApiError(404, 7404, `The database ${idOrName} could not be found`);
+  if (found === undefined) throw noSuchDatabase(idOrName);
   return found;
 }
 

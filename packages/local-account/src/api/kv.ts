@@ -1,7 +1,7 @@
 /** `/accounts/:account/storage/kv/namespaces`: KV namespaces, and the keys and values in them. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import { ApiError } from "../errors.ts";
+import { ApiError, noSuchNamespace } from "../errors.ts";
 import { newTag } from "../ids.ts";
 import type { KvNamespace, State } from "../model.ts";
 import { body, param } from "./body.ts";
@@ -14,7 +14,7 @@ const Title = v.object({ title: v.pipe(v.string(), v.nonEmpty(), v.maxLength(512
 export const kv = ({ account }: Api) => {
   const one = (id: string, state = account.state): KvNamespace => {
     const namespace = state.kvNamespaces.get(id);
-    if (namespace === undefined) throw new ApiError(404, 10013, `namespace not found: ${id}`);
+    if (namespace === undefined) throw noSuchNamespace(id);
     return namespace;
   };
   return new Hono()

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import * as v from "valibot";
 import { DELAY_SECONDS } from "../bindings.ts";
 import { changeQueue, createQueue, DEFAULT_SETTINGS, putConsumer } from "../consumers.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError, noSuchQueue } from "../errors.ts";
 import type { Consumer, Queue, State } from "../model.ts";
 import { consumerOf, producersOf } from "../queries.ts";
 import { body, param } from "./body.ts";
@@ -52,7 +52,7 @@ const NewConsumer = v.looseObject({
 /** The queue that a path names by its id. */
 export function queueAt(state: State, id: string): Queue {
   const queue = state.queues.get(id);
-  if (queue === undefined) throw new ApiError(404, 11000, `Queue '${id}' not found`);
+  if (queue === undefined) throw noSuchQueue(id);
   return queue;
 }
 

@@ -1,6 +1,6 @@
 /** What the account asks of workerd for itself: of namespaces, buckets, databases, queues, workflows and crons. */
 import * as v from "valibot";
-import { ApiError } from "../errors.ts";
+import { ApiError, noSuchDatabase, noSuchNamespace, noSuchQueue } from "../errors.ts";
 import type { State, Workflow } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import type { Task, Ticket } from "./activity.ts";
@@ -33,6 +33,8 @@ export interface Statement {
 /** A call of the account to workerd. */
 interface Call<T> {
   readonly task: Task;
+  /** Throws if what it is for has gone while it waited. */
+  readonly check?: () => void;
   /** The result if workerd was stuck in it. */
   readonly ended?: () => T;
 }
@@ -68,31 +70,35 @@ export class Calls {
 
   /** Lets `work` use a KV namespace that `reachStorage` has made reachable. */
   kv<T>(namespaceId: string, work: (kv: KvAccess) => Promise<T>): Promise<T> {
-    const task = ownTask("a call to a KV namespace");
-    return work(kvAccess(`kv:${namespaceId}`, (call) => this.#callBinding(call, { task })));
+    const call = this.#ofNamespace(namespaceId);
+    return work(kvAccess(`kv:${namespaceId}`, (binding) => this.#callBinding(() => binding, call)));
+  }
+
+  /** A call to a KV namespace. */
+  #ofNamespace(id: string) {
+    const check = () => {
+      if (!this.#ways.state().kvNamespaces.has(id)) throw noSuchNamespace(id);
+    };
+    return { task: ownTask("a call to a KV namespace"), check };
   }
 
   /** Writes pairs to a KV namespace that `reachStorage` has made reachable, in one transaction. */
   async putPairs(namespaceId: string, pairs: readonly KvPair[]): Promise<void> {
-    await this.#ask(pairs, { "account-kv": namespaceId }, { task: ownTask("a call to a KV namespace"), method: "PUT" });
+    await this.#ask(pairs, { "account-kv": namespaceId }, { ...this.#ofNamespace(namespaceId), method: "PUT" });
   }
 
   /** Removes keys of a KV namespace in one transaction. */
   async deleteKeys(namespaceId: string, keys: readonly string[]): Promise<void> {
-    await this.#ask(
-      keys,
-      { "account-kv": namespaceId },
-      { task: ownTask("a call to a KV namespace"), method: "DELETE" },
-    );
+    await this.#ask(keys, { "account-kv": namespaceId }, { ...this.#ofNamespace(namespaceId), method: "DELETE" });
   }
 
   /** Asks the object of a queue (workers/queues.js). */
   askQueue(queueId: string, call: string, body: object): Promise<unknown> {
-    return this.#ask(
-      body,
-      { "account-queue": queueId, "account-call": call },
-      { task: { worker: undefined, what: "a call to a queue", limitMs: DEFAULT_LIMIT_MS } },
-    );
+    const task = { worker: undefined, what: "a call to a queue", limitMs: DEFAULT_LIMIT_MS };
+    const check = () => {
+      if (!this.#ways.state().queues.has(queueId)) throw noSuchQueue(queueId);
+    };
+    return this.#ask(body, { "account-queue": queueId, "account-call": call }, { task, check });
   }
 
   /** Asks a workflow (workers/workflows.js). Returns the result, or the error. */
@@ -129,7 +135,7 @@ export class Calls {
 
   #bucket(key: string): BucketAccess {
     const task = ownTask("a call to a bucket");
-    return bucketAccess(`r2:${key}`, (call) => this.#callBinding(call, { task }));
+    return bucketAccess(`r2:${key}`, (call) => this.#callBinding(() => call, { task }));
   }
 
   /** Runs statements in one transaction on a reachable database (`reachStorage`). Returns results, or the error. */
@@ -140,7 +146,8 @@ export class Calls {
   ): Promise<v.InferOutput<typeof Queried>> {
     const ended = () => ({ error: "D1 DB exceeded its CPU time limit and was reset." });
     const headers = { "account-database": databaseId };
-    return v.parse(Queried, await this.#ask(statements, headers, { task: { worker: undefined, ...task }, ended }));
+    const call = { task: { worker: undefined, ...task }, check: this.#checkDatabase(databaseId), ended };
+    return v.parse(Queried, await this.#ask(statements, headers, call));
   }
 
   /** The SQL of a reachable database (`reachStorage`), or the error. No tables are all tables. */
@@ -149,24 +156,35 @@ export class Calls {
     what: { readonly noData: boolean; readonly noSchema: boolean; readonly tables: readonly string[] },
   ): Promise<v.InferOutput<typeof Dumped>> {
     const headers = { "account-database": databaseId, "account-call": "export" };
-    return v.parse(Dumped, await this.#ask(what, headers, { task: ownTask("the export of a database") }));
+    const call = { task: ownTask("the export of a database"), check: this.#checkDatabase(databaseId) };
+    return v.parse(Dumped, await this.#ask(what, headers, call));
   }
 
-  /** Fires the `scheduled` handler of a service, and returns its outcome. `scheduledTime` is in ms since the epoch. */
+  #checkDatabase(id: string) {
+    return () => {
+      if (!this.#ways.state().databases.has(id)) throw noSuchDatabase(id);
+    };
+  }
+
+  /**
+   * Fires the `scheduled` handler of a service, and returns its outcome. A deployment gives a version's service another
+   * name, so `service` is asked when workerd serves. `scheduledTime` is in ms since the epoch.
+   */
   async scheduled(
-    service: string,
+    service: () => string,
     event: { readonly cron: string; readonly scheduledTime: number },
     task: Task,
   ): Promise<string> {
-    const call = { on: `service:${service}`, method: "scheduled", args: [event] };
+    const call = () => ({ on: `service:${service()}`, method: "scheduled", args: [event] });
     const ended = () => ({ result: { outcome: "exceededCpu" }, body: async () => new ArrayBuffer() });
     const { result } = await this.#callBinding(call, { task, ended });
     return v.parse(v.object({ outcome: v.string() }), result).outcome;
   }
 
-  /** Calls a method of a binding of the internal Worker. */
-  #callBinding({ on, method, args, body }: BindingCall, call: Call<BindingAnswer>): Promise<BindingAnswer> {
+  /** Calls a method of a binding of the internal Worker. `binding` is asked when workerd serves. */
+  #callBinding(binding: () => BindingCall, call: Call<BindingAnswer>): Promise<BindingAnswer> {
     return this.#use(async ({ id }) => {
+      const { on, method, args, body } = binding();
       const what = encodeURIComponent(JSON.stringify({ on, method, args }));
       const headers = { ...this.#ways.headers, "account-task": id, "account-binding": "1", "account-call": what };
       const answer = await exchange(this.#ways.entry(), { headers, ...(body !== undefined && { body }) });
@@ -202,9 +220,12 @@ export class Calls {
    * Runs `work` while the gate is open. A restart waits for it, up to DRAIN_MS.
    * @throws ApiError 503 if workerd was replaced meanwhile, or 504 after CALL_LIMIT_MS.
    */
-  async #use<T>(work: (ticket: Ticket) => Promise<T>, { task, ended }: Call<T>): Promise<T> {
+  async #use<T>(work: (ticket: Ticket) => Promise<T>, { task, check, ended }: Call<T>): Promise<T> {
     const { gate, activity, starts } = this.#ways;
-    await gate.open();
+    // Of those that wait, one may close it again.
+    do await gate.open();
+    while (!gate.isOpen);
+    check?.();
     const before = starts();
     const ticket = activity.send(task);
     const limit = Promise.withResolvers<never>();
