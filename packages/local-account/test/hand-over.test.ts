@@ -236,7 +236,7 @@ it.runIf(process.platform === "linux")("sends no part of a body that it no longe
 
 const commandOf = (pid: string) => ifThere(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
 
-it("cuts nothing if the new workerd does not start", async () => {
+it.each(["app", "account"])("cuts nothing if the new workerd does not start with a Worker '%s'", async (name) => {
   const test = await account();
   await test.deploy("echo", {
     fetch: `
@@ -249,9 +249,9 @@ it("cuts nothing if the new workerd does not start", async () => {
   const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
   const code = notWith("KV");
   const bindings = [{ type: "kv_namespace", name: "KV", namespace_id: id }];
-  expect(await refusal(test.deploy("app", { code, bindings }))).toMatchObject({
+  expect(await refusal(test.deploy(name, { code, bindings }))).toMatchObject({
     code: 10021,
-    message: expect.stringContaining("The Worker 'app' did not start with its bindings: Uncaught Error: not here"),
+    message: expect.stringContaining(`The Worker '${name}' did not start with its bindings: Uncaught Error: not here`),
   });
   const answer = new Promise((resolve) => socket.once("message", (data) => resolve(String(data))));
   socket.send("still here");

@@ -182,7 +182,9 @@ function startErrorOf(line: string): Error | undefined {
   const { success, output } = v.safeParse(Line, line);
   if (!success) return undefined;
   const [, worker, text] = /^service core:user:([^:@]+)[^:]*: (.*)$/s.exec(output.message) ?? [];
-  if (worker === undefined || worker === "account") return new Error(`workerd did not start: ${output.message}`);
+  // The account's own are `account:…`. A Worker may be called `account`.
+  const isOwn = /^service core:user:account:\S/.test(output.message);
+  if (worker === undefined || isOwn) return new Error(`workerd did not start: ${output.message}`);
   return new ApiError(400, 10021, `The Worker '${worker}' did not start with its bindings: ${text}`);
 }
 
