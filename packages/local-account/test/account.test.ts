@@ -227,14 +227,13 @@ it("refuses code that loops when it starts, with the time, and other Workers ans
   void looping.finally(() => {
     refused = true;
   });
-  const times: number[] = [];
-  const start = performance.now();
+  let answers = 0;
   do {
-    const began = performance.now();
     expect((await test.ask("other")).json()).toMatchObject({ tag: "works" });
-    times.push(performance.now() - began);
+    answers++;
   } while (!refused);
-  expect(Math.max(...times)).toBeLessThan((performance.now() - start) / 2);
+  // Had they waited for it, one or two would have come.
+  expect(answers).toBeGreaterThan(5);
   expect(await looping).toMatchObject({
     status: 400,
     code: 10021,

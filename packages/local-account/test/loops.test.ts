@@ -7,8 +7,8 @@ import { ObjectFiles } from "../src/runtime/objects.ts";
 import { Tails } from "../src/tails.ts";
 import { account, live, type Program, refusal, type TestAccount, temporaryDirectory, versionBody } from "./support.ts";
 
-/** CPU time in ms that ends a Worker, with what passes until the account looks: 750 (its limit), twice. */
-const MOST_CPU_MS = 1_500;
+/** CPU time in ms that ends a Worker: 750 is its limit, and a machine with much to do looks late. */
+const MOST_CPU_MS = 5_000;
 
 const LOOP = "for (let i = 0; ; i++) if (i < 0) break;";
 
@@ -89,7 +89,7 @@ it("ends a loop in an alarm, and puts the alarm off", async () => {
   expect(line).toContain("app: the alarm of the object 'x' of Thing used");
   expect(line).toContain("It is tried again in 2 s.");
   expect((await test.ask("app", "/y/add")).text).toBe("1");
-  await vi.waitFor(() => expect(looping.said).toHaveLength(2), 10_000);
+  await vi.waitFor(() => expect(looping.said).toHaveLength(2), 60_000);
   expect(looping.said[1]).toContain("It is tried again in 4 s.");
 });
 
@@ -101,10 +101,10 @@ it("gives an alarm all its tries, whatever became of the object's alarms before 
   expect(await othersAnswer(looping)).toContain("It is tried again in 2 s.");
   // Now it succeeds, and so it counts on.
   expect((await test.ask("app", "/x/add")).text).toBe("1");
-  await vi.waitFor(async () => expect((await test.ask("app", "/x/count")).text).toBe("2"), 20_000);
+  await vi.waitFor(async () => expect((await test.ask("app", "/x/count")).text).toBe("2"), 60_000);
   const before = said.length;
   await test.ask("app", "/x/wake");
-  await vi.waitFor(() => expect(said.length).toBeGreaterThan(before), 10_000);
+  await vi.waitFor(() => expect(said.length).toBeGreaterThan(before), 60_000);
   expect(said[before]).toContain("It is tried again in 2 s.");
 });
 
@@ -117,7 +117,8 @@ it("serves on if the alarm that loops cannot be put off", async () => {
   onTestFinished(() => void vi.restoreAllMocks());
   await test.ask("app", "/x/wake");
   // It is due again at once, and is ended once more.
-  await expect.poll(() => said.at(-1), { timeout: 10_000 }).toContain("It is tried again in 4 s.");
+  const twice = expect.stringContaining("It is tried again in 4 s.");
+  await expect.poll(() => said, { timeout: 60_000 }).toContainEqual(twice);
   expect(said[1]).toBe("app: the alarm of the object 'x' of Thing cannot be put off, so it is due at once:");
   expect((await test.ask("app", "/y/add")).text).toBe("1");
 });

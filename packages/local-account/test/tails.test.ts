@@ -163,7 +163,7 @@ it("runs the tail handler of a consumer, until it is no more one or is deleted",
   });
   await test.deploy("watcher", { code: WATCHING });
   await script(test, { tail_consumers: [{ service: "watcher" }] });
-  const seen = async () => JSON.parse((await test.ask("watcher")).text);
+  const seen = async (by = "watcher") => JSON.parse((await test.ask(by)).text);
   await test.ask("app", "/a");
   await test.ask("app", "/throw");
   await vi.waitFor(async () =>
@@ -172,8 +172,10 @@ it("runs the tail handler of a consumer, until it is no more one or is deleted",
       ["/throw", "exception", "at /throw"],
     ]),
   );
-  await script(test, { tail_consumers: [] });
+  await test.deploy("witness", { code: WATCHING });
+  await script(test, { tail_consumers: [{ service: "witness" }] });
   await test.ask("app", "/b");
+  await vi.waitFor(async () => expect(await seen("witness")).toEqual([["/b", "ok", "at /b"]]));
   expect(await seen()).toEqual([]);
   await script(test, { tail_consumers: [{ service: "watcher" }] });
   await test.sdk.workers.beta.workers.delete("watcher", { account_id: test.id });

@@ -82,9 +82,11 @@ it("ends an instance with the error of a step that fails to the last attempt", a
 it("goes on after a deployment and a restart, without a finished step again", async () => {
   const dir = temporaryDirectory();
   const test = await withWorkflow(dir);
-  await start(test, "sleeps", { n: 1, wait: 3_000 });
+  await start(test, "naps", { n: 1, wait: 3_000 });
+  await start(test, "sleeps", { n: 1, wait: "1 hour" });
   await start(test, "waits", { n: 1, event: true });
-  await becomes(test, "sleeps", { steps: [{ name: "first-1" }, { name: "pause-1", finished: false }] });
+  const asleep = { steps: [{ name: "first-1" }, { name: "pause-1", finished: false }] };
+  await becomes(test, "sleeps", asleep);
   await becomes(test, "waits", { steps: [{ name: "first-1" }, { name: "approval-1", finished: false }] });
   await test.deploy("other", { tag: "a deployment of another Worker" });
   await test.close();
@@ -92,8 +94,9 @@ it("goes on after a deployment and a restart, without a finished step again", as
   const again = await account({ dir });
   await again.call("post", "/workflows/orders/instances/waits/events/approved", { by: "Ada" });
   await becomes(again, "waits", { status: "complete", output: '{"first":2,"by":"Ada"}' });
-  await becomes(again, "sleeps", { status: "complete" });
-  expect(await runs(again)).toEqual(["2", "2"]);
+  await becomes(again, "naps", { status: "complete" });
+  expect(await instance(again, "sleeps")).toMatchObject({ status: "running", ...asleep });
+  expect(await runs(again)).toEqual(["3", "2"]);
 });
 
 it("pauses, resumes, restarts and terminates an instance", async () => {
