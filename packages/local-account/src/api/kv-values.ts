@@ -1,7 +1,7 @@
 /** `/accounts/:account/storage/kv/namespaces/:namespace/…`: keys, values and metadata. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import { ApiError, invalid } from "../errors.ts";
+import { ApiError, invalid, noSuchNamespace } from "../errors.ts";
 import type { KvNamespace } from "../model.ts";
 import { parse } from "../parse.ts";
 import type { KvAccess } from "../runtime/storage.ts";
@@ -43,7 +43,7 @@ export const kvValues = ({ account }: Api) => {
   const namespace = (c: Context): KvNamespace => {
     const id = param(c, "namespace");
     const found = account.state.kvNamespaces.get(id);
-    if (found === undefined) throw new ApiError(404, 10013, `namespace not found: ${id}`);
+    if (found === undefined) throw noSuchNamespace(id);
     return found;
   };
   const inNamespace = async <T>(c: Context, work: (kv: KvAccess) => Promise<T>): Promise<T> => {
