@@ -16,6 +16,6 @@ export const refreshing = ({ stack }: Which, known: Pick<Known, "looksAtAll"> | 
  */
 export function outOfState({ stack }: Which, known: Pick<Known, "looksAtAll"> | undefined, then: string): string {
   if (known?.looksAtAll) return `move stack.json out of the account's folder, ${then}`;
-  if (stack === LOCAL) return `move the folder pulumi out of the account's folder, ${then}`;
+  if (stack === LOCAL) return `move the folder "pulumi" out of the account's folder, ${then}`;
   return `\`pulumi refresh --stack ${stack}\` takes it out of the state, ${then}`;
 }

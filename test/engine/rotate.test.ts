@@ -100,7 +100,7 @@ it("rotates nothing while versions share the traffic, as where a CI job has left
   expect([secret(), await works(secret())]).toEqual([before, true]);
 });
 
-it("keeps the secret as it was where what serves does not take the new token", async () => {
+it("keeps the secret as it was where what serves does not take the new token", { tags: ["nightly"] }, async () => {
   const before = secret();
   // A spelling that the step before does not see.
   pipeline.two.copy.replace("Pulumi.staging.yaml", "config:\n", "config:\n  durable-stack:rollout: +0\n");

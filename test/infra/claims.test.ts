@@ -109,8 +109,8 @@ describe("what is gone from the account", () => {
     expect(fix(settingsOf(), false)).toContain(
       "`pulumi refresh --stack staging` takes it out of the state, and the next",
     );
-    expect(fix(local, false)).toContain("move the folder pulumi out of the account's folder, and the next");
-    expect(fix(local, false, anew)).toContain("move the folder pulumi out of the account's folder, then plan again");
+    expect(fix(local, false)).toContain('move the folder "pulumi" out of the account\'s folder, and the next');
+    expect(fix(local, false, anew)).toContain('move the folder "pulumi" out of the account\'s folder, then plan again');
     expect(fix(local, true, anew)).toContain("move stack.json out of the account's folder, then plan again");
   });
 
