@@ -1,24 +1,66 @@
 /** What a release is built from: the commit that is checked out, and whether files differ from it. */
 import { execFileSync } from "node:child_process";
+import { interruptionOf } from "../stack/interrupted.ts";
+import { BuildError } from "./build-error.ts";
 import type { Manifest } from "./manifest.ts";
 
 export type Source = Pick<Manifest, "commit" | "committed" | "dirty">;
 
-/** The source of what is built in `root`; nothing is known where git or a commit is missing. */
+/**
+ * The source of what is built in `root`; nothing is known where git, a repository or a commit is missing. What a user's
+ * settings of git would add to its answers, or leave out of them, is said here anew.
+ * @throws BuildError where git does not answer for another reason: that is not the same as no commit.
+ */
 export function sourceOf(root: string): Source {
-  const git = (...args: string[]) =>
-    execFileSync("git", args, { cwd: root, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }).trim();
+  const git = (...args: string[]) => gitIn(root, args);
+  if (!hasCommit(root)) return { commit: null, committed: null };
   try {
-    const [commit = null, seconds] = git("log", "-1", "--format=%H %ct").split(" ");
+    const said = git("-c", "log.showSignature=false", "log", "-1", "--format=%H %ct");
+    const [, commit, seconds] = /^([0-9a-f]+) (\d+)$/.exec(said) ?? [];
+    if (commit === undefined) throw new BuildError(`\`git log\` in ${root} does not say the commit, but: ${said}`);
     return {
       commit,
       committed: new Date(Number(seconds) * 1_000).toISOString(),
       // A stack's settings are in no release; `pulumi stack init` and our own commands write them.
-      dirty: git("status", "--porcelain", "--", ".", ":(exclude)Pulumi.*.yaml") !== "",
+      dirty: git("status", "--porcelain", "--untracked-files=normal", "--", ".", ":(exclude)Pulumi.*.yaml") !== "",
     };
-  } catch {
-    return { commit: null, committed: null };
+  } catch (error) {
+    throw unanswered(root, error);
   }
+}
+
+/** Whether a commit is checked out in `root`. @throws BuildError where git does not say. */
+function hasCommit(root: string): boolean {
+  try {
+    gitIn(root, ["rev-parse", "--verify", "--quiet", "HEAD"]);
+    return true;
+  } catch (error) {
+    const status = error instanceof Error && "status" in error ? error.status : undefined;
+    // With `--quiet`, 1 is: a repository without a commit.
+    if (isMissing(error) || status === 1 || /not a git repository/.test(wordsOf(error))) return false;
+    throw unanswered(root, error);
+  }
+}
+
+const gitIn = (cwd: string, args: readonly string[]): string =>
+  execFileSync("git", args, {
+    cwd,
+    encoding: "utf8",
+    env: { ...process.env, LC_ALL: "C" },
+    stdio: ["ignore", "pipe", "pipe"],
+    maxBuffer: Number.POSITIVE_INFINITY,
+  }).trim();
+
+const isMissing = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ENOENT";
+
+const wordsOf = (error: unknown): string =>
+  error instanceof Error && "stderr" in error && error.stderr ? String(error.stderr).trim() : String(error);
+
+/** Not told as a release of no commit: no guard would then stop what is in none. */
+function unanswered(root: string, error: unknown): unknown {
+  if (error instanceof BuildError || interruptionOf(error) !== undefined) return error;
+  const message = `git does not say what commit of ${root} is built, so the release could not name it: ${wordsOf(error)}`;
+  return new BuildError(message, { cause: error });
 }
 
 /** Whether a release has changes that are in no commit. Until format 5 the commit itself said so. */
