@@ -33,7 +33,10 @@ const Module = v.object({
 });
 
 export const Manifest = v.object({
-  /** Raised when the meaning of a field changes, or the digest's, so that an older program does not misread it. */
+  /**
+   * Raised when the meaning of a field changes, or the digest's, so that an older program does not misread it. Not for a
+   * new field that may be missing: without it the digest is as before, and an older program refuses what it does not know.
+   */
   format: v.picklist(READABLE),
   /** What `releaseDigest` makes of the rest, in hex. */
   digest: Digest,
@@ -71,12 +74,26 @@ export const digestOf = (content: Uint8Array | string): string => createHash("sh
 
 /**
  * The digest of a release, in hex: of its modules, and of all that decides how they are deployed. Not of where it comes
- * from and what made it, so that the same files make the same release everywhere.
+ * from and what made it, so that the same files make the same release everywhere. `content`: the manifest as it stands in
+ * its file, because what the schema adds to it today was not there when the release was built.
  */
-export function releaseDigest(manifest: Omit<Manifest, "digest">): string {
-  const { format, commit, committed, dirty, tools, attached, ...deployed } = manifest;
+export function releaseDigest(content: Readonly<Record<string, unknown>>): string {
+  const { digest: _, format, commit, committed, dirty, tools, attached, ...deployed } = content;
   return digestOf(canonical(deployed));
 }
+
+/** Paths of what is in a manifest's file and unknown here: `parsed` is what the schema makes of `json`. */
+export function unknownIn(json: unknown, parsed: unknown): readonly string[] {
+  if (!isObject(json) || !isObject(parsed)) return [];
+  return Object.keys(json).flatMap((key) => {
+    if (!Object.hasOwn(parsed, key)) return [key];
+    return unknownIn(json[key], parsed[key]).map((path) => `${key}.${path}`);
+  });
+}
+
+/** A list too: its members have their numbers as keys. */
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null;
 
 /** Bytes of all modules. */
 export const sizeOf = ({ modules }: Pick<Manifest, "modules">): number =>

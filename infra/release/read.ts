@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
 import { UserError } from "../stack/user-error.ts";
-import { digestOf, FORMAT, MANIFEST, Manifest, releaseDigest } from "./manifest.ts";
+import { digestOf, FORMAT, MANIFEST, Manifest, releaseDigest, unknownIn } from "./manifest.ts";
 
 export interface Release extends Manifest {
   /** The release's folder. */
@@ -29,7 +29,7 @@ export function readRelease(dir: string): Release {
  * @throws ReleaseUnusable as `readRelease`.
  */
 export function checkRelease(where: string, read: (name: string) => Uint8Array | undefined): Manifest {
-  const manifest = parseManifest(where, read(MANIFEST));
+  const { json, manifest } = parseManifest(where, read(MANIFEST));
   const files = [
     ...manifest.modules.map(({ name, digest }) => [name, digest] as const),
     ...Object.entries(manifest.attached ?? {}),
@@ -41,8 +41,8 @@ export function checkRelease(where: string, read: (name: string) => Uint8Array |
     const is = found === undefined ? "is missing" : `has sha256 ${found}`;
     throw notWhole(where, `${name} ${is}, its manifest says ${said}`);
   }
-  const { digest: said, ...content } = manifest;
-  const digest = releaseDigest(content);
+  const said = manifest.digest;
+  const digest = releaseDigest(json);
   if (digest !== said)
     throw notWhole(where, `${MANIFEST} has been changed: its digest is ${digest}, and it says ${said}`);
   return manifest;
@@ -62,10 +62,18 @@ const notWhole = (dir: string, what: string): ReleaseUnusable =>
     `The release in ${dir} is not whole: ${what}. Build it again (\`npm run build\`), or fetch the artifact again.`,
   );
 
+const AS_BUILT = "Deploy it with the checkout that it was built from.";
+
 /** A manifest whose other fields nobody knows here. */
 const Newer = v.object({ format: v.pipe(v.number(), v.minValue(FORMAT + 1)) });
 
-function parseManifest(dir: string, contents: Uint8Array | undefined): Manifest {
+const Json = v.record(v.string(), v.unknown());
+
+/** The manifest, and what stands in its file. @throws ReleaseUnusable where it is none that this program reads. */
+function parseManifest(
+  dir: string,
+  contents: Uint8Array | undefined,
+): { readonly json: v.InferOutput<typeof Json>; readonly manifest: Manifest } {
   if (!contents) {
     throw new ReleaseUnusable(
       `There is no release in ${dir}. Build one with \`npm run build\`, or set \`release\` in the stack's config to its folder.`,
@@ -78,11 +86,17 @@ function parseManifest(dir: string, contents: Uint8Array | undefined): Manifest 
     throw new ReleaseUnusable(`${join(dir, MANIFEST)} is not JSON. Build the release again with \`npm run build\`.`);
   }
   const result = v.safeParse(Manifest, json);
-  if (result.success) return result.output;
+  if (result.success) {
+    const [unknown] = unknownIn(json, result.output);
+    if (unknown === undefined) return { json: v.parse(Json, json), manifest: result.output };
+    throw new ReleaseUnusable(
+      `The release in ${dir} says ${unknown}, which this program does not know: a newer version of the template built it. ${AS_BUILT}`,
+    );
+  }
   const newer = v.safeParse(Newer, json);
   if (newer.success) {
     throw new ReleaseUnusable(
-      `The release in ${dir} has format ${newer.output.format}, and this program reads up to ${FORMAT}: a newer version of the template built it. Deploy it with the checkout that it was built from.`,
+      `The release in ${dir} has format ${newer.output.format}, and this program reads up to ${FORMAT}: a newer version of the template built it. ${AS_BUILT}`,
     );
   }
   const problems = issueLines(result.issues).map((line) => `  ${line}`);
