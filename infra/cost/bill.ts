@@ -59,11 +59,12 @@ export function usageOf(load: Load, way: keyof Ways, { operations, check }: Cost
     made.reduce((sofar, operation) => sofar + operation.times * each(operation), 0);
   const calls = sum((operation) => operation.calls ?? 1);
   const messages = sum((operation) => inWay(operation.messages, way));
+  const alarms = sum((operation) => inWay(operation.alarms, way));
   const requests = load.requests + calls;
   const checks = check ? requests : 0;
   // A check asks the limiter's object, unless a lease pays for it. The article has none.
   const paid = way === "ours" && check ? checks * load.often * (1 - check.callsWhenOften) : 0;
-  const asked = checks - paid + calls;
+  const asked = checks - paid + calls + alarms;
   return {
     workerRequests: requests,
     objectRequests: asked + messages / MESSAGES_PER_REQUEST,

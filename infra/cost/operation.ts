@@ -20,6 +20,8 @@ export interface Operation extends Ways {
   readonly calls?: number;
   /** How many messages each of them sends over a WebSocket that is open: as many in both ways, or not. */
   readonly messages?: number | Ways;
+  /** How often each of them makes an alarm run, which is a request of its object: as often in both ways, or not. */
+  readonly alarms?: number | Ways;
 }
 
 /** A check of the rate limiter. */

@@ -33,6 +33,7 @@ export const cost = {
       option: "rooms",
       says: "rooms with two or more people, day and night",
       calls: 0,
+      alarms: { ours: LOOKS_PER_MONTH, articles: 0 },
       ours: LOOKS_PER_MONTH,
       articles: 0,
     },

@@ -29,6 +29,7 @@ export const cost = {
       says: "documents that somebody has open, day and night",
       calls: 0,
       messages: SIGNS_PER_MONTH,
+      alarms: { ours: LOOKS_PER_MONTH, articles: 0 },
       ours: LOOKS_PER_MONTH,
       articles: 0,
     },

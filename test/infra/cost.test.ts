@@ -18,7 +18,18 @@ const heard: Operation = {
   articles: 0,
 };
 const visit: Operation = { option: "visits", says: "visits", calls: 30, ours: 0, articles: 0 };
-const COSTS: Costs = { operations: [vote, word, heard, visit], check: { ours: 0.1, articles: 1, callsWhenOften: 0.1 } };
+const watch: Operation = {
+  option: "watches",
+  says: "watches",
+  calls: 0,
+  alarms: { ours: 100, articles: 0 },
+  ours: 100,
+  articles: 0,
+};
+const COSTS: Costs = {
+  operations: [vote, word, heard, visit, watch],
+  check: { ours: 0.1, articles: 1, callsWhenOften: 0.1 },
+};
 const NOTHING: Load = { requests: 0, operations: {}, often: 0, storedGb: 0, activeMs: 5 };
 
 const usage = (load: Partial<Load>, way: "ours" | "articles" = "ours", all = COSTS) =>
@@ -61,6 +72,13 @@ it("twenty messages are one request; a socket that connects once a day is thirty
 it("messages that only our way sends are not counted in the article's", () => {
   expect(usage({ operations: { heard: 100 } }).objectRequests).toBeCloseTo(1);
   expect(usage({ operations: { heard: 100 } }, "articles").objectRequests).toBe(0);
+});
+
+it("an alarm is a request of its object, with its duration, and none of the Worker or the limiter", () => {
+  const load = { operations: { watches: 1_000 } };
+  expect(usage(load)).toMatchObject({ workerRequests: 0, objectRequests: 100_000, rowsWritten: 100_000 });
+  expect(usage(load).gbSeconds).toBeCloseTo(usage({ requests: 100_000 }).gbSeconds);
+  expect(usage(load, "articles")).toMatchObject({ objectRequests: 0, gbSeconds: 0 });
 });
 
 it("rows are those of the operation plus those of its check", () => {

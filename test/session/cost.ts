@@ -9,6 +9,8 @@ export const cost = {
     begin: {
       option: "sessions",
       says: "sessions created",
+      // When it is over: its own, and its list's. A log-out spares them.
+      alarms: { ours: 2, articles: 1 },
       ours: BEGUN.session + BEGUN.listed,
       articles: 2,
     },

@@ -9,6 +9,7 @@ import type { Subprotocol } from "../../../worker/chat/protocol.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
+import { cost } from "../cost.ts";
 import { fill, join, knock, Member, newRoom, roomObject } from "./support.ts";
 
 afterEach(() => {
@@ -446,7 +447,7 @@ describe("a dead connection", () => {
       }
     }
     expect(looks).toBeGreaterThan(5);
-    expect(looks).toBeLessThanOrEqual(300 / 25);
+    expect(looks / 300).toBeLessThanOrEqual(cost.operations.company.alarms.ours / (30 * 86_400));
   });
 
   it("is not one whose pings the runtime answers", async () => {
