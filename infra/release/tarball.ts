@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { gzipSync } from "fflate";
-import { Header, Parser, type ReadEntry } from "tar";
+import { Header, Parser, Pax, type ReadEntry } from "tar";
 import { UserError } from "../stack/user-error.ts";
 import { isInside } from "./manifest.ts";
 
@@ -31,9 +31,10 @@ export function packed(files: Files): Uint8Array {
 
 function headerOf(path: string, contents: Uint8Array): Uint8Array {
   const header = new Header({ path, size: contents.byteLength, mode: 0o644, mtime: new Date(0), type: "File" });
-  if (header.encode()) throw new Error(`${path}: the name is too long for a tar file`);
+  // A name of more than ASCII, or a long one, does not fit: it stands in a header of its own before.
+  const more = header.encode() ? [new Pax({ path }).encode()] : [];
   if (!header.block) throw new Error(`${path}: no tar header was made`);
-  return header.block;
+  return Buffer.concat([...more, header.block]);
 }
 
 /**

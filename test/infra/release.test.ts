@@ -152,6 +152,24 @@ describe("one file", () => {
     expect(listed).toEqual([MAIN_MODULE, SOURCE_MAP, MANIFEST, SBOM].sort());
   });
 
+  it("has names in any script, and long ones, which tar reads too", () => {
+    const names = [
+      "index.js",
+      "1234-grüße.txt",
+      `${"deep/".repeat(30)}${"long".repeat(30)}.txt`,
+      `${"語".repeat(60)}.txt`,
+    ];
+    const files = new Map(names.sort().map((name) => [name, Buffer.from(name)]));
+    const path = fileWith(packed(files));
+    expect([...unpacked(path)].map(([name, contents]) => [name, String(contents)])).toEqual(
+      names.map((name) => [name, name]),
+    );
+    const folder = mkdtempSync(join(dir, "names-"));
+    execFileSync("tar", ["-xzf", path, "-C", folder]);
+    for (const name of names) expect(readFileSync(join(folder, name), "utf8")).toBe(name);
+    expect(packed(files)).toEqual(packed(files));
+  });
+
   it("is unpacked in the place of a release, and of nothing else", async () => {
     const copy = new ProjectCopy();
     try {
