@@ -10,6 +10,8 @@ import { isInside } from "./manifest.ts";
 const MOST_BYTES = 128 * 1_024 * 1_024;
 const MOST_FILES = 1_000;
 const BLOCK = 512;
+/** How gzip's and zstd's files begin. The parser would unpack such a content once more, to any size. */
+const COMPRESSED = [Buffer.from([0x1f, 0x8b]), Buffer.from([0x28, 0xb5, 0x2f, 0xfd])];
 
 /** The files of a release by their names, in the order of their names. */
 export type Files = ReadonlyMap<string, Uint8Array>;
@@ -49,6 +51,7 @@ export function unpacked(path: string): Files {
   } catch (error) {
     throw refuse(error instanceof Error ? error.message : String(error), error);
   }
+  if (COMPRESSED.some((start) => start.equals(tar.subarray(0, start.length)))) throw refuse("it is compressed twice");
   const files = new Map<string, Uint8Array>();
   const wrong: string[] = [];
   const parser = new Parser({ strict: true });

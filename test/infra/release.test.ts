@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gzipSync } from "node:zlib";
+import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { replay } from "@durable-stack/class-lifecycle";
 import { Header } from "tar";
 import * as v from "valibot";
@@ -233,6 +233,14 @@ describe("one file", () => {
     expect(() => unpacked(fileWith(packedRelease().slice(0, 5_000)))).toThrow(/is not a release/);
     expect(() => unpacked(fileWith(gzipSync(Buffer.alloc(200 * 1_024 * 1_024))))).toThrow(/is not a release: /);
     expect(() => unpacked(join(dir, "nowhere.tar.gz"))).toThrow(/ENOENT/);
+  });
+
+  it.each([
+    ["gzip", gzipSync],
+    ["zstd", zstdCompressSync],
+  ] as const)("is refused if there is another %s in it, which may be of any size", (_, compress) => {
+    const tar = gunzipSync(packed(new Map([["index.js", randomBytes(1_000)]])));
+    expect(() => unpacked(fileWith(gzipSync(compress(tar))))).toThrow(/is not a release: it is compressed twice/);
   });
 });
 
