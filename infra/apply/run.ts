@@ -59,13 +59,19 @@ async function apply(order: Order): Promise<Record<string, unknown>> {
       .catch((error) => monitor.stop(faultOf(error)));
     // Where a resource has failed, the program may wait for it for ever.
     await Promise.race([program, monitor.stopped]);
-    if (monitor.hasFailed) throw new UserError((await monitor.stopped).map(({ message }) => message).join("\n"));
+    await mustGoOn(monitor);
     if (pulumi.log.hasErrors()) throw new pulumi.RunError("The program has logged errors, which are above.");
-    await steps.finish();
+    await steps.finish(() => monitor.hasFailed);
+    await mustGoOn(monitor);
     return object(conceal(monitor.outputs));
   } finally {
     unlock();
   }
+}
+
+/** @throws UserError with all that went wrong, where something has. */
+async function mustGoOn(monitor: Monitor): Promise<void> {
+  if (monitor.hasFailed) throw new UserError((await monitor.stopped).map(({ message }) => message).join("\n"));
 }
 
 /**

@@ -169,8 +169,11 @@ export class Steps {
     }
   }
 
-  /** Deletes what was replaced and what the program has not declared, dependents first. */
-  async finish(): Promise<void> {
+  /**
+   * Deletes what was replaced and what the program has not declared, dependents first. Where `isStopped`, the rest is left
+   * to the next apply.
+   */
+  async finish(isStopped: () => boolean): Promise<void> {
     this.#state.arrange(this.#done);
     const gone = this.#state.resources.filter(({ urn }) => !this.#declared.has(urn));
     const kept = gone.filter(({ protect }) => protect);
@@ -180,7 +183,10 @@ export class Steps {
           "Nothing was deleted. Declare them again, or set `protect: false` and apply once before taking them away.",
       );
     }
-    for (const entry of [...this.#state.leftovers, ...gone].reverse()) await this.#remove(entry);
+    for (const entry of [...this.#state.leftovers, ...gone].reverse()) {
+      if (isStopped()) return;
+      await this.#remove(entry);
+    }
   }
 
   async #remove(entry: Entry): Promise<void> {

@@ -270,6 +270,24 @@ describe("an apply that ends early", () => {
     expect(completed).toContain("replace deployment");
   });
 
+  it("interrupted while it deletes, it says so, and the next apply deletes the rest", async () => {
+    const shape = { code: "one", title: "last" } as const;
+    await bench.apply({ ...shape, zone: "example.com" });
+    const controller = new AbortController();
+    bench.proxy.intervene = ({ method }) => {
+      if (method === "DELETE") controller.abort();
+      return undefined;
+    };
+    await expect(bench.apply(shape, controller.signal)).rejects.toThrow(
+      "The apply was interrupted. Run it again to complete it.",
+    );
+    bench.proxy.intervene = undefined;
+    const left = changes(await bench.apply(shape));
+    expect(["delete cron", "delete domain", "delete route"]).toEqual(expect.arrayContaining(left));
+    expect([1, 2]).toContain(left.length);
+    expect(await bench.list("/workers/domains")).toEqual([]);
+  });
+
   it("a user's mistake is shown as its message, a bug in the program with its place", async () => {
     await expect(bench.apply({ mistake: "for people" })).rejects.toThrow(/^The shape is wrong\.$/);
     await expect(bench.apply({ mistake: "of the program" })).rejects.toThrow(
