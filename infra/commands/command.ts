@@ -137,19 +137,6 @@ export function tellPassedOver({ wrong }: Pick<PublicSettings, "wrong">): void {
   for (const one of wrong) console.error(`warning: not needed here, and passed over: ${inWords(one)}`);
 }
 
-/** Lines of cells, each column as wide as its widest cell. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
-}
-
 /** How long ago `then` was: `5 min`, `3 h`, `12 d`. */
 export function age(then: string | undefined, now: number): string {
   const minutes = (now - Date.parse(then ?? "")) / 60_000;

@@ -13,8 +13,8 @@ import { ROOT } from "../release/root.ts";
 import { END_SIGNALS, type EndSignal, Interrupted, interruptionOf } from "../stack/interrupted.ts";
 import { makeFolder, readIfThere, refusal, removeNamed, writeNamed } from "../stack/named-file.ts";
 import { projectName, stackNames } from "../stack/project.ts";
+import { table } from "../stack/table.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
-import { table } from "./command.ts";
 
 export const files: ProjectFiles = {
   read: (file) => readIfThere(join(ROOT, file)),

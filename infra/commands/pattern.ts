@@ -12,8 +12,9 @@ import { templateIn } from "../pattern/template.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import { ROOT } from "../release/root.ts";
 import { stackNames } from "../stack/project.ts";
+import { table } from "../stack/table.ts";
 import { UserError } from "../stack/user-error.ts";
-import { runCommand, table } from "./command.ts";
+import { runCommand } from "./command.ts";
 import { files, make, paths, released, wantGit } from "./editing.ts";
 
 const program = new Command("npm run pattern --").description(

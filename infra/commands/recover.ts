@@ -19,8 +19,9 @@ import { engineResources, knownOf } from "../stack/engine-file.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
 import { appliesHere } from "../stack/settings-file.ts";
+import { table } from "../stack/table.ts";
 import { UserError } from "../stack/user-error.ts";
-import { confirm, onStack, runCommand, type StackCommandOptions, table } from "./command.ts";
+import { confirm, onStack, runCommand, type StackCommandOptions } from "./command.ts";
 
 interface Options extends StackCommandOptions {
   readonly yes?: boolean;

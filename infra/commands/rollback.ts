@@ -22,9 +22,10 @@ import { type Pinnable, servesAlone, setPin, takePinOut } from "../rollout/pinni
 import { isIrreversible, nameOf, refuseErrors, wholeLines } from "../rollout/whole.ts";
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
+import { table } from "../stack/table.ts";
 import { mustFindToken } from "../stack/token-at-hand.ts";
 import { UserError } from "../stack/user-error.ts";
-import { age, confirm, onStack, runCommand, type StackCommandOptions, table, tellPassedOver } from "./command.ts";
+import { age, confirm, onStack, runCommand, type StackCommandOptions, tellPassedOver } from "./command.ts";
 
 interface Options extends StackCommandOptions {
   readonly to?: number;

@@ -3,7 +3,6 @@
 import { join } from "node:path";
 import type { Finding, Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
-import { table } from "../commands/command.ts";
 import { promotedFrom } from "../promote/guard.ts";
 import { servedOf } from "../promote/served.ts";
 import { ownVariables } from "../promote/source.ts";
@@ -15,6 +14,7 @@ import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { readIfThere } from "../stack/named-file.ts";
 import { type OpenStack, openStack, type StackOptions } from "../stack/open.ts";
 import { addsNothing } from "../stack/program-bindings.ts";
+import { table } from "../stack/table.ts";
 import { isUserError } from "../stack/user-error.ts";
 import { servesAsWanted } from "./drift.ts";
 import { readWorker } from "./live.ts";

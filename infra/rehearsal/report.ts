@@ -1,6 +1,7 @@
 /** The outcome of a rehearsal as a person reads it, and as a program does. */
 import { shortDigest } from "../release/manifest.ts";
 import { describeSource } from "../release/source.ts";
+import { table } from "../stack/table.ts";
 import type { Back } from "./back.ts";
 import type { ClassOutcome, Fate } from "./classes.ts";
 import type { Rehearsal } from "./rehearse.ts";
@@ -28,7 +29,7 @@ export function asText(from: Side, to: Side, stack: string, rehearsal: Rehearsal
     "",
     ...plan,
     "",
-    ...table(rows),
+    table(rows),
     ...classes.filter(({ ok }) => !ok).flatMap(losses),
     "",
     ...visitors(from, to, rehearsal),
@@ -119,14 +120,4 @@ function visitors(from: Side, to: Side, { asked, sockets, deployMs, changed }: R
         }`,
     ),
   ];
-}
-
-function table(rows: readonly (readonly string[])[]): readonly string[] {
-  const width = (column: number) => Math.max(...rows.map((row) => row[column]?.length ?? 0));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(width(column)))
-      .join("  ")
-      .trimEnd(),
-  );
 }
