@@ -1,5 +1,5 @@
 /** What becomes of a pattern's class in the history: a step more, or no trace where nothing was ever released. */
-import { type Change, type Migration, sourceOf } from "@durable-stack/class-lifecycle";
+import { type Migration, namesIn, sourceOf } from "@durable-stack/class-lifecycle";
 import { UserError } from "../stack/user-error.ts";
 import { type Chain, chainOf } from "./chain.ts";
 
@@ -54,8 +54,7 @@ function chainIn(text: string): Chain {
  * Worker, or was removed already.
  */
 export function withoutClass(migrations: readonly Migration[], className: string): readonly Migration[] | undefined {
-  const names = (change: Change) => (change.op === "rename" ? [change.from, change.to] : [change.className]);
-  const changes = migrations.flatMap((step) => step.changes).filter((change) => names(change).includes(className));
+  const changes = migrations.flatMap((step) => step.changes).filter((change) => namesIn(change).includes(className));
   if (changes.length !== 1 || changes[0]?.op !== "create") return undefined;
   return migrations
     .map(({ name, changes: all }) => ({ name, changes: all.filter((change) => change !== changes[0]) }))

@@ -2,7 +2,7 @@
  * A first history for a Worker that something else deployed: from its live classes, or from its wrangler file
  * (`migrations` or `exports`). Pure. Lint the result like any other history.
  */
-import { type Change, type Migration, type Storage, storageOf } from "./history.ts";
+import { type Change, type Migration, namesIn, type Storage, storageOf } from "./history.ts";
 import type { LiveClasses } from "./replay.ts";
 
 /** One entry of wrangler's `migrations` (docs: Durable Objects migrations). */
@@ -106,7 +106,7 @@ function apart(changes: readonly Change[]): readonly (readonly Change[])[] {
   const parts: Change[][] = [];
   let touched = new Set<string>();
   for (const change of changes) {
-    const names = change.op === "rename" ? [change.from, change.to] : [change.className];
+    const names = namesIn(change);
     const last = parts.at(-1);
     if (last && !names.some((name) => touched.has(name))) last.push(change);
     else {
