@@ -3,7 +3,7 @@
  * reach the bundle, so its sha256 is the release's identity from the first build to production.
  */
 import { join } from "node:path";
-import { describe, hashes, isError, lint } from "@durable-stack/class-lifecycle";
+import { describe, isError, lint, type Migration } from "@durable-stack/class-lifecycle";
 import esbuild from "esbuild/package.json" with { type: "json" };
 import * as v from "valibot";
 import project from "../../package.json" with { type: "json" };
@@ -12,22 +12,12 @@ import { lockFindings, ownMigrations } from "../plan/own-migrations.ts";
 import { readIfThere } from "../stack/named-file.ts";
 import { BuildError } from "./build-error.ts";
 import { bundle } from "./bundle.ts";
-import { Extras, extrasOf } from "./extras.ts";
-import {
-  digestOf,
-  FORMAT,
-  MAIN_MODULE,
-  MAIN_TYPE,
-  MANIFEST,
-  type Manifest,
-  releaseDigest,
-  SBOM,
-  SOURCE_MAP,
-} from "./manifest.ts";
+import { contentOf } from "./content.ts";
+import { digestOf, MAIN_MODULE, MANIFEST, type Manifest, releaseDigest, SBOM, SOURCE_MAP } from "./manifest.ts";
 import { buildPage } from "./page.ts";
 import { RELEASE_DIR, ROOT } from "./root.ts";
 import { Lockfile, sbomOf } from "./sbom.ts";
-import { schemasOf, undecided } from "./schemas.ts";
+import { undecided } from "./schemas.ts";
 import { compressedSize } from "./size.ts";
 import { type Source, sourceOf } from "./source.ts";
 import { readWorkerConfig } from "./worker-config.ts";
@@ -55,63 +45,41 @@ function lockfile(): v.InferOutput<typeof Lockfile> {
   );
 }
 
+/** The history of the classes. @throws BuildError where it has errors. */
+function soundHistory(): readonly Migration[] {
+  const migrations = ownMigrations();
+  const problems = [...lint(migrations).filter(isError), ...lockFindings()];
+  if (problems.length === 0) return migrations;
+  throw new BuildError(`The history of the classes has errors:\n${problems.map(describe).join("\n")}`);
+}
+
+/** @throws BuildError where a step of a pattern's tables does not say what older code does with it. */
+function mustBeDecided(): void {
+  const unclear = undecided(patterns).map(({ step, sql }) => `  ${step}: ${sql.split("\n")[0]}`);
+  if (unclear.length > 0) throw new BuildError(`${UNDECIDED}\n${unclear.join("\n")}`);
+}
+
+const UNDECIDED =
+  "These schema steps do not only add tables, indexes or columns. Say in the pattern's schema.ts what older code does with each: breaking(sql) or compatible(sql), of worker/objects/steps.ts.";
+
 /**
  * Builds `worker/` by `wrangler.jsonc` into `dir`, replacing what is there only once everything has been written.
  * @throws BuildError when the source does not bundle or is larger than Cloudflare takes, or the history has errors.
  */
 export async function buildRelease(dir = RELEASE_DIR, source: Source = sourceOf(ROOT)): Promise<Built> {
-  const migrations = ownMigrations();
-  const problems = [...lint(migrations).filter(isError), ...lockFindings()];
-  if (problems.length)
-    throw new BuildError(`The history of the classes has errors:\n${problems.map(describe).join("\n")}`);
-  const unclear = undecided(patterns).map(({ step, sql }) => `  ${step}: ${sql.split("\n")[0]}`);
-  if (unclear.length) throw new BuildError(`${UNDECIDED}\n${unclear.join("\n")}`);
+  const migrations = soundHistory();
+  mustBeDecided();
+
   const page = await buildPage();
   const config = readWorkerConfig();
+  const bundled = await bundle(ROOT, config);
+  const { main, sourceMap, modules } = bundled;
+  const compressed = compressedSize([main, ...modules.map(({ contents }) => contents)]);
 
-  const { main, sourceMap, modules: files, exports, inputs } = await bundle(ROOT, config);
-  const compressed = compressedSize([main, ...files.map(({ contents }) => contents)]);
-  const modules = [{ name: MAIN_MODULE, contentType: MAIN_TYPE, contents: main }, ...files].map(
-    ({ name, contentType, contents }) => ({
-      name,
-      contentType,
-      digest: digestOf(contents),
-      size: contents.byteLength,
-    }),
-  );
-
-  const last = migrations.at(-1);
-  const bound = config.durable_objects.bindings.map(({ name, class_name, script_name }) => ({
-    binding: name,
-    className: class_name,
-    scriptName: script_name,
-  }));
-  const extras = extrasOf(
-    config,
-    bound.flatMap(({ scriptName, ...rest }) => (scriptName === undefined ? [] : [{ ...rest, scriptName }])),
-  );
-  const classes = exports.filter((name) => name !== "default").sort();
-  const content: Omit<Manifest, "digest"> = {
-    format: FORMAT,
-    modules,
-    classes,
-    bindings: bound.flatMap(({ scriptName, ...own }) => (scriptName === undefined ? [own] : [])),
-    compatibilityDate: config.compatibility_date,
-    compatibilityFlags: config.compatibility_flags,
-    ...(extras && { extras: v.parse(Extras, extras) }),
-    migration: { step: last?.name ?? "", history: hashes(migrations).at(-1) ?? "" },
-    schemas: schemasOf(patterns, classes),
-    ...source,
-    tools: TOOLS,
-  };
+  const content = { ...contentOf(config, bundled, migrations), ...source, tools: TOOLS };
   const digest = releaseDigest(content);
-  const sbom = sbomOf({
-    project,
-    digest,
-    inputs: [...inputs, ...page.inputs],
-    lockfile: lockfile(),
-    tools: TOOLS,
-  });
+  const inputs = [...bundled.inputs, ...page.inputs];
+  const sbom = sbomOf({ project, digest, inputs, lockfile: lockfile(), tools: TOOLS });
   const attached = { [SOURCE_MAP]: digestOf(sourceMap), [SBOM]: digestOf(sbom) };
   const manifest: Manifest = { ...content, attached, digest };
 
@@ -122,11 +90,8 @@ export async function buildRelease(dir = RELEASE_DIR, source: Source = sourceOf(
       [SOURCE_MAP, sourceMap],
       [SBOM, Buffer.from(sbom)],
       [MANIFEST, Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`)],
-      ...files.map(({ name, contents }) => [name, contents] as const),
+      ...modules.map(({ name, contents }) => [name, contents] as const),
     ]),
   );
   return { dir, manifest, compressed, page: page.bytes };
 }
-
-const UNDECIDED =
-  "These schema steps do not only add tables, indexes or columns. Say in the pattern's schema.ts what older code does with each: breaking(sql) or compatible(sql), of worker/objects/steps.ts.";
