@@ -26,6 +26,11 @@ export interface ApplyOptions {
   readonly account: Account | Promise<Account>;
   /** Config over that of the stack's file; a key without a namespace (`adminToken`) is the project's own. */
   readonly config?: Readonly<Record<string, string>>;
+  /**
+   * Whether encrypted keys that are none of the project's own (`my:stripeKey`) are left out, as on a stack that does not
+   * set them: what is deployed is thrown away. When not given, they are refused.
+   */
+  readonly withoutEncrypted?: boolean;
   /** Keys of `config` whose values are secret. */
   readonly secretKeys?: readonly string[];
   /** `local` when not given. */
@@ -71,7 +76,8 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
   if (hidden.length > 0) onLine?.(`${folderWord(over)} goes over ${file} in: ${hidden.join(", ")}`);
   const own = (key: string) => fullKey(project.name, key);
   const given = Object.fromEntries(Object.entries(options.config ?? {}).map(([key, value]) => [own(key), value]));
-  refusing(() => mustBeReadable(project, stack, given));
+  const isNeeded = (key: string) => !options.withoutEncrypted || key.startsWith(own(""));
+  refusing(() => mustBeReadable(project, stack, { given, isNeeded }));
   refusing(() => options.check?.(project));
   const child = fork(join(import.meta.dirname, "run.ts"), {
     execArgv: [],
@@ -167,9 +173,15 @@ function forEachLine(stream: Readable | null, each: (line: string) => void): voi
   );
 }
 
-/** @throws Error naming every key of the project that an apply cannot read and that `config` does not give. */
-function mustBeReadable(project: Project, stack: string, config: Readonly<Record<string, string>>): void {
-  const unknown = project.encryptedKeys.filter((key) => config[key] === undefined);
+/** What of the config an apply has without reading the files, and which keys it must have. */
+interface Need {
+  readonly given: Readonly<Record<string, string>>;
+  readonly isNeeded: (key: string) => boolean;
+}
+
+/** @throws UserError naming every key of the project that an apply needs, cannot read, and is not given. */
+function mustBeReadable(project: Project, stack: string, { given, isNeeded }: Need): void {
+  const unknown = project.encryptedKeys.filter((key) => given[key] === undefined && isNeeded(key));
   if (unknown.length === 0) return;
   const files = new Set(unknown.map((key) => project.setOver.get(key) ?? `Pulumi.${stack}.yaml`));
   throw new UserError(

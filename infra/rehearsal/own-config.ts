@@ -19,6 +19,8 @@ export function laidOver(
 ): Record<string, string> {
   return {
     adminToken,
+    // It may be encrypted, in the middle of a rotation; nobody here has it.
+    adminTokenPrevious: "",
     release: side.setting,
     promotesFrom: "",
     zoneId: "",

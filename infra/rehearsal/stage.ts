@@ -83,6 +83,7 @@ export class Stage {
       account: this.#account,
       root: side.root,
       stack,
+      withoutEncrypted: true,
       config: { ...laidOver(side, stack, { adminToken, allowDestroy: destroyed(planned) }), ...more },
       onLine: (line) => lines.push(line),
     });

@@ -321,4 +321,14 @@ describe("a project that cannot be read", () => {
     );
     expect(existsSync(join(dir, "state"))).toBe(false);
   });
+
+  it("is one where a setting of its own is encrypted, though the secrets of others are left out", async () => {
+    const root = mkdtempSync(join(dir, "secret-"));
+    writeFileSync(join(root, "Pulumi.yaml"), "name: odd\n");
+    const secret = "{ secure: v1:abc }";
+    writeFileSync(join(root, "Pulumi.local.yaml"), `config:\n  my:key: ${secret}\n  regions: ${secret}\n`);
+    const applied = applyProgram({ dir: join(dir, "state"), root, account, withoutEncrypted: true });
+    await expect(applied).rejects.toThrow("Pulumi.local.yaml: odd:regions is encrypted");
+    expect(existsSync(join(dir, "state"))).toBe(false);
+  });
 });

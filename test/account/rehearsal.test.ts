@@ -203,6 +203,16 @@ it("has storage in the place of what a stack is bound to, and no pin", async () 
   for (const outcome of classes) expect(outcome).toMatchObject(allKept);
 });
 
+it("needs no secret of the stack, whether it is one of the project's own or of another name", async () => {
+  const secret = "{ secure: v1:abc }";
+  const secrets = `  adminToken: ${secret}\n  adminTokenPrevious: ${secret}\n  my:stripeKey: ${secret}\n`;
+  const yaml = project.read("Pulumi.local.yaml");
+  project.write("Pulumi.local.yaml", `${yaml.replace(/^ {2}adminToken\w*:.*\n/gm, "")}${secrets}`);
+  const { code, ok, classes } = await rehearse("dist/older");
+  expect({ code, ok }).toEqual({ code: 0, ok: true });
+  for (const outcome of classes) expect(outcome).toMatchObject(allKept);
+});
+
 it("has a bucket in the place of one that is made by hand, and knows the regions that no setting names", async () => {
   const yaml = "Pulumi.local.yaml";
   const [table] = / {2}regions:\n( {4}- .*\n)+/.exec(project.read(yaml)) ?? [];
