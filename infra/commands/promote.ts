@@ -13,7 +13,7 @@ import type { Preview } from "../plan/preview.ts";
 import { report } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
 import { type ApprovedPlan, differences, hashOf, planFile, planOf, readPlan } from "../promote/approved.ts";
-import { decide, type Overrides, overrideRecord, RULES, type Rule } from "../promote/decide.ts";
+import { decide, type Overrides, overrideRecord, RULES, type Rule, untriedReason } from "../promote/decide.ts";
 import { gather } from "../promote/gather.ts";
 import { soakReason } from "../promote/served.ts";
 import { openSource } from "../promote/source.ts";
@@ -61,7 +61,7 @@ const command = new Command("npm run promote --")
   .option("--check", "says whether it may be, and deploys nothing")
   .option(
     "--save-plan <file>",
-    "writes what would be done, for a reviewer, and deploys nothing; the soak time may still run",
+    "writes what would be done, for a reviewer, and deploys nothing; the soak time may still run, and the token be missing",
   )
   .option("--plan <file>", "what was approved; where anything else would be done now, nothing is deployed")
   .option("--dir <folder>", "where the local account keeps its state; for the stack local", folder, DEFAULT_DIR)
@@ -114,8 +114,8 @@ interface Judged extends Opened {
   readonly plan: ApprovedPlan;
   /** The rules that are broken, with why it goes on all the same. */
   readonly overridden: readonly string[];
-  /** What still waits for the soak time, with `--save-plan`; undefined: nothing does. */
-  readonly waits: string | undefined;
+  /** What a promotion would still be refused for, and `--save-plan` is not: a line each. */
+  readonly waits: readonly string[];
 }
 
 /** Shows what would be done. @throws UserError with every reason why it may not be, or that it is not what was approved. */
@@ -128,9 +128,14 @@ async function judge(options: Options, { source, target, release, approved }: Op
     adminToken: adminToken || undefined,
     say: (line) => console.log(line),
   });
-  // Who approves a plan may do so while the soak time runs: it is asked again before anything goes out.
-  const soakMinutes = options.savePlan === undefined ? target.settings.soakMinutes : 0;
-  const { reasons, overridden } = decide(release, found, options.override, { soakMinutes, now: Date.now() });
+  // Who approves a plan may do so while the soak time runs, and without a token: both are asked before anything goes out.
+  const isTokenLater = options.savePlan !== undefined;
+  const soakMinutes = isTokenLater ? 0 : target.settings.soakMinutes;
+  const { reasons, overridden } = decide(release, found, options.override, {
+    soakMinutes,
+    now: Date.now(),
+    isTokenLater,
+  });
   const settings = { ...target.settings, rollout: 100, rolloutTrial: false };
   const preview = await previewStack({ ...target, settings }, release, ownMigrations(), { dir });
   // The soak time is asked above, where it may be overridden.
@@ -145,14 +150,16 @@ async function judge(options: Options, { source, target, release, approved }: Op
   // An approved plan was rehearsed when it was saved, with the same release, settings and live version.
   if (approved) refuseOther(approved, plan);
   else await rehearse(preview, to);
-  const waits = soakReason({ ...found, soakMinutes: target.settings.soakMinutes, now: Date.now() });
+  const untried = untriedReason(found);
+  const soak = soakReason({ ...found, soakMinutes: target.settings.soakMinutes, now: Date.now() });
+  const waits = [...(untried ? [`smoke: ${untried}`] : []), ...(soak ? [`soak: ${soak}`] : [])];
   return { source, target, release, approved, plan, overridden, waits };
 }
 
 /** Writes the plan for whoever is to approve it. */
 function save(file: string, { plan, release, waits }: Judged): void {
   writeNamed(file, planFile(plan));
-  if (waits !== undefined) console.log(`soak: ${waits}`);
+  for (const line of waits) console.log(line);
   console.log(`Plan ${shortDigest(hashOf(plan))} of ${shortDigest(release.digest)} is in ${file}.`);
 }
 

@@ -6,7 +6,15 @@ import { type Command, InvalidArgumentError, program } from "commander";
 import type { Check } from "../smoke/probe.ts";
 import { isLost } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
-import { checkLine, isTokenRefused, reasonsLost, tokenAdvice, type Verdict, verdictOf } from "../smoke/verdict.ts";
+import {
+  checkLine,
+  isTokenRefused,
+  reasonsLost,
+  tokenAdvice,
+  untriedIn,
+  type Verdict,
+  verdictOf,
+} from "../smoke/verdict.ts";
 import { localAdminToken } from "../stack/local-token.ts";
 import { runCommand, wholeNumber, workerUrl } from "./command.ts";
 import { EXIT } from "./rollout-end.ts";
@@ -65,7 +73,11 @@ async function run({ url, adminToken = process.env.ADMIN_TOKEN, digest, wait, js
 
 /** What to know of all checks together. */
 function words(verdict: Verdict, checks: readonly Check[]): string {
-  if (verdict === "well") return " is well";
+  if (verdict === "well") {
+    const untried = untriedIn(checks).length;
+    if (untried === 0) return " is well";
+    return ` is well as far as it was tried: ${untried} of ${checks.length} checks only saw that strangers are refused. Give this stack's token as ADMIN_TOKEN or --admin-token.`;
+  }
   const lost = checks.filter(({ blind }) => isLost(blind)).length;
   const failed = checks.filter(({ ok }) => !ok).length - lost;
   const of = `of ${checks.length} checks`;

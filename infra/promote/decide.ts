@@ -22,6 +22,8 @@ export interface Source {
 export interface Smoked {
   /** Names of the checks that failed. */
   readonly failed: readonly string[];
+  /** Names of those that only saw that strangers are refused, for want of the admin token. */
+  readonly untried?: readonly string[];
   /** Why they were lost on their way, so that they say nothing of the release; undefined: they do. */
   readonly lostBecause?: string;
   /** Whether all that failed is that the admin token was refused. */
@@ -35,18 +37,26 @@ export interface Decision {
   readonly overridden: readonly string[];
 }
 
-/** `soakMinutes` is the target's setting; `now` is in milliseconds. */
+export interface Terms {
+  /** The target's setting. */
+  readonly soakMinutes: number;
+  /** In milliseconds. */
+  readonly now: number;
+  /** Whether a smoke test without the admin token is enough: where nothing goes out before it is made again with it. */
+  readonly isTokenLater?: boolean;
+}
+
 export function decide(
   release: Pick<Manifest, "digest">,
   source: Source,
   overrides: Overrides,
-  { soakMinutes, now }: { readonly soakMinutes: number; readonly now: number },
+  { soakMinutes, now, isTokenLater = false }: Terms,
 ): Decision {
   const found = notServed(source.stack, release, servedOf(source.serving, release.digest));
   // What is not served there cannot be judged there: its soak and smoke test would be another release's.
   if (found.length > 0) return { reasons: found.map(describe), overridden: [] };
   const broken: readonly (readonly [Rule, string | undefined])[] = [
-    ["smoke", smokeReason(source)],
+    ["smoke", smokeReason(source) ?? (isTokenLater ? undefined : untriedReason(source))],
     ["soak", soakReason({ ...source, soakMinutes, now })],
   ];
   const decision = { reasons: [] as string[], overridden: [] as string[] };
@@ -69,6 +79,13 @@ function smokeReason({ stack, smoked }: Source): string | undefined {
   return lostBecause === undefined
     ? `the smoke test of ${stack} failed: ${failed.join(", ")}.`
     : `${stack} did not answer the smoke test, which says nothing of the release: ${failed.join(", ")}. ${lostBecause} Where it answers at another address, correct --url.`;
+}
+
+/** What the smoke test did not try for want of the admin token, in a sentence; undefined: nothing. */
+export function untriedReason({ stack, smoked }: Pick<Source, "stack" | "smoked">): string | undefined {
+  const untried = smoked?.untried ?? [];
+  if (untried.length === 0) return undefined;
+  return `the smoke test of ${stack} had no admin token, and only saw that strangers are refused: ${untried.join(", ")}. Give ${stack}'s token as FROM_ADMIN_TOKEN or --admin-token.`;
 }
 
 /** What the stack's setting `promotionOverride` and the version's message say: `1f3a2b4c5d6e soak: hotfix 123`. */

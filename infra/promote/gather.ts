@@ -2,7 +2,7 @@
 import { readWorker } from "../plan/live.ts";
 import type { Manifest } from "../release/manifest.ts";
 import { smoke } from "../smoke/smoke.ts";
-import { checkLine, isTokenRefused, reasonsLost, verdictOf } from "../smoke/verdict.ts";
+import { checkLine, isTokenRefused, reasonsLost, untriedIn, verdictOf } from "../smoke/verdict.ts";
 import type { OpenStack } from "../stack/open.ts";
 import type { Smoked, Source } from "./decide.ts";
 import { ofSource } from "./source.ts";
@@ -42,5 +42,6 @@ async function smokeTest(
   });
   const failed = checks.filter(({ ok }) => !ok).map(({ name }) => name);
   if (isTokenRefused(checks)) return { failed, isTokenRefused: true };
-  return verdictOf(checks) === "not answered" ? { failed, lostBecause: reasonsLost(checks).join(" ") } : { failed };
+  if (verdictOf(checks) === "not answered") return { failed, lostBecause: reasonsLost(checks).join(" ") };
+  return { failed, untried: untriedIn(checks) };
 }

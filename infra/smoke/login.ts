@@ -23,5 +23,5 @@ export async function logIn(client: Client, userId: string, adminToken: string |
   return { userId, token, logOut };
 }
 
-/** What a probe says that was let in nowhere. */
+/** What a probe returns that was let in nowhere: by this the smoke test knows that it tried nothing more. */
 export const NEEDS_TOKEN = "strangers are refused; the rest needs --admin-token";

@@ -24,6 +24,8 @@ export interface Check {
   ok: boolean;
   /** What was seen; of a failure, what was expected instead. */
   detail: string;
+  /** Whether it only saw that strangers are refused, because it had no admin token. */
+  untried?: boolean;
   /** Of a failure that may be no fault of the Worker: why. */
   blind?: Blind;
   /** Of a check that was lost on its way: why, in a sentence. */

@@ -7,6 +7,7 @@
 import { randomUUID } from "node:crypto";
 import { patterns } from "../../worker/patterns.ts";
 import { Client } from "./client.ts";
+import { NEEDS_TOKEN } from "./login.ts";
 import type { Check, Probe, SmokeOptions } from "./probe.ts";
 import { blindness, isLost, lostBecause, reasonOf } from "./reason.ts";
 import { page, release } from "./served.ts";
@@ -30,7 +31,7 @@ export async function checksOf(
   // Each try has objects of its own: what a lost one has done to its objects nobody knows.
   const tried = (probe: Probe): Promise<Omit<Check, "name" | "ms">> =>
     probe({ client, id: `smoke-${randomUUID()}`, options }).then(
-      (detail) => ({ ok: true, detail }),
+      (detail) => ({ ok: true, detail, ...(detail === NEEDS_TOKEN && { untried: true }) }),
       (error: unknown) => {
         const blind = blindness(error, options.adminToken);
         return {

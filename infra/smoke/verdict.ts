@@ -23,6 +23,10 @@ export const isTokenRefused = (checks: readonly Check[]): boolean => {
   return failed.length > 0 && failed.every(({ blind }) => blind === "token refused");
 };
 
+/** The checks that only saw that strangers are refused, by name: what they are for was not tried. */
+export const untriedIn = (checks: readonly Check[]): readonly string[] =>
+  checks.filter(({ untried }) => untried).map(({ name }) => name);
+
 /** What to do where the admin token of a stack was refused; `adminToken`: how the command calls it. */
 export const tokenAdvice = (adminToken: string): string =>
   `Give this stack's token as ${adminToken}: the new one where it was rotated. A version that is pinned, or that shares the traffic, takes the tokens of its time.`;

@@ -1,5 +1,7 @@
 /** `npm run promote` between two stacks of one local account: what it refuses, and what it takes. */
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import type { Terminal } from "../terminal.ts";
 import { started } from "./started.ts";
@@ -14,6 +16,9 @@ beforeAll(async () => {
     "Pulumi.production.yaml",
     project.read("Pulumi.production.yaml").replace("promotesFrom: staging", "promotesFrom: local"),
   );
+  // As staging goes, and unlike the stack local.
+  project.replace("Pulumi.local.yaml", "access: open", "access: rules");
+  project.replace("Pulumi.local.yaml", "demoLogin: true", "demoLogin: false");
   project.commit("v1");
   ({ terminal, port } = await started(project));
 });
@@ -22,9 +27,9 @@ afterAll(async () => {
   project?.remove();
 });
 
-const promote = (words: string) =>
+const promote = (words: string, token = '"$(cat .local/admin-token)"') =>
   project.run(
-    `eval "$(npm run -s account -- env)" && npm run -s promote -- --from local --to production --check ${words}`,
+    `eval "$(npm run -s account -- env)" && FROM_ADMIN_TOKEN=${token} npm run -s promote -- --from local --to production --check ${words}`,
   );
 
 it("refuses what nobody tried and what is too young, at once, and says when it may go", async () => {
@@ -44,6 +49,27 @@ it("saves the plan for a reviewer while the soak time runs, and calls it no refu
   const { code, text } = await promote(`--url http://127.0.0.1:${port}/ --save-plan plan.json`);
   expect(text).toMatch(/soak: local has served it since[\s\S]*is in plan\.json/);
   expect(text).not.toMatch(/refused, \d+ error/);
+  expect(code).toBe(0);
+});
+
+it("takes no smoke test without the token, which tries nothing, but saves the plan and says what it takes", async () => {
+  const at = `--url http://127.0.0.1:${port}/`;
+  const untried = /^smoke: .* only saw that strangers are refused: .*counter.*FROM_ADMIN_TOKEN/m;
+  const { code, text } = await promote(`${at} --override soak="hotfix 123"`, '""');
+  expect(text).toMatch(untried);
+  expect(code).toBe(1);
+  const saved = await promote(`${at} --save-plan unapproved.json`, '""');
+  expect(saved.text).toMatch(untried);
+  expect(saved).toMatchObject({ code: 0, text: expect.stringContaining("is in unapproved.json") });
+});
+
+it("the smoke test alone says how many checks tried nothing more than that", async () => {
+  // From another checkout, whose account it is not: it finds no token of its own.
+  const { code, text } = await project.run(
+    `node ${join(ROOT, "infra/commands/smoke.ts")} --url http://127.0.0.1:${port}/`,
+    { env: { ADMIN_TOKEN: "" } },
+  );
+  expect(text).toMatch(/is well as far as it was tried: \d+ of \d+ checks only saw that strangers are refused/);
   expect(code).toBe(0);
 });
 

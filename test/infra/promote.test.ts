@@ -89,6 +89,20 @@ describe("a release stays", () => {
     expect(reason).toMatch(/^smoke: staging refused the admin token .*: counter, chat\. .* FROM_ADMIN_TOKEN/);
     expect(reason).not.toContain("failed");
   });
+  it("where the smoke test had no token and tried next to nothing, unless that is overridden or done later", () => {
+    const untried = staging({ smoked: { failed: [], untried: ["counter", "chat"] } });
+    expect(asked(untried).reasons).toEqual([
+      expect.stringMatching(/^smoke: .* staging had no admin token.*: counter, chat\. .* FROM_ADMIN_TOKEN/),
+    ]);
+    expect(asked(untried, { smoke: "tried by hand" })).toEqual({
+      reasons: [],
+      overridden: ["smoke: tried by hand"],
+    });
+    const terms = { soakMinutes: 30, now: NOW, isTokenLater: true };
+    expect(decide(release, untried, new Map(), terms).reasons).toEqual([]);
+    const failed = staging({ smoked: { failed: ["page"], untried: ["counter"] } });
+    expect(decide(release, failed, new Map(), terms).reasons).toEqual([expect.stringContaining("failed: page.")]);
+  });
   it("where it is not served, whatever is overridden", () => {
     const elsewhere = staging({ serving: [{ digest: other, percentage: 100 }] });
     const all = { soak: "hotfix 123", smoke: "hotfix 123" };

@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { status } from "../../infra/smoke/expect.ts";
+import { NEEDS_TOKEN } from "../../infra/smoke/login.ts";
 import type { Probe, Subject } from "../../infra/smoke/probe.ts";
 import { checksOf } from "../../infra/smoke/smoke.ts";
-import { reasonsLost, verdictOf } from "../../infra/smoke/verdict.ts";
+import { reasonsLost, untriedIn, verdictOf } from "../../infra/smoke/verdict.ts";
 
 /** A Worker whose paths are statuses, and which calls may be lost to. */
 async function worker(isLost: (path: string) => boolean = () => false) {
@@ -48,6 +49,25 @@ it("a check that is lost once is tried again, with objects of its own, and says 
   });
   expect(asked).toEqual(["/200", "/200"]);
   expect(new Set(ids).size).toBe(2);
+});
+
+it("a check that was let in nowhere says that it tried nothing more, also where that took a second try", async () => {
+  let lost = 1;
+  const { url } = await worker(() => lost-- > 0);
+  const stranger: Probe = async ({ client }) => {
+    await client.call("/401");
+    return NEEDS_TOKEN;
+  };
+  const checks = await checksOf(
+    [
+      ["counter", stranger],
+      ["page", get(200)],
+      ["chat", stranger],
+    ],
+    url,
+  );
+  expect(verdictOf(checks)).toBe("well");
+  expect(untriedIn(checks)).toEqual(["counter", "chat"]);
 });
 
 it.each([404, 500, 503, 520])("an answer that is wrong counts at once: %d", async (code) => {

@@ -1,5 +1,6 @@
 /** The session: begun if the stack allows it, read, and gone after its end. */
 import { equal, member, status } from "../../infra/smoke/expect.ts";
+import { NEEDS_TOKEN } from "../../infra/smoke/login.ts";
 import type { Subject } from "../../infra/smoke/probe.ts";
 
 export async function probe({ client, options: { adminToken } }: Subject): Promise<string> {
@@ -9,7 +10,7 @@ export async function probe({ client, options: { adminToken } }: Subject): Promi
 
   const begun = await client.call("/session", { json: { userId: "smoke" }, token: adminToken });
   // On a stack without guest logins, only the refusal can be tested without the admin token.
-  if (adminToken === undefined && begun.status === 401) return "guests are refused; the rest needs --admin-token";
+  if (adminToken === undefined && begun.status === 401) return NEEDS_TOKEN;
   const token = String(member(status("POST /session", begun, 200), "token"));
   const found = status("GET /session", await client.call("/session", { token }), 200);
   // Without the admin token the session is a guest's, and its id says so.
