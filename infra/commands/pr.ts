@@ -58,7 +58,7 @@ const say = (line: string) => console.error(`… ${line}`);
 interface LookOptions {
   readonly base: string;
   readonly release?: string;
-  readonly objects: number;
+  readonly objects?: number;
   readonly out?: string;
 }
 
@@ -74,7 +74,11 @@ program
   .description("find out what this checkout's release changes beside that of a commit, without any account")
   .requiredOption("--base <commit>", "what the pull request is merged into; in CI the merge's first parent, HEAD^1")
   .option(...RELEASE)
-  .option("--objects <number>", "objects of each class that get data in the rehearsal", wholeNumber(1, 1_000), 4)
+  .option(
+    "--objects <number>",
+    "objects of each class that get data in the rehearsal (default: as of `npm run rehearse`)",
+    wholeNumber(1, 1_000),
+  )
   .option(...OUT)
   .action(async ({ base, release, objects, out }: LookOptions) => {
     if (out !== undefined) mustBeWritable(out);

@@ -16,7 +16,7 @@ interface Options {
   readonly from: string;
   readonly to?: string;
   readonly stack: string;
-  readonly objects: number;
+  readonly objects?: number;
   readonly json: boolean;
   readonly keep: boolean;
 }
@@ -29,7 +29,11 @@ const command = new Command("npm run rehearse --")
   .requiredOption("--from <release>", "the older release: a folder, or a tag, branch or commit, which is built")
   .option("--to <release>", `the newer one, likewise (default: this checkout's, which is built into ${OWN_RELEASE})`)
   .option("--stack <name>", "whose settings both get, without its zone, hostname, routes and promotesFrom", "local")
-  .option("--objects <number>", "objects of each class that get data", wholeNumber(1, 1_000), 4)
+  .option(
+    "--objects <number>",
+    "objects of each class that get data (default: 4, or one for each region where there are more)",
+    wholeNumber(1, 1_000),
+  )
   .option("--json", "print the outcome as JSON, and no progress", false)
   .option("--keep", "keep the account, for `npm run account -- --dir <folder>`", false)
   .showHelpAfterError();

@@ -29,7 +29,7 @@ export interface LookOptions {
   /** An empty folder for the rehearsal's account. */
   readonly dir: string;
   /** Objects of each class that get data in the rehearsal. */
-  readonly objects: number;
+  readonly objects: number | undefined;
   readonly onProgress: (line: string) => void;
 }
 

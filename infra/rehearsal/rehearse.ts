@@ -18,13 +18,16 @@ import { Stage } from "./stage.ts";
 import { holdSockets, readAll, type Sockets, Stock } from "./stock.ts";
 import { type Asked, ask, type HeldOpen } from "./visitors.ts";
 
+/** Objects of each class, where nobody says how many and the stack has no more regions. */
+const USUAL_OBJECTS = 4;
+
 export interface RehearsalOptions {
   readonly from: Side;
   readonly to: Side;
   /** Whose settings both are deployed with. */
   readonly stack: string;
-  /** Objects of each class that get data. */
-  readonly objects: number;
+  /** Objects of each class that get data; undefined: 4, or one for each region where there are more. */
+  readonly objects: number | undefined;
   /** The account's folder: an empty one. */
   readonly dir: string;
   /** Told of what is done next. */
@@ -37,6 +40,8 @@ export interface Rehearsal {
   readonly classes: readonly ClassOutcome[];
   /** Classes of the older release that no pattern here fills, and which say nothing of their data. */
   readonly unfilled: readonly string[];
+  /** Regions of the older release that got no object, because fewer were asked for, and which say nothing of their data. */
+  readonly unfilledRegions: readonly string[];
   /** Classes that the newer release takes away, and that the stack's config does not allow it to yet. */
   readonly notAllowed: readonly string[];
   readonly asked: Asked;
@@ -69,7 +74,7 @@ export async function rehearse(options: RehearsalOptions): Promise<Rehearsal> {
 }
 
 async function inAccount(account: RunningAccount, options: RehearsalOptions): Promise<Rehearsal> {
-  const { dir, from, to, stack, objects, onProgress } = options;
+  const { dir, from, to, stack, onProgress } = options;
   wantOneProject(from, to);
   const adminToken = randomBytes(24).toString("hex");
   const planned = plannedMoves(to.migrations, from.release.migration.step, stack);
@@ -80,8 +85,10 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
 
   onProgress("filling it with data");
   const { release } = from;
+  const places = placesOf(from, stack);
+  const { objects = Math.max(USUAL_OBJECTS, places.regions.length, placesOf(to, stack).regions.length) } = options;
   const stock = await Stock.of(account, base, { release, worker: stage.worker, objects, adminToken });
-  const filled = await stock.fill("rehearsal", placesOf(from, stack));
+  const filled = await stock.fill("rehearsal", places);
   const before = await readAll(filled);
   const givenUp = regionsGivenUp(from, to, stack);
   const sockets = await holdSockets(filled, givenUp);
@@ -110,6 +117,7 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
     plan,
     classes,
     unfilled: stock.unfilled,
+    unfilledRegions: places.regions.slice(objects),
     notAllowed: destroyed(planned).filter((className) => !allowedIn(to, stack).includes(className)),
     asked,
     sockets: held,

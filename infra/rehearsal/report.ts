@@ -11,7 +11,7 @@ import type { Side } from "./side.ts";
 const NAMED = 5;
 
 export function asText(from: Side, to: Side, stack: string, rehearsal: Rehearsal): string {
-  const { plan, classes, unfilled, notAllowed, back, ok } = rehearsal;
+  const { plan, classes, unfilled, unfilledRegions, notAllowed, back, ok } = rehearsal;
   const rows = [
     ["class", "objects", "before", "after", ""],
     ...classes.map((outcome) => {
@@ -34,6 +34,7 @@ export function asText(from: Side, to: Side, stack: string, rehearsal: Rehearsal
     "",
     ...visitors(from, to, rehearsal),
     ...unfilled.map((name) => `${name} was not filled: no test/<pattern>/rehearsal.ts is for its binding.`),
+    ...unfilledRegions.map((id) => `Region ${id} was not filled: give --objects at least the number of regions.`),
     ...notAllowed.map(
       (name) => `The stack ${stack} does not allow it yet: it takes allowDestroy: [${name}] in its config.`,
     ),

@@ -289,6 +289,17 @@ it("passes if the config gives up names of objects, and says why it does not go 
   });
 });
 
+it("fills every region, and names those that too few objects leave out", async () => {
+  const more = ["r4", "r5"].map((id) => `    - { id: ${id}, prefix: ${id}, locationHint: afr }\n`).join("");
+  project.replace("Pulumi.local.yaml", "  regions:\n", `  regions:\n${more}`);
+  const few = await project.run("npm run -s rehearse -- --from dist/older --objects 4");
+  expect(few).toMatchObject({ code: 0, text: expect.stringMatching(/^Region ap was not filled: /m) });
+  expect(few.text.match(/^Region /gm)).toHaveLength(1);
+  const all = await project.run("npm run -s rehearse -- --from dist/older");
+  expect(all).toMatchObject({ code: 0, text: expect.stringMatching(/DO +5 /) });
+  expect(all.text).not.toContain("was not filled");
+});
+
 it("fails with the plan's words if the newer release is refused", async () => {
   const from = fileOf(first).replace("worker/", "./");
   project.replace("worker/index.ts", `export { ${first.class} } from "${from}";\n`, "");
