@@ -6,9 +6,10 @@ import { patterns } from "../../worker/patterns.ts";
 import { DEFAULT_DIR } from "../apply/hints.ts";
 import { type Account, givenAccount, localAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
-import { LOCAL, projectName } from "../stack/project.ts";
+import { localWorker } from "../stack/local-worker.ts";
+import { LOCAL } from "../stack/project.ts";
+import { settingsFile } from "../stack/settings-file.ts";
 import { isUserError } from "../stack/user-error.ts";
-import { defaultWorkerName } from "../stack/worker-name.ts";
 import { folder, orFail, refusingSecond } from "./command.ts";
 
 interface Options {
@@ -53,7 +54,7 @@ const program = new Command("npm run keys --")
   .option("--dir <folder>", "where the local account keeps its state", folder, DEFAULT_DIR);
 
 const keys = async () => {
-  const { worker = defaultWorkerName(projectName(), LOCAL), dir } = program.opts<Options>();
+  const { dir, worker = localWorker(settingsFile(LOCAL, dir)) } = program.opts<Options>();
   const { apiUrl, accountId, token, called } = account(dir);
   const client = new Cloudflare({ baseURL: apiUrl, apiToken: token, apiKey: null, apiEmail: null, logLevel: "off" });
   const found = await ApiKeys.of(client, accountId, worker);

@@ -11,10 +11,10 @@ import { DEFAULT_DIR, dirOption } from "../apply/hints.ts";
 import { start, startHere, startInto } from "../apply/start.ts";
 import { ROOT } from "../release/root.ts";
 import { runningElsewhere } from "../stack/account.ts";
+import { localWorker } from "../stack/local-worker.ts";
 import { mustBeFree } from "../stack/ports.ts";
-import { fullKey, LOCAL, readProject, wantLocal } from "../stack/project.ts";
+import { wantLocal } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
-import { defaultWorkerName } from "../stack/worker-name.ts";
 import { failed, folder, orFail, port, runCommand } from "./command.ts";
 import { whenNpmEnds } from "./npm-parent.ts";
 
@@ -164,13 +164,7 @@ async function ready(given: Given): Promise<Options> {
 }
 
 function settled({ fault: faults, worker, ...given }: Given): Options {
-  return { ...given, faults, defaultWorker: worker ?? projectWorker(), dir: resolve(ROOT, given.dir) };
-}
-
-/** The Worker that the program declares in the local stack. */
-function projectWorker(): string {
-  const { name, config } = readProject(ROOT, LOCAL);
-  return config[fullKey(name, "workerName")] || defaultWorkerName(name, LOCAL);
+  return { ...given, faults, defaultWorker: worker ?? localWorker(), dir: resolve(ROOT, given.dir) };
 }
 
 /** Runs until Ctrl-C, a TERM or HUP signal or the end of npm, then closes in order; a second Ctrl-C ends at once. */

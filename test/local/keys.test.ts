@@ -1,12 +1,12 @@
 /** `npm run keys` with a local account: it writes the records that the Worker reads. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { RunningAccount } from "@durable-stack/local-account";
 import Cloudflare from "cloudflare";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { storedAt } from "../../contract/api-keys.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
@@ -71,6 +71,16 @@ describe("npm run keys", () => {
       CLOUDFLARE_API_TOKEN: account.token,
     };
     expect((await keysIn(given, dir, "list")).stderr).toMatch(told(`the account ${account.accountId}`));
+  });
+
+  it("takes the Worker by the name that the stack's settings give it", async () => {
+    const file = join(dir, "Pulumi.local.yaml");
+    onTestFinished(() => rmSync(file));
+    writeFileSync(file, "config:\n  workerName: visits\n");
+    await new TestAccount(account).deploy("visits", {
+      bindings: [{ type: "kv_namespace", name: "READS", namespace_id: namespace }],
+    });
+    expect((await keys("list")).stderr).toMatch(/^Of the Worker visits in /);
   });
 
   it.each([
