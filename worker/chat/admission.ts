@@ -21,7 +21,9 @@ export function whyFull(
 ): Problem | undefined {
   const tooMany = (detail: string): Problem => ({ kind: "rate-limited", detail, headers: { "Retry-After": "10" } });
   if (audience.isFull()) return { kind: "unavailable", detail: full, headers: { "Retry-After": "60" } };
-  if (audience.isClogged()) {
+  const clog = audience.whoClogs({ userId, address }, now);
+  if (clog === "own") return tooMany("You, or your network address, have joined often and not read the history yet");
+  if (clog) {
     const detail = "Many who joined a moment ago have not read the history yet; try again later";
     return { kind: "unavailable", detail, headers: { "Retry-After": "20" } };
   }

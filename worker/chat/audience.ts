@@ -42,6 +42,8 @@ const REST_MS = 5_000;
 
 /** Bytes of greetings that may be unread: with more, nobody else is let in. */
 const MAX_GREETED = 32 * 1_024 * 1_024;
+/** With more than the first, nobody is let in who has more than the second. */
+const [PRESSURE, SHARE] = [MAX_GREETED / 2, MAX_GREETED / 8];
 
 /** The tag of sockets that take many messages in one frame. All other tags have a colon. */
 const BATCHED = "batched";
@@ -114,7 +116,7 @@ export class Audience {
    * Bytes of greetings, counted up; after so many that the next may be one too many, those that may be unread are
    * counted anew.
    */
-  #greeted = Number.POSITIVE_INFINITY;
+  #greeted = { bytes: Number.POSITIVE_INFINITY, live: Number.POSITIVE_INFINITY };
   /** Takes note of a join or a leave in place of telling it. */
   readonly #noted: (() => void) | undefined;
 
@@ -304,20 +306,34 @@ export class Audience {
     if (!member || !sendTo(socket, text)) return;
     const { reading } = member;
     member.reading = { ...reading, greeted: (reading.greeted ?? 0) + bytes };
-    this.#greeted += bytes;
+    this.#greeted.bytes += bytes;
+    this.#greeted.live += bytes;
   }
 
-  /** Whether greetings that may be unread fill the memory. Those of a socket that closes wait there too. */
-  isClogged(): boolean {
-    if (this.#greeted <= MAX_GREETED) return false;
-    this.#greeted = 0;
-    for (const socket of this.#ctx.getWebSockets()) {
+  /** Whose greetings, which may be unread, leave no memory for a joiner's: their own, or those of all. */
+  whoClogs(joiner: Owner, now: number): "own" | "all" | undefined {
+    if (this.#greeted.bytes > PRESSURE) this.#greeted = this.#unread(now);
+    if (this.#greeted.bytes <= PRESSURE) return undefined;
+    if (limitedTags(joiner).some((tag) => this.#unread(now, tag).bytes > SHARE)) return "own";
+    return this.#greeted.live > MAX_GREETED ? "all" : undefined;
+  }
+
+  /**
+   * Bytes of greetings that may be unread, for a tag or for all. Those of a socket that closes wait in the memory too.
+   * After so long a silence that it was put out, they count against its owner only: they are not `live`.
+   */
+  #unread(now: number, tag?: string): { bytes: number; live: number } {
+    let [bytes, live] = [0, 0];
+    for (const socket of this.#ctx.getWebSockets(tag)) {
       const member = this.memberOf(socket);
       if (!member?.reading.greeted) continue;
       this.#hearAnswers(socket, member);
-      this.#greeted += member.reading.greeted ?? 0;
+      const { greeted = 0, heardAt } = member.reading;
+      if (greeted > 0 && isOpen(socket)) this.#askIfSilent(socket, now);
+      bytes += greeted;
+      if (isOpen(socket) || now - heardAt < ASK_AFTER_MS + ANSWER_WITHIN_MS) live += greeted;
     }
-    return this.#greeted > MAX_GREETED;
+    return { bytes, live };
   }
 
   /** Tells those who take changes one thing, and the others another. */
@@ -412,29 +428,32 @@ export class Audience {
     const present = this.#present();
     if (!this.isCompany()) return undefined;
     let next = Number.POSITIVE_INFINITY;
-    for (const socket of present) {
-      const member = this.memberOf(socket);
-      const lastSign = this.#lastSign(socket);
-      // If the clock went back, nobody counts as silent.
-      const silence = Math.max(now - lastSign, 0);
-      if (!member || silence < ASK_AFTER_MS) {
-        next = Math.min(next, now - silence + ASK_AFTER_MS);
-        continue;
-      }
-      // Silence alone proves nothing: while the room had a crowd, or one person, it did not ask.
-      let { askedAt } = member.reading;
-      if (askedAt === undefined || askedAt <= lastSign || askedAt > now) {
-        askedAt = now;
-        sendTo(socket, JSON.stringify({ type: "ping" } satisfies ServerFrame));
-        member.reading = { ...member.reading, askedAt };
-        this.#write(socket, member, now);
-      } else if (now - askedAt >= ANSWER_WITHIN_MS) {
-        this.putOut(socket, TRY_AGAIN, 'Nothing was heard of you for a while: send {"type":"ping"} every 20 seconds');
-        continue;
-      }
-      next = Math.min(next, askedAt + ANSWER_WITHIN_MS);
-    }
+    for (const socket of present) next = Math.min(next, this.#askIfSilent(socket, now));
     return this.isCompany() && next < Number.POSITIVE_INFINITY ? Math.max(next, now + REST_MS) : undefined;
+  }
+
+  /**
+   * Pings a socket that was silent for a while, and closes one that did not answer. Returns when to look at it again (ms
+   * since the epoch).
+   */
+  #askIfSilent(socket: WebSocket, now: number): number {
+    const member = this.memberOf(socket);
+    const lastSign = this.#lastSign(socket);
+    // If the clock went back, nobody counts as silent.
+    const silence = Math.max(now - lastSign, 0);
+    if (!member || silence < ASK_AFTER_MS) return now - silence + ASK_AFTER_MS;
+    // Silence alone proves nothing: while the room had a crowd, or one person, it did not ask.
+    let { askedAt } = member.reading;
+    if (askedAt === undefined || askedAt <= lastSign || askedAt > now) {
+      askedAt = now;
+      sendTo(socket, JSON.stringify({ type: "ping" } satisfies ServerFrame));
+      member.reading = { ...member.reading, askedAt };
+      this.#write(socket, member, now);
+    } else if (now - askedAt >= ANSWER_WITHIN_MS) {
+      this.putOut(socket, TRY_AGAIN, 'Nothing was heard of you for a while: send {"type":"ping"} every 20 seconds');
+      return Number.POSITIVE_INFINITY;
+    }
+    return askedAt + ANSWER_WITHIN_MS;
   }
 
   /** Whether people here see each other: there is more than one, and no crowd. */

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { armBy } from "../../../worker/chat/alarm.ts";
 import { Audience, NOWHERE } from "../../../worker/chat/audience.ts";
 import { Budgets } from "../../../worker/chat/budgets.ts";
-import { joinRequest } from "../../../worker/chat/joining.ts";
+import { type Joining, joinRequest } from "../../../worker/chat/joining.ts";
 import type { Subprotocol } from "../../../worker/chat/protocol.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { stackOf } from "../../../worker/stack.ts";
@@ -282,20 +282,31 @@ describe("a reader", () => {
 });
 
 describe("greetings of 2.4 MB", () => {
-  it("are unread until a sign comes or the socket closes; above 32 MiB of them, nobody else is let in", async () => {
-    stopClock();
+  /** A room whose history is as long. */
+  async function longRoom(): Promise<string> {
     const room = newRoom();
     await runInDurableObject(roomObject(room), async (it) => {
       if (!(it instanceof ChatRoomDO)) throw new Error("no room");
       const text = `x${"\u0001".repeat(3_999)}`;
       for (let i = 0; i < 100; i++) await it.say({ userId: `writer-${i % 10}` }, { type: "chat", text });
     });
+    return room;
+  }
+
+  /** Asks to join, and never reads from the socket. */
+  async function ask(room: string, joining: Joining): Promise<[status: number, retryAfter: string | null]> {
+    const { status, headers, body, webSocket } = await roomObject(room).fetch(joinRequest(joining));
+    await body?.cancel();
+    // So that it stays: nobody else holds it.
+    if (webSocket) onTestFinished(() => webSocket.accept());
+    return [status, headers.get("Retry-After")];
+  }
+
+  it("are unread until a sign comes or the socket closes; above 32 MiB of them, nobody else is let in", async () => {
+    stopClock();
+    const room = await longRoom();
     const mute = await enterAll(room, 14);
-    const answer = async () => {
-      const { status, headers, body } = await roomObject(room).fetch(joinRequest({ userId: "late" }));
-      await body?.cancel();
-      return [status, headers.get("Retry-After")];
-    };
+    const answer = () => ask(room, { userId: "late" });
     for (const wakes of [false, true]) {
       if (wakes) await evictDurableObject(roomObject(room));
       expect(await answer()).toEqual([503, "20"]);
@@ -315,6 +326,38 @@ describe("greetings of 2.4 MB", () => {
     mute[3]?.send('{"type":"ping"}');
     await mute[3]?.nextOf("pong");
     await enter(room, "in the place of the fourth");
+  });
+
+  it("are unread for 55 s at most: who gives no sign is asked for one, and put out, in a crowd too", async () => {
+    stopClock();
+    vi.spyOn(Audience.prototype, "isCompany").mockReturnValue(false);
+    const room = await longRoom();
+    const reader = await enter(room, "reader");
+    for (let i = 1; i < 14; i++) expect(await ask(room, { userId: `mute-${i}` })).toEqual([101, null]);
+    pass(45_000);
+    expect(await ask(room, { userId: "late" })).toEqual([503, "20"]);
+    await reader.nextOf("ping");
+    await reader.settled();
+    pass(10_000);
+    // As much again, though the sockets that were put out wait for their clients.
+    for (let i = 0; i < 13; i++) expect(await ask(room, { userId: `late-${i}` })).toEqual([101, null]);
+    expect(reader.socket.readyState).toBe(WebSocket.OPEN);
+  });
+
+  it.each([
+    { what: "one user", mute: {}, late: { userId: "mute" } },
+    { what: "one network address", mute: { address: "here" }, late: { userId: "near", address: "here" } },
+  ])("that $what did not read keep out the same only: 429, also after they were put out", async ({ mute, late }) => {
+    stopClock();
+    const room = await longRoom();
+    for (let i = 0; i < 7; i++) await ask(room, { userId: "mute", ...mute });
+    expect(await ask(room, late)).toEqual([429, "10"]);
+    const readers = [await enter(room, "far"), await enter(room, "wide")];
+    pass(45_000);
+    expect(await ask(room, late)).toEqual([429, "10"]);
+    for (const reader of readers) await reader.settled();
+    pass(10_000);
+    expect(await ask(room, late)).toEqual([429, "10"]);
   });
 });
 
