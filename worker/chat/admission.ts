@@ -21,19 +21,21 @@ export function whyFull(
 ): Problem | undefined {
   const tooMany = (detail: string): Problem => ({ kind: "rate-limited", detail, headers: { "Retry-After": "10" } });
   if (audience.isFull()) return { kind: "unavailable", detail: full, headers: { "Retry-After": "60" } };
-  const clog = audience.whoClogs({ userId, address }, now);
-  if (clog === "own") return tooMany("You, or your network address, have joined often and not read the history yet");
-  if (clog) {
-    const detail = "Many who joined a moment ago have not read the history yet; try again later";
-    return { kind: "unavailable", detail, headers: { "Retry-After": "20" } };
-  }
   if (audience.hasAll({ userId }, limits.socketsPerUser)) {
     return tooMany(`You have ${limits.socketsPerUser} connections to this room already; close one of them first`);
   }
   if (address !== undefined && audience.hasAll({ address }, limits.socketsPerAddress)) {
     return tooMany(`Your network address has ${limits.socketsPerAddress} connections to this room already`);
   }
-  return budgets.bear(userId, COSTS.join, now) ? undefined : tooMany("You connect too often; wait a while");
+  if (!budgets.bear(userId, COSTS.join, now)) return tooMany("You connect too often; wait a while");
+  // Last, because it may count all sockets.
+  const clog = audience.whoClogs({ userId, address }, now);
+  if (clog === "own") return tooMany("You, or your network address, have joined often and not read the history yet");
+  if (clog) {
+    const detail = "Many who joined a moment ago have not read the history yet; try again later";
+    return { kind: "unavailable", detail, headers: { "Retry-After": "20" } };
+  }
+  return undefined;
 }
 
 /** Opens a socket for a caller, and greets them. Returns the answer, our end, and whether the user was here before. */

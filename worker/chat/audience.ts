@@ -44,6 +44,8 @@ const REST_MS = 5_000;
 const MAX_GREETED = 32 * 1_024 * 1_024;
 /** With more than the first, nobody is let in who has more than the second. */
 const [PRESSURE, SHARE] = [MAX_GREETED / 2, MAX_GREETED / 8];
+/** They are counted this often at most: that takes calls for each socket. */
+const COUNT_EVERY_MS = 1_000;
 
 /** The tag of sockets that take many messages in one frame. All other tags have a colon. */
 const BATCHED = "batched";
@@ -117,6 +119,7 @@ export class Audience {
    * counted anew.
    */
   #greeted = { bytes: Number.POSITIVE_INFINITY, live: Number.POSITIVE_INFINITY };
+  #countedAt = 0;
   /** Takes note of a join or a leave in place of telling it. */
   readonly #noted: (() => void) | undefined;
 
@@ -157,7 +160,7 @@ export class Audience {
     return this.#roster.size === 0 || this.open().length === 0;
   }
 
-  /** Accepts a socket. Returns the client's end and ours, and whether its user was here before. */
+  /** Accepts a socket: `keep` it in the same turn, once it is greeted. Returns the client's end and ours, and whether its user was here before. */
   admit(newcomer: Newcomer, now: number): { client: WebSocket; server: WebSocket; wasHere: boolean } {
     const { userId, address, session, subprotocol, caller, known, until } = newcomer;
     // First, because it lists the sockets if the room has just woken: the new one must not be among them.
@@ -179,7 +182,7 @@ export class Audience {
       reading: newReading(now),
       keptAt: now,
     };
-    const ends = acceptSocket(this.#ctx, { tags, attachment: member });
+    const ends = acceptSocket(this.#ctx, { tags });
     this.#roster.add(ends.server, member);
     this.#roster.hold(limitedTags(member));
     return { ...ends, wasHere };
@@ -312,7 +315,10 @@ export class Audience {
 
   /** Whose greetings, which may be unread, leave no memory for a joiner's: their own, or those of all. */
   whoClogs(joiner: Owner, now: number): "own" | "all" | undefined {
-    if (this.#greeted.bytes > PRESSURE) this.#greeted = this.#unread(now);
+    if (this.#greeted.bytes > PRESSURE && Math.abs(now - this.#countedAt) >= COUNT_EVERY_MS) {
+      this.#greeted = this.#unread(now);
+      this.#countedAt = now;
+    }
     if (this.#greeted.bytes <= PRESSURE) return undefined;
     if (limitedTags(joiner).some((tag) => this.#unread(now, tag).bytes > SHARE)) return "own";
     return this.#greeted.live > MAX_GREETED ? "all" : undefined;
@@ -329,7 +335,7 @@ export class Audience {
       if (!member?.reading.greeted) continue;
       this.#hearAnswers(socket, member);
       const { greeted = 0, heardAt } = member.reading;
-      if (greeted > 0 && isOpen(socket)) this.#askIfSilent(socket, now);
+      if (greeted > 0 && now - heardAt >= ASK_AFTER_MS && isOpen(socket)) this.#askIfSilent(socket, now);
       bytes += greeted;
       if (isOpen(socket) || now - heardAt < ASK_AFTER_MS + ANSWER_WITHIN_MS) live += greeted;
     }

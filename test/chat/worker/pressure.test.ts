@@ -315,6 +315,7 @@ describe("greetings of 2.4 MB", () => {
     const watcher = mute[13];
     mute[0]?.close();
     await watcher?.nextOf("user_left");
+    pass(1_000);
     await enter(room, "in the place of the first");
     expect(await answer()).toEqual([503, "20"]);
     for (const reader of mute.slice(1, 3)) await reader.settled();
@@ -325,6 +326,7 @@ describe("greetings of 2.4 MB", () => {
     // The runtime's clock is the real one, which goes on.
     mute[3]?.send('{"type":"ping"}');
     await mute[3]?.nextOf("pong");
+    pass(1_000);
     await enter(room, "in the place of the fourth");
   });
 
@@ -342,6 +344,32 @@ describe("greetings of 2.4 MB", () => {
     // As much again, though the sockets that were put out wait for their clients.
     for (let i = 0; i < 13; i++) expect(await ask(room, { userId: `late-${i}` })).toEqual([101, null]);
     expect(reader.socket.readyState).toBe(WebSocket.OPEN);
+  });
+
+  it("are counted once a second, and not for those who knock too often", async () => {
+    stopClock();
+    const room = await longRoom();
+    await enterAll(room, 14);
+    const looked = await runInDurableObject(roomObject(room), (_, ctx) =>
+      vi.spyOn(ctx, "getWebSocketAutoResponseTimestamp"),
+    );
+    pass(1_000);
+    for (let i = 0; i < 60; i++) expect(await ask(room, { userId: "late" })).toEqual([503, "20"]);
+    expect(looked).toHaveBeenCalledTimes(14);
+    pass(1_000);
+    expect(await ask(room, { userId: "late" })).toEqual([503, "20"]);
+    expect(looked).toHaveBeenCalledTimes(28);
+    for (let i = 0; i < 9; i++) {
+      pass(100);
+      expect(await ask(room, { userId: "late" })).toEqual([429, "10"]);
+    }
+  });
+
+  it("are noted once for each socket, when it has been greeted", async () => {
+    const room = await longRoom();
+    const noted = vi.spyOn(WebSocket.prototype, "serializeAttachment");
+    await enter(room, "reader");
+    expect(noted.mock.calls).toMatchObject([[{ userId: "reader", reading: { greeted: expect.any(Number) } }]]);
   });
 
   it.each([
