@@ -38,7 +38,7 @@ export function tooManyGuesses(what: string) {
 
 /**
  * Gives the address its guesses back after a valid key or token; after one that anybody can get (`isFree`), only the
- * guess that it was taken for.
+ * guess that this request was charged.
  */
 export function wasNoGuess(c: Context<App>, isFree = false): void {
   const address = addressOf(c);

@@ -47,16 +47,18 @@ async function userBucket(c: Context<App>): Promise<string | undefined> {
   const now = Date.now();
   const remembered = known.get(token, now);
   if (remembered !== undefined) return remembered ?? undefined;
+  let isCharged = false;
   if (!c.get("identified")) {
     const others = together.get(token, now) ?? TOGETHER.requests;
-    const isAnother = others >= TOGETHER.requests;
-    if (isAnother && !mayGuess(c)) return undefined;
-    together.set(token, isAnother ? 1 : others + 1, now + TOGETHER.ms);
+    isCharged = others >= TOGETHER.requests;
+    if (isCharged && !mayGuess(c)) return undefined;
+    together.set(token, isCharged ? 1 : others + 1, now + TOGETHER.ms);
   }
   // If the caller cannot be identified now, the address pays. The route tries again, and answers with the error.
   const caller = await callerOrRefusal(c).catch(() => undefined);
   if (!caller || caller instanceof Refusal) return undefined;
-  wasNoGuess(c, caller.kind !== "user");
+  const isFree = caller.kind !== "user";
+  if (isCharged || !isFree) wasNoGuess(c, isFree);
   const id = caller.kind === "user" ? `user-${await sha256(caller.id)}` : null;
   known.set(token, id, now + REMEMBERED_MS);
   return id ?? undefined;
