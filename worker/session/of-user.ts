@@ -52,6 +52,10 @@ const KEY = "sessions";
 export const BEGIN_WITHIN_MS = 30_000;
 const RETRY_MS = 1_000;
 
+/** When the alarm ends a session that must end; one that failed, only once it is too late to begin. */
+const dueAt = ({ at, ending }: Entry, now: number): number =>
+  ending === "failed" ? at + BEGIN_WITHIN_MS : ending ? now : Number.POSITIVE_INFINITY;
+
 export class SessionsOfUser {
   readonly #storage: DurableObjectStorage;
   readonly #sessionAt: (place: Place) => OneSession;
@@ -166,7 +170,8 @@ export class SessionsOfUser {
 
   async alarm(): Promise<void> {
     this.#alarmAt = undefined;
-    await this.#end(this.#entries.filter(({ ending }) => ending));
+    const now = Date.now();
+    await this.#end(this.#entries.filter((entry) => dueAt(entry, now) <= now));
     await this.#save();
   }
 
@@ -220,8 +225,8 @@ export class SessionsOfUser {
   async #save(): Promise<void> {
     const now = Date.now();
     this.#read = this.#entries.filter(({ endsAt }) => endsAt > now);
-    const isEnding = this.#read.some(({ ending }) => ending);
-    const alarmAt = isEnding ? now + RETRY_MS : Math.max(...this.#read.map(({ endsAt }) => endsAt));
+    const due = Math.min(...this.#read.map((entry) => dueAt(entry, now + RETRY_MS)));
+    const alarmAt = Number.isFinite(due) ? due : Math.max(...this.#read.map(({ endsAt }) => endsAt));
     if (this.#read.length === 0) {
       this.#alarmAt = undefined;
       return this.#storage.deleteAll();

@@ -598,7 +598,27 @@ describe("under crashes", () => {
     expect(await listed(userId)).toEqual([]);
   });
 
-  it("a session that failed to begin begins if the same call is made again before the alarm", async () => {
+  it("a log-in that failed costs one alarm and one end, once it is too late to begin", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const userId = unique();
+    const due = Date.now() + BEGIN_WITHIN_MS;
+    vi.spyOn(SessionDO.prototype, "begin").mockRejectedValueOnce(new Error("away"));
+    expect((await ask("/session", { json: { userId }, headers: ADMIN })).status).toBe(500);
+    const user = await objectOfUser(userId);
+    const end = vi.spyOn(SessionDO.prototype, "end");
+    const alarmAt = () => runInDurableObject(user, (_, { storage }) => storage.getAlarm());
+    expect(await alarmAt()).toBe(due);
+    vi.setSystemTime(due - 1);
+    await runInDurableObject(user, (object) => object.alarm());
+    expect(end).not.toHaveBeenCalled();
+    expect(await alarmAt()).toBe(due);
+    vi.setSystemTime(due);
+    await runDurableObjectAlarm(user);
+    expect(end).toHaveBeenCalledOnce();
+    expect(await alarmAt()).toBeNull();
+  });
+
+  it("a session that failed to begin begins if the same call is made again in 30 s, also after an alarm", async () => {
     const userId = unique();
     const open = vi.spyOn(SessionDO.prototype, "open");
     vi.spyOn(SessionDO.prototype, "begin").mockRejectedValueOnce(new Error("away"));
@@ -606,6 +626,7 @@ describe("under crashes", () => {
     const wanted = open.mock.calls[0]?.[0];
     if (!wanted) throw new Error("No session was opened");
     const user = await objectOfUser(userId);
+    await runInDurableObject(user, (object) => object.alarm());
     expect(await user.open(wanted)).toMatchObject({ userId });
     await runInDurableObject(user, (object) => object.alarm());
     expect(await listed(userId)).toHaveLength(1);
