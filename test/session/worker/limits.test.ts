@@ -1,6 +1,6 @@
 /** Users at the rate limiter: a user who has logged in has a bucket of their own. */
 import * as v from "valibot";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { patterns } from "../../../worker/patterns.ts";
 import { SessionDO } from "../../../worker/session/session.ts";
 import { ADMIN, call, unique } from "../../worker/helpers.ts";
@@ -21,7 +21,12 @@ const take = (cost: number, headers: Headers) => call("/limit/check", { json: { 
 const left = async (headers: Headers) =>
   v.parse(v.object({ remaining: v.number() }), (await call("/limit", { headers })).body).remaining;
 
+// A guess comes back every three seconds, and a bucket refills too.
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+});
 afterEach(() => {
+  vi.useRealTimers();
   vi.restoreAllMocks();
 });
 
