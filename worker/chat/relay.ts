@@ -32,7 +32,10 @@ import type { Page } from "./welcome.ts";
 const REPORT_AFTER_MS = 250;
 /** Without word from the home for so long, a relay asks it before it lets somebody in by the door that it knows. */
 const FRESH_MS = 60_000;
-/** If the home does not have the number that somebody says they have, no number makes the relay ask it for so long. */
+/**
+ * If the home does not have the number that somebody says they have, no number makes the relay ask it for so long, but
+ * of those whom the home sent, who have paid it for that.
+ */
 const UNREACHED_MS = 5_000;
 /** Readers who were told something else than who is here hear it after so long, if the home does not tell them. */
 const CORRECT_AFTER_MS = 2_000;
@@ -120,10 +123,11 @@ export class Relay {
     const joining = readJoinRequest(request);
     this.#joining++;
     try {
-      const isFresh = joining.granted !== undefined || Math.abs(Date.now() - this.#heardAt) < FRESH_MS;
+      const isSent = joining.granted !== undefined;
+      const isFresh = isSent || Math.abs(Date.now() - this.#heardAt) < FRESH_MS;
       // Who was at home a moment ago may have messages that are still on their way here.
       const lacks = () => (joining.after ?? 0) > (this.#numbers?.have ?? 0);
-      const mayLack = Math.abs(Date.now() - this.#unreachedAt) >= UNREACHED_MS && lacks();
+      const mayLack = (isSent || Math.abs(Date.now() - this.#unreachedAt) >= UNREACHED_MS) && lacks();
       if (!this.#copy || !this.#numbers || !isFresh || mayLack) {
         if (!(await this.#load(joining.ifThere === true))) return new Response(null, { status: NOT_THERE });
         if (lacks()) this.#unreachedAt = Date.now();

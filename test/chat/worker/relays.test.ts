@@ -142,6 +142,17 @@ describe("a reader at a relay", () => {
     expect(attach).toHaveBeenCalledTimes(2);
   });
 
+  it("resumes without a gap if the home sent them, also after one who named a number that there is not", async () => {
+    const { room, near } = await roomWithRelay();
+    await enter(relayObject(room), "lost", { after: 99 });
+    vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    await near.say("read at home");
+    const back = await enter(relayObject(room), "back", { after: 2, granted: 0 });
+    expect(back.greeting.map(({ type }) => type)).toEqual(["history", "presence"]);
+  });
+
   it("resumes without a gap and sees nothing twice, if the relay is behind what they have", async () => {
     const { room, near } = await roomWithRelay();
     const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
