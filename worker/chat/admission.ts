@@ -13,13 +13,16 @@ export interface SocketLimits {
   readonly socketsPerAddress: number;
 }
 
+const tooMany = (detail: string): Problem => ({ kind: "rate-limited", detail, headers: { "Retry-After": "10" } });
+
+export const TOO_OFTEN = tooMany("You connect too often; wait a while");
+
 /** Why a caller may not open one more socket. `full`: what to say if there is no place for anybody. */
 export function whyFull(
   { userId, address }: Spender,
   { audience, budgets, limits, full }: { audience: Audience; budgets: Budgets; limits: SocketLimits; full: string },
   now: number,
 ): Problem | undefined {
-  const tooMany = (detail: string): Problem => ({ kind: "rate-limited", detail, headers: { "Retry-After": "10" } });
   if (audience.isFull()) return { kind: "unavailable", detail: full, headers: { "Retry-After": "60" } };
   if (audience.hasAll({ userId }, limits.socketsPerUser)) {
     return tooMany(`You have ${limits.socketsPerUser} connections to this room already; close one of them first`);
@@ -27,7 +30,7 @@ export function whyFull(
   if (address !== undefined && audience.hasAll({ address }, limits.socketsPerAddress)) {
     return tooMany(`Your network address has ${limits.socketsPerAddress} connections to this room already`);
   }
-  if (!budgets.bear(userId, COSTS.join, now)) return tooMany("You connect too often; wait a while");
+  if (!budgets.bear(userId, COSTS.join, now)) return TOO_OFTEN;
   // Last, because it may count all sockets.
   const clog = audience.whoClogs({ userId, address }, now);
   if (clog === "own") return tooMany("You, or your network address, have joined often and not read the history yet");

@@ -15,7 +15,7 @@ import { objectName, placeOfObject, regionOfObject, stubAt } from "../objects/na
 import { answerAsleep, answerClose, GOING_AWAY } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
-import { letIn, type SocketLimits, whyFull } from "./admission.ts";
+import { letIn, type SocketLimits, TOO_OFTEN, whyFull } from "./admission.ts";
 import { Audience } from "./audience.ts";
 import { Book } from "./book.ts";
 import { Budgets, COSTS, type Over } from "./budgets.ts";
@@ -131,9 +131,10 @@ export class ChatRoomDO extends DurableObject<Env> {
     }
     if (caller && !this.#door.lets(caller)) return problemResponse(denied(caller).problem);
     const now = Date.now();
+    const names = this.#audience.isFull() ? this.#relayNames() : [];
     // First the budget: a place that is given counts until the relay says how many it has.
-    const mayMove = this.#audience.isFull() && this.#budgets.bear(userId, COSTS.join, now);
-    const relay = mayMove ? this.#relays.place(this.#relayNames()) : undefined;
+    if (names.length > 0 && !this.#budgets.bear(userId, COSTS.join, now)) return problemResponse(TOO_OFTEN);
+    const relay = this.#relays.place(names);
     if (relay !== undefined) {
       return sendToRelay(Number(relay.split(":").at(-1)), this.#relays.turn);
     }

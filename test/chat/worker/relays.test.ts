@@ -124,8 +124,20 @@ describe("a reader at a relay", () => {
     const knock = (userId: string) =>
       runInDurableObject(roomObject(room), async (it) => it.fetch?.(joinRequest({ userId })));
     for (let i = 0; i < MAX_SOCKETS; i++) await knock("hasty");
+    const refused = await knock("hasty");
+    expect([refused?.status, refused?.headers.get("Retry-After")]).toEqual([429, "10"]);
     const answer = await knock("other");
     expect(answer && readRelay(answer).relay).toBe(1);
+  });
+
+  it("is not charged for a knock at a full room without relays", async () => {
+    const room = newRoom();
+    const full = vi.spyOn(Audience.prototype, "isFull").mockReturnValue(true);
+    for (let i = 0; i < 61; i++) {
+      expect((await roomObject(room).fetch(joinRequest({ userId: "patient" }))).status).toBe(503);
+    }
+    full.mockRestore();
+    await enter(roomObject(room), "patient");
   });
 
   it("who names a number that there is not makes the relay ask the home once in five seconds", async () => {
