@@ -36,11 +36,15 @@ export class Archive {
   #newest: Segment | null | undefined;
   #base: number | undefined;
   #notBefore = 0;
-  /** How often the ledger was deleted since this began. */
-  generation = 0;
+  #generation = 0;
 
   constructor(parts: Parts) {
     this.#parts = parts;
+  }
+
+  /** How often the ledger was deleted since this began. */
+  get generation(): number {
+    return this.#generation;
   }
 
   /** The newest segment. Ask only if there are tables. */
@@ -151,7 +155,7 @@ export class Archive {
 
   /** Forgets everything, after the rows were deleted. */
   forget(): void {
-    this.generation++;
+    this.#generation++;
     this.#newest = undefined;
     this.#base = undefined;
     this.#cached.clear();
