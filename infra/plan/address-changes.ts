@@ -4,7 +4,6 @@ import { LOGICAL, onWorkersDev } from "../stack/declared.ts";
 import type { Claims } from "./claims.ts";
 import type { Identity } from "./identity.ts";
 import type { Known } from "./known.ts";
-import { unlessBack } from "./passed-over.ts";
 import type { Reads } from "./reads.ts";
 
 /** What the account's own domain for Workers is called in a plan. */
@@ -33,7 +32,6 @@ export interface Addressing {
   readonly identity: Identity;
   readonly claims: Pick<Claims, "worker" | "domain" | "routes">;
   readonly known: Known | undefined;
-  readonly goesBack: boolean;
 }
 
 /** The addresses of one kind that the Worker has; undefined: nobody can tell. */
@@ -91,13 +89,10 @@ function inState(known: Known, { hostname }: PublicSettings, claims: Addressing[
 }
 
 /** Those that lead to the Worker. */
-async function inAccount({ reads, settings, identity, goesBack }: Addressing): Promise<HadAddresses> {
+async function inAccount({ reads, settings, identity }: Addressing): Promise<HadAddresses> {
   const { zoneId } = settings;
   const { name } = identity;
-  const [domains, inZone] = await Promise.all([
-    unlessBack(reads.domains(), goesBack),
-    zoneId === undefined ? [] : unlessBack(reads.routes(zoneId), goesBack),
-  ]);
+  const [domains, inZone] = await Promise.all([reads.domains(), zoneId === undefined ? [] : reads.routes(zoneId)]);
   return {
     domains: domains?.filter(({ service }) => service === name).map(({ hostname }) => hostname),
     routes: inZone?.filter(({ script }) => script === name).map(({ pattern }) => pattern),

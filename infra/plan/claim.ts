@@ -5,7 +5,7 @@ import type { StorageOfStack } from "../stack/extras.ts";
 import type { Identity } from "./identity.ts";
 import type { Known } from "./known.ts";
 import type { LiveWorker } from "./live.ts";
-import type { Reads } from "./reads.ts";
+import type { PlanReads } from "./look.ts";
 
 /** Something that is in the account, and is taken over. */
 export interface Found {
@@ -24,7 +24,7 @@ export interface Claim {
 }
 
 export interface Claiming {
-  readonly reads: Reads;
+  readonly reads: PlanReads;
   readonly settings: PublicSettings;
   readonly identity: Identity;
   readonly live: LiveWorker;

@@ -102,6 +102,7 @@ function ofAnotherStack(
 
 /** The custom domain and the routes that lead to this stack's Worker already. */
 async function edgeParts({ reads, settings, identity, known }: Claiming) {
+  const { certain } = reads;
   const { accountId, zoneId, hostname, routes } = settings;
   const none = { domain: undefined, routes: new Map<string, string>(), found: [] as readonly Found[] };
   if (!known || zoneId === undefined) return none;
@@ -109,8 +110,8 @@ async function edgeParts({ reads, settings, identity, known }: Claiming) {
   const wantsDomain = hostname !== undefined && !known.get("WorkersCustomDomain", LOGICAL.domain);
   const missing = routes.filter((pattern) => !known.get("WorkersRoute", LOGICAL.route(pattern)));
   const [domains, inZone] = await Promise.all([
-    wantsDomain ? reads.domains() : undefined,
-    missing.length > 0 ? reads.routes(zoneId) : undefined,
+    wantsDomain ? certain.domains() : undefined,
+    missing.length > 0 ? certain.routes(zoneId) : undefined,
   ]);
   const domain = domains?.find((other) => other.hostname === hostname && ours.has(other.service ?? ""));
   const there = (inZone ?? []).filter(({ pattern, script }) => missing.includes(pattern) && ours.has(script ?? ""));

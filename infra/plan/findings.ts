@@ -14,7 +14,6 @@ import { awaitedByName } from "./identity.ts";
 import { type LiveWorker, servingBindings } from "./live.ts";
 import type { Looked, Looking } from "./look.ts";
 import { missingResources } from "./missing.ts";
-import type { Next } from "./next.ts";
 import { orderFindings } from "./order.ts";
 import { endedPin } from "./pin.ts";
 import { refusedFindings } from "./refused-release.ts";
@@ -37,7 +36,6 @@ export interface Told {
 /** The parts of the plan that findings depend on. */
 export interface Planned {
   readonly looked: Looked;
-  readonly next: Next;
   readonly claims: Claims;
   readonly schema: SchemaPlan;
   /** What becomes of storage that is not declared any more. */
@@ -54,15 +52,15 @@ export interface Findings {
 }
 
 export async function findingsOf(args: Looking & Told, planned: Planned): Promise<Findings> {
-  const { reads, settings, release, migrations, known } = args;
-  const { identity, live, plan, othersRegions } = planned.looked;
-  const { next, claims, schema, left, holdsData } = planned;
+  const { settings, release, migrations, known } = args;
+  const { identity, live, plan, next, othersRegions, reads } = planned.looked;
+  const { claims, schema, left, holdsData } = planned;
   const { traffic } = next;
   const { stack, pin, allowRegionLoss } = settings;
 
   const whose = [...identity.findings, ...(await awaitedUnderName(planned.looked, settings)), ...claims.findings];
   const hidden = stableRegionFindings({ ...next, settings, live: live.regions, holdsData });
-  const taken = await addressesTaken(reads, settings, identity.name);
+  const taken = await addressesTaken(reads, settings, identity.name, known);
   const dropped = plan.adopts ? await lostByAdopting(args, live, claims) : [];
   const always = [...whose, ...left, ...hidden, ...dropped, ...notHeld(taken, settings, known)];
 
@@ -96,12 +94,7 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
     ...trafficDrift(live, next.asWanted, stack),
     ...dropped,
     ...taken,
-    ...(await missingResources(reads, live, {
-      stack,
-      isPinned: pin > 0,
-      known,
-      goesBack: next.back !== undefined,
-    })),
+    ...(await missingResources(reads.besides, live, { stack, isPinned: pin > 0, known })),
   ];
   return { all, always, ended };
 }

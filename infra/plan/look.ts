@@ -5,6 +5,7 @@ import type { PublicSettings } from "../stack/config.ts";
 import { type Identity, identify } from "./identity.ts";
 import type { Known } from "./known.ts";
 import { type LiveWorker, listWorkers, readLive, readOthers, type Workers } from "./live.ts";
+import { type Next, nextOf } from "./next.ts";
 import type { Reads } from "./reads.ts";
 import type { RegionSituation } from "./regions.ts";
 import { awaitedByOthers, heldBy, provisionedOf } from "./transfers.ts";
@@ -18,11 +19,22 @@ export interface Looking {
   readonly known?: Known | undefined;
 }
 
+/** How the account is read for a plan. An outage may be why somebody goes back: what is read besides does not stop that. */
+export interface PlanReads {
+  /** Whose failures are no answer: of what an update makes or takes over, because the state does not have it. */
+  readonly certain: Reads;
+  /** For all else. They pass over failures where the traffic goes back. */
+  readonly besides: Reads;
+}
+
 export interface Looked {
+  readonly reads: PlanReads;
   readonly workers: Workers;
   /** Which Worker of the account is the stack's. */
   readonly identity: Identity;
   readonly live: LiveWorker;
+  /** What serves once the release was deployed. */
+  readonly next: Next;
   readonly plan: Plan;
   /** Region tables of the Workers that classes come from, and of those that are bound to classes of this one. */
   readonly othersRegions: Pick<RegionSituation, "sources" | "neighbours">;
@@ -31,9 +43,13 @@ export interface Looked {
 /** Reads what is live, and plans. */
 export async function look({ reads, settings, release, migrations, known }: Looking): Promise<Looked> {
   const { stack, allowDestroy, allowTransferLoss, adopt, rollout } = settings;
-  const workers = await listWorkers(reads);
-  const identity = identify(settings, workers.list, known);
-  const live = await readLive(workers, identity.name);
+  // A pin is known before anything is read, the end of a rollout only by what serves.
+  const listed = await listWorkers(settings.pin > 0 ? reads.lenient() : reads);
+  const identity = identify(settings, listed.list, known);
+  const live = await readLive(listed, identity.name);
+  const next = nextOf(release, settings, live);
+  const besides = next.back ? reads.lenient() : reads;
+  const workers = { ...listed, reads: besides };
   const neighbours = live.references.map(({ worker }) => worker);
   const senders = [...(live.classes?.values() ?? [])].flatMap(({ fromWorker = [] }) => fromWorker);
   const partners = [...transferPartners(forStack(migrations, stack)), ...senders];
@@ -59,9 +75,12 @@ export async function look({ reads, settings, release, migrations, known }: Look
   const tables = (names: readonly string[]) =>
     names.flatMap((worker) => (others.get(worker)?.regions ?? []).map((before) => ({ worker, table: before })));
   return {
+    // Where nobody here can read the state, the update that does asks once more.
+    reads: { certain: known ? reads : besides, besides },
     workers,
     identity,
     live,
+    next,
     plan: planned,
     othersRegions: { sources: tables(planned.moves.flatMap(arrivesFrom)), neighbours: tables(neighbours) },
   };

@@ -3,27 +3,23 @@ import type { Finding } from "@durable-stack/class-lifecycle";
 import { refreshing } from "./advice.ts";
 import type { Known } from "./known.ts";
 import { type LiveWorker, servingBindings } from "./live.ts";
-import { unlessBack } from "./passed-over.ts";
-import type { BindingRead, Reads } from "./reads.ts";
+import type { Reads } from "./reads.ts";
 
 export interface Asking {
   readonly stack: string;
   readonly isPinned: boolean;
   readonly known: Known | undefined;
-  /** Whether the traffic goes back. Nothing of this stops it. */
-  readonly goesBack: boolean;
 }
 
 /** Storage that the serving versions are bound to, and that is gone. */
 export async function missingResources(
   reads: Reads,
   live: LiveWorker,
-  { stack, isPinned, known, goesBack }: Asking,
+  { stack, isPinned, known }: Asking,
 ): Promise<readonly Finding[]> {
-  const exists = (binding: BindingRead) => unlessBack(reads.boundExists(binding), goesBack);
   const bound = new Map(servingBindings(live).map((binding) => [binding.name, binding]));
   const missing = await Promise.all(
-    [...bound.values()].map(async (binding) => ((await exists(binding)) === false ? [binding] : [])),
+    [...bound.values()].map(async (binding) => ((await reads.boundExists(binding)) === false ? [binding] : [])),
   );
   return missing.flat().map(({ name, type, namespaceId, bucketName, id, databaseId }) => ({
     code: "bound_resource_missing",

@@ -18,7 +18,7 @@ import { type Judgement, judged } from "./judged.ts";
 import type { Known } from "./known.ts";
 import { type LiveVersion, type LiveWorker, servingBindings } from "./live.ts";
 import { type Looked, type Looking, look } from "./look.ts";
-import { type Next, nextOf } from "./next.ts";
+import type { Next } from "./next.ts";
 import type { ObjectCount } from "./reads.ts";
 import { type SchemaPlan, schemaPlan } from "./schema.ts";
 import { notDeclared, usedBy } from "./storage-claims.ts";
@@ -68,19 +68,19 @@ export interface PreviewArgs extends Looking, Told {
 
 /** Reads the stack's account and plans the way of `release` into it. Sends nothing. */
 export async function previewOf(args: PreviewArgs): Promise<Preview> {
-  const { reads, settings, release, known } = args;
+  const { settings, release, known } = args;
   const { stack } = settings;
   const looked = await look(args);
-  const { identity, live, plan } = looked;
-  const next = nextOf(release, settings, live);
+  const { identity, live, plan, next } = looked;
+  const { besides } = looked.reads;
   const { tag, kept, traffic, back } = next;
-  const { objects, holdsData } = await countObjects(reads, identity.name, plan.moves, next.hasOtherTable);
+  const { objects, holdsData } = await countObjects(besides, identity.name, plan.moves, next.hasOtherTable);
   const schema = schemaPlan({ stack, release, inUse: live.schemas, moves: plan.moves, share: traffic.release });
   const secrets = await args.secrets;
   const storage = storageOf(release, settings);
-  const claims = await claimsOf({ reads, settings, identity, live, known, storage, adopts: plan.adopts });
+  const claims = await claimsOf({ reads: looked.reads, settings, identity, live, known, storage, adopts: plan.adopts });
   const left = storageLeft(settings, usedBy(next.stable, notDeclared(known, storage)));
-  const { all, always, ended } = await findingsOf(args, { looked, next, claims, schema, left, holdsData });
+  const { all, always, ended } = await findingsOf(args, { looked, claims, schema, left, holdsData });
   const { changesLifecycle } = plan;
   return {
     settings,
@@ -101,9 +101,9 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     share: next.share,
     servedSince: next.servedSince,
     hadCrons: known?.get("WorkersCronTrigger", LOGICAL.crons) !== undefined,
-    addresses: await addressPlan({ reads, settings, identity, claims, known, goesBack: back !== undefined }),
+    addresses: await addressPlan({ reads: besides, settings, identity, claims, known }),
     regions: next.regions,
-    ...bindingsOf(args, looked, next, claims),
+    ...bindingsOf(args, looked, claims),
     objects,
     ...judged(all, always, back && { back, stack, release, traffic, changesLifecycle }),
   };
@@ -112,8 +112,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
 /** Which bindings come or go, as far as that is known here. */
 function bindingsOf(
   { settings, release, program, mayAdd }: PreviewArgs,
-  { identity, live, plan }: Looked,
-  { traffic }: Next,
+  { identity, live, plan, next: { traffic } }: Looked,
   claims: Claims,
 ): Pick<Preview, "bindings" | "unknownBindings"> {
   if (traffic.release === 0) return { bindings: [], unknownBindings: false };

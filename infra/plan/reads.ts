@@ -123,17 +123,33 @@ export class Reads {
   readonly accountId: string;
   readonly #sources: DataSources;
   readonly #api: Api | undefined;
+  /** Whether an error of the API says that something is not known: else only a refusal does. */
+  readonly #passes: (error: ApiError) => boolean;
 
   /** `api`: for what no data source has (namespaces and their objects); undefined: that cannot be read. */
-  constructor(accountId: string, sources: DataSources, api: Api | undefined) {
+  constructor(
+    accountId: string,
+    sources: DataSources,
+    api: Api | undefined,
+    passes = ({ isRefusal }: ApiError): boolean => isRefusal,
+  ) {
     this.accountId = accountId;
     this.#sources = sources;
     this.#api = api;
+    this.#passes = passes;
   }
 
   /** Reads through the REST API alone. */
   static through(api: Api, accountId: string): Reads {
     return new Reads(accountId, dataSourcesOf(api), api);
+  }
+
+  /**
+   * The same reads, where one that may be refused may fail for a while, too: then nobody can tell, and the work goes on.
+   * What has to be read (the Workers, their deployments and versions) still fails.
+   */
+  lenient(): Reads {
+    return new Reads(this.accountId, this.#sources, this.#api, () => true);
   }
 
   /** All Workers of the account. */
@@ -281,12 +297,12 @@ export class Reads {
     return at`/accounts/${this.accountId}/workers/durable_objects`;
   }
 
-  /** Undefined where the API refuses. That it fails says nothing of what is there: taken for "nothing", it would. */
+  /** Undefined where the API refuses. That it fails says nothing of what is there: it is an error, but to `lenient` reads. */
   async #optional<T>(read: (api: Api) => Promise<T>): Promise<T | undefined> {
     try {
       return this.#api && (await read(this.#api));
     } catch (error) {
-      if (error instanceof ApiError && error.isRefusal) return undefined;
+      if (error instanceof ApiError && this.#passes(error)) return undefined;
       throw error;
     }
   }

@@ -26,7 +26,8 @@ const versionsOf = ({ live, workerIsOurs, known }: Storage): readonly LiveVersio
   workerIsOurs || !known ? live.versions.filter(isOurs) : [];
 
 export async function readsPart(storage: Storage): Promise<Part> {
-  const { reads, settings, known } = storage;
+  const { settings, known } = storage;
+  const { certain } = storage.reads;
   const inState = known?.get("WorkersKvNamespace", LOGICAL.reads);
   if (typeof inState?.title === "string") {
     const finding = await madeAnew(storage, { kind: "kv", binding: "READS" }, inState.id);
@@ -36,7 +37,7 @@ export async function readsPart(storage: Storage): Promise<Part> {
   const bound = bindingOf(versions, "READS")?.namespaceId;
   const { title } = readCacheInputs(settings);
   if (!known && bound === undefined) return { claim: { name: title } };
-  const all = await reads.kvNamespaces();
+  const all = await certain.kvNamespaces();
   // Without the state nothing is taken over, and what is bound keeps its name.
   if (!known) return { claim: { name: all?.find(({ id }) => id === bound)?.title ?? title } };
   const there = all?.find(({ id }) => id === bound) ?? all?.find((namespace) => namespace.title === title);
@@ -46,26 +47,27 @@ export async function readsPart(storage: Storage): Promise<Part> {
     what: `KV namespace ${there.title}`,
     claim: { name: there.title, importId: `${settings.accountId}/${there.id}` },
     because: isBound ? BOUND : undefined,
-    isEmpty: () => reads.kvIsEmpty(there.id),
+    isEmpty: () => certain.kvIsEmpty(there.id),
   });
 }
 
 export async function blobsPart(storage: Storage): Promise<Part> {
-  const { reads, settings, known } = storage;
+  const { settings, known } = storage;
+  const { certain } = storage.reads;
   const inState = known?.get("R2Bucket", LOGICAL.blobs)?.name;
   if (typeof inState === "string") return { claim: { name: inState } };
   const versions = versionsOf(storage);
   const derived = blobsInputs(settings).name;
   const bound = bindingOf(versions, "BLOBS")?.bucketName;
   if (!known) return { claim: { name: bound ?? derived } };
-  const name = bound !== undefined && (await reads.bucketExists(bound)) ? bound : derived;
-  if (!(await reads.bucketExists(name))) return { claim: { name: derived } };
+  const name = bound !== undefined && (await certain.bucketExists(bound)) ? bound : derived;
+  if (!(await certain.bucketExists(name))) return { claim: { name: derived } };
   const isBound = versions.some(({ bindings }) => bindings.some(({ bucketName }) => bucketName === name));
   return taking(storage, {
     what: `bucket ${name}`,
     claim: { name, importId: `${settings.accountId}/${name}/default` },
     because: isBound ? BOUND : undefined,
-    isEmpty: () => reads.bucketIsEmpty(name),
+    isEmpty: () => certain.bucketIsEmpty(name),
   });
 }
 
@@ -85,7 +87,7 @@ async function madeAnew(
   const { boundTo, what } = KINDS[kind];
   const bound = boundTo(bindingOf(live.versions.filter(isOurs), binding));
   if (kind === "r2" || typeof id !== "string" || bound === undefined || bound === id) return undefined;
-  const now = inPlaceOf(id, bound, await thereOf({ kind }, reads, []));
+  const now = inPlaceOf(id, bound, await thereOf({ kind }, reads.besides, []));
   if (!now) return undefined;
   const { stack } = settings;
   return {
@@ -121,7 +123,9 @@ interface Taking {
 /** Another stack of the account that calls its storage as this one does: its tag. */
 async function namesake({ reads, settings }: Storage): Promise<string | undefined> {
   const [own, base] = [stackTag(settings), storageBase(settings)];
-  const other = ownersOf(await reads.workers()).find((owner) => stackTag(owner) !== own && storageBase(owner) === base);
+  const other = ownersOf(await reads.certain.workers()).find(
+    (owner) => stackTag(owner) !== own && storageBase(owner) === base,
+  );
   return other && stackTag(other);
 }
 
@@ -144,7 +148,8 @@ async function taking(storage: Storage, { what, claim, because, isEmpty }: Takin
 
 /** A KV namespace, bucket or D1 database that wrangler.jsonc asks for. */
 export async function storagePart(storage: Storage, { kind, binding, jurisdiction }: StorageOfStack): Promise<Part> {
-  const { reads, settings, known } = storage;
+  const { settings, known } = storage;
+  const { certain } = storage.reads;
   const { type, nameIs } = KINDS[kind];
   const derived = storageName(settings, binding);
   const inState = known?.get(type, LOGICAL.storage(kind, binding));
@@ -156,7 +161,7 @@ export async function storagePart(storage: Storage, { kind, binding, jurisdictio
   if (!known) return { claim: { name: derived } };
   const versions = versionsOf(storage);
   const bound = KINDS[kind].boundTo(bindingOf(versions, binding));
-  const all = await thereOf({ kind, jurisdiction }, reads, [bound, derived]);
+  const all = await thereOf({ kind, jurisdiction }, certain, [bound, derived]);
   const own = all?.find(({ name }) => name === derived);
   const led = all?.find(({ id }) => id === bound);
   const foreign = led && led !== own && !wasLent(storage, binding) ? led : undefined;
@@ -174,7 +179,7 @@ export async function storagePart(storage: Storage, { kind, binding, jurisdictio
     what,
     claim,
     because: isBound ? BOUND : undefined,
-    isEmpty: () => isEmpty({ kind, jurisdiction }, reads, there.id),
+    isEmpty: () => isEmpty({ kind, jurisdiction }, certain, there.id),
   });
 }
 
@@ -285,7 +290,7 @@ export async function notInState({
   settings,
   known,
   live,
-}: Pick<Storage, "reads" | "settings" | "live"> & { readonly known: Known }): Promise<readonly string[]> {
+}: Pick<Storage, "settings" | "live"> & { readonly reads: Reads; readonly known: Known }): Promise<readonly string[]> {
   const ours = live.versions.filter(isOurs);
   const serving = new Set(live.serving.map(({ versionId }) => versionId));
   const bindings = ours.filter(({ versionId }) => serving.has(versionId)).flatMap((version) => version.bindings);

@@ -4,17 +4,21 @@ import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { type Address, takenAddresses } from "./addresses.ts";
 import type { Known } from "./known.ts";
-import type { Reads } from "./reads.ts";
+import type { PlanReads } from "./look.ts";
 
 /** Addresses that the settings name and another Worker has. */
 export async function addressesTaken(
-  reads: Reads,
+  { certain, besides }: PlanReads,
   { zoneId, hostname, routes }: PublicSettings,
   workerName: string,
+  known: Known | undefined,
 ): Promise<readonly Finding[]> {
+  const held = heldBy(known);
+  const domainReads = held.hostname === hostname ? besides : certain;
+  const routeReads = routes.every((route) => held.routes.has(LOGICAL.route(route))) ? besides : certain;
   const [domains, inZone] = await Promise.all([
-    hostname === undefined ? undefined : reads.domains(),
-    zoneId === undefined || routes.length === 0 ? undefined : reads.routes(zoneId),
+    hostname === undefined ? undefined : domainReads.domains(),
+    zoneId === undefined || routes.length === 0 ? undefined : routeReads.routes(zoneId),
   ]);
   const there: readonly Address[] = [
     ...(domains ?? []).map((domain) => ({ kind: "hostname" as const, name: domain.hostname, worker: domain.service })),
@@ -29,10 +33,13 @@ export function notHeld(
   { hostname }: PublicSettings,
   known: Known | undefined,
 ): readonly Finding[] {
-  const domain = known?.get("WorkersCustomDomain", LOGICAL.domain)?.hostname;
-  const held = new Set([
-    ...(domain === hostname ? [`hostname ${hostname}`] : []),
-    ...(known?.names("WorkersRoute") ?? []),
-  ]);
+  const { hostname: domain, routes } = heldBy(known);
+  const held = new Set([...(domain === hostname ? [`hostname ${hostname}`] : []), ...routes]);
   return taken.filter(({ subject }) => !held.has(subject));
 }
+
+/** The host name of a state, and the names of its routes there. */
+const heldBy = (known: Known | undefined) => ({
+  hostname: known?.get("WorkersCustomDomain", LOGICAL.domain)?.hostname,
+  routes: new Set(known?.names("WorkersRoute")),
+});

@@ -140,8 +140,9 @@ it("storage that may be the stack's is taken over by a line in its file, which n
     getWorkerVersions: none,
   };
   const { live, identity } = preview();
+  const reads = new Reads("a", sources, api);
   const { finding } = await readsPart({
-    reads: new Reads("a", sources, api),
+    reads: { certain: reads, besides: reads },
     settings,
     identity,
     live,
