@@ -16,7 +16,7 @@ import { check, difference } from "../provider/kind.ts";
 import type { Properties } from "../provider/values.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
-import { blobsInputs, readCacheInputs, workerInputs } from "../stack/declared.ts";
+import { blobsInputs, isLeftOnWorkersDev, onWorkersDev, readCacheInputs, workerInputs } from "../stack/declared.ts";
 import { cronsOf } from "../stack/extras.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -49,36 +49,55 @@ const command = onStack(new Command("npm run drift --"))
   )
   .option("--json", "print one line of JSON")
   .action(async ({ stack, dir, json }: Options) => {
-    const found = await driftOf(openStack(stack, { dir }), refreshLine(stack, dir));
-    if (json) console.log(JSON.stringify({ stack, drift: found }));
+    const { found, notes } = await driftOf(openStack(stack, { dir }), refreshLine(stack, dir));
+    if (json) console.log(JSON.stringify({ stack, drift: found, ...(notes.length > 0 && { notes }) }));
     else if (found.length === 0) console.log(`${stack}: no drift`);
     else for (const finding of found) console.log(describe(finding));
+    if (!json) for (const note of notes) console.log(note);
     if (found.length > 0) process.exitCode = 2;
   });
 
+interface Drift {
+  readonly found: readonly Finding[];
+  /** What differs for a while because the program left it so: sentences. */
+  readonly notes: readonly string[];
+}
+
 /** All that differs. `refresh`: the command that puts the stack right. @throws Error when the release or the account cannot be read, or they cannot be compared. */
-async function driftOf(stack: OpenStack, refresh: string): Promise<readonly Finding[]> {
+async function driftOf(stack: OpenStack, refresh: string): Promise<Drift> {
   const { settings, reads, api, known } = stack;
   const release = readRelease(releaseDir(settings));
   const preview = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
   if (preview.live.serving.length === 0) {
-    return [
-      {
-        code: "not_deployed",
-        subject: settings.workerName,
-        message: "nothing is deployed under this name.",
-        fix: "deploy the stack with `up`.",
-      },
-    ];
+    return {
+      found: [
+        {
+          code: "not_deployed",
+          subject: settings.workerName,
+          message: "nothing is deployed under this name.",
+          fix: "deploy the stack with `up`.",
+        },
+      ],
+      notes: [],
+    };
   }
   if (preview.ended.length > 0) throw notCompared(stack.name, release, preview.ended);
-  return [
+  const stays = staysOnWorkersDev(preview);
+  const found = [
     ...[...preview.errors, ...preview.passedOver, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
     ...trafficFindings(preview),
-    ...(await resourceFindings(stack, preview, refresh)),
+    ...(await resourceFindings(stack, preview, { refresh, stays })),
     ...(await addressFindings(settings, api, refresh)),
   ];
+  return { found, notes: stays ? [leftOn(settings)] : [] };
 }
+
+/** Whether the Worker is on workers.dev because the update that gave it addresses of its own left it there. */
+const staysOnWorkersDev = ({ settings, identity: { worker } }: Preview): boolean =>
+  !onWorkersDev(settings) && worker !== undefined && isLeftOnWorkersDev(worker);
+
+const leftOn = ({ workerName, stack }: PublicSettings): string =>
+  `Note: ${workerName} still answers on workers.dev, too: the update that gave it addresses of its own left it there, for a certificate takes minutes. The next one with all traffic for the release turns it off: npm run up -- --stack ${stack}`;
 
 /** Says why the account cannot be compared with the release: what was not looked at may have drifted. */
 function notCompared(stack: string, { commit }: Release, ended: readonly Finding[]): UserError {
@@ -110,7 +129,7 @@ function trafficFindings(preview: Preview): readonly Finding[] {
 async function resourceFindings(
   { settings, api }: OpenStack,
   { release, hadCrons, claims: { reads, blobs, storage } }: Preview,
-  refresh: string,
+  { refresh, stays }: { readonly refresh: string; readonly stays: boolean },
 ): Promise<readonly Finding[]> {
   const { accountId, workerName } = settings;
   const schedules = cronsOf(release).map((cron) => ({ cron }));
@@ -119,7 +138,7 @@ async function resourceFindings(
   const compare = (type: string, subject: string, declared: Properties) =>
     compared({ api, refresh, type, subject, declared });
   const found = await Promise.all([
-    compare("worker", `Worker ${workerName}`, workerInputs(settings, release)),
+    compare("worker", `Worker ${workerName}`, workerInputs(settings, release, stays)),
     compare("workersKvNamespace", `KV namespace ${cache.title}`, cache),
     compare("r2Bucket", `bucket ${bucket.name}`, bucket),
     ...storage.map(({ kind, name, jurisdiction }) => {

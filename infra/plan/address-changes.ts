@@ -1,10 +1,11 @@
 /** Which addresses a stack's Worker gets and loses by an update: its host name, its routes, workers.dev. */
 import type { PublicSettings } from "../stack/config.ts";
-import { LOGICAL, onWorkersDev } from "../stack/declared.ts";
+import { isLeftOnWorkersDev, LOGICAL, onWorkersDev } from "../stack/declared.ts";
 import type { Claims } from "./claims.ts";
 import type { Identity } from "./identity.ts";
 import type { Known } from "./known.ts";
 import type { Reads } from "./reads.ts";
+import type { Traffic } from "./traffic.ts";
 
 /** What the account's own domain for Workers is called in a plan. */
 export const WORKERS_DEV = "workers.dev";
@@ -19,7 +20,8 @@ export interface AddressPlan {
   readonly changes: readonly AddressChange[];
   /**
    * Whether workers.dev, which is to go, stays on for this update: what comes in its place is made last, and a host name's
-   * certificate takes minutes. An update that finds it there turns workers.dev off.
+   * certificate takes minutes. An update that finds it there turns workers.dev off; in a rollout, whose updates follow each
+   * other within seconds, only the one that gives the release all traffic.
    */
   readonly staysOnWorkersDev: boolean;
   /** Whether only the account was asked, which does not say which addresses this program made. */
@@ -32,13 +34,15 @@ export interface Addressing {
   readonly identity: Identity;
   readonly claims: Pick<Claims, "worker" | "domain" | "routes">;
   readonly known: Known | undefined;
+  /** Where the traffic goes with the update. */
+  readonly traffic: Traffic;
 }
 
 /** The addresses of one kind that the Worker has; undefined: nobody can tell. */
 type Had = readonly string[] | undefined;
 
 export async function addressPlan(addressing: Addressing): Promise<AddressPlan> {
-  const { settings, identity, claims, known } = addressing;
+  const { settings, identity, claims, known, traffic } = addressing;
   const { hostname, routes } = settings;
   const had = known ? inState(known, settings, claims) : await inAccount(addressing);
   const changes = [
@@ -53,9 +57,10 @@ export async function addressPlan(addressing: Addressing): Promise<AddressPlan> 
     worker?.deployedOn === undefined || claims.worker !== undefined ? wanted : (worker.subdomain?.enabled ?? undefined);
   const workersDev: readonly AddressChange[] =
     isOn === undefined || isOn === wanted ? [] : [{ kind: wanted ? "added" : "removed", address: WORKERS_DEV }];
+  const isLeft = traffic.stable !== undefined && worker !== undefined && isLeftOnWorkersDev(worker);
   return {
     changes: [...changes, ...workersDev],
-    staysOnWorkersDev: comes && workersDev.some(({ kind }) => kind === "removed"),
+    staysOnWorkersDev: workersDev.some(({ kind }) => kind === "removed") && (comes || isLeft),
     isWithoutState: known === undefined,
   };
 }

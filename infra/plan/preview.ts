@@ -101,7 +101,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     share: next.share,
     servedSince: next.servedSince,
     hadCrons: known?.get("WorkersCronTrigger", LOGICAL.crons) !== undefined,
-    addresses: await addressPlan({ reads: besides, settings, identity, claims, known }),
+    addresses: await addressPlan({ reads: besides, settings, identity, claims, known, traffic }),
     regions: next.regions,
     ...bindingsOf(args, looked, claims),
     objects,

@@ -181,7 +181,7 @@ function addressLines({ addresses: { changes, staysOnWorkersDev, isWithoutState 
       ? [
           [
             undefined,
-            "  workers.dev stays for this update: the next one, which finds the others there, turns it off",
+            "  workers.dev stays for this update: one that finds the others there, and gives the release all traffic, turns it off",
           ] as const,
         ]
       : []),

@@ -43,8 +43,23 @@ function ownerOf(tag: string): Owner | undefined {
 }
 
 /**
+ * The tag of a Worker that an update has left on workers.dev beside addresses of its own: it tells that from a Worker that
+ * somebody put there. It has no colon: it says not whose the Worker is.
+ */
+const STAYS_ON_WORKERS_DEV = "workers.dev-stays";
+
+/** Whether an update has left a Worker on workers.dev for a while, and it still is. */
+export const isLeftOnWorkersDev = ({
+  tags,
+  subdomain,
+}: {
+  readonly tags: readonly string[];
+  readonly subdomain?: { readonly enabled?: boolean | null | undefined } | null | undefined;
+}): boolean => tags.includes(STAYS_ON_WORKERS_DEV) && subdomain?.enabled === true;
+
+/**
  * The Worker: its name, and the settings that no version carries. `staysOnWorkersDev`: whether it is to answer there beside
- * addresses of its own, which come by this update (plan/address-changes.ts).
+ * addresses of its own, which have just come (plan/address-changes.ts).
  */
 export const workerInputs = (
   settings: Pick<PublicSettings, "accountId" | "workerName" | "project" | "stack" | "hostname" | "routes">,
@@ -55,7 +70,7 @@ export const workerInputs = (
   name: settings.workerName,
   subdomain: { enabled: staysOnWorkersDev || onWorkersDev(settings), previewsEnabled: false },
   ...workerExtras(release),
-  tags: [settings.project, stackTag(settings)],
+  tags: [settings.project, stackTag(settings), ...(staysOnWorkersDev ? [STAYS_ON_WORKERS_DEV] : [])],
 });
 
 /** How long the names of a KV namespace and a bucket may begin: Cloudflare takes 63 characters for a bucket. */

@@ -504,6 +504,31 @@ describe("drift", () => {
     expect(await shares()).toEqual({ [last]: 100 });
   });
 
+  it("is not that an update left workers.dev on beside a new host name, only that somebody turned it on", async () => {
+    const [zone] = (await account.sdk.zones.list({ name: "example.com" })).result;
+    changeSetting(settings, "zoneId", zone?.id);
+    changeSetting(settings, "hostname", "api.example.com");
+    await deploy();
+    const noted = await run("drift");
+    expect(noted).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(
+        /^local: no drift\nNote: \S+ still answers on workers\.dev, too: .* --stack local\n$/,
+      ),
+    });
+    expect((await run("drift", "--json")).stdout).toMatch(
+      /^\{"stack":"local","drift":\[\],"notes":\["Note: .*"\]\}\n$/,
+    );
+    await deploy();
+    expect(await run("drift")).toMatchObject({ code: 0, stdout: "local: no drift\n" });
+    await account.sdk.workers.scripts.subdomain.create(WORKER, { account_id: account.id, enabled: true });
+    expect(await run("drift")).toMatchObject({ code: 2, stdout: expect.stringContaining("[resource_changed] Worker") });
+    changeSetting(settings, "hostname", undefined);
+    changeSetting(settings, "zoneId", undefined);
+    await deploy();
+    expect((await run("drift")).code).toBe(0);
+  });
+
   it("by a foreign version, a changed address and deleted storage is named, each by its name", async () => {
     const classes = Object.keys(await account.namespaces()).map((name) => name.split("/")[1] ?? "");
     const exports = Object.fromEntries(classes.map((name) => [name, { type: "durable-object", storage: "sqlite" }]));

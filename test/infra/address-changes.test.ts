@@ -29,6 +29,10 @@ const account = (answers: Readonly<Record<string, object | number>>) =>
     "a",
   );
 
+const ALL = { release: 100, findings: [] };
+const STAYS =
+  "workers.dev stays for this update: one that finds the others there, and gives the release all traffic, turns it off";
+
 const urn = (type: string, name: string) => `urn:pulumi:s::p::cloudflare:index/x:${type}::${name}`;
 const state = (hostname: string | undefined, ...routes: readonly string[]) =>
   Known.of([
@@ -37,17 +41,17 @@ const state = (hostname: string | undefined, ...routes: readonly string[]) =>
   ]);
 
 /** A stack whose Worker serves; `enabled`: whether on workers.dev. */
-function stack(enabled: boolean | undefined, more: Partial<Addressing> = {}): Addressing {
+function stack(enabled: boolean | undefined, more: Partial<Addressing> = {}, tags: readonly string[] = []): Addressing {
   const worker = {
     id: "w",
     name: NAME,
     deployedOn: "2026-11-26",
-    tags: [],
+    tags: [...tags],
     references: { workers: [], durableObjects: [] },
     ...(enabled !== undefined && { subdomain: { enabled } }),
   };
   const identity = { worker, name: NAME, inState: true, renamedFrom: undefined, findings: [] };
-  return { reads: account({}), settings, identity, claims, known: state(undefined), ...more };
+  return { reads: account({}), settings, identity, claims, known: state(undefined), traffic: ALL, ...more };
 }
 
 /** What the plan says, and whether the Worker is on workers.dev after it. */
@@ -61,11 +65,7 @@ async function said(addressing: Addressing) {
 it("leaves workers.dev on while a host name comes in its place, and turns it off once that is there", async () => {
   const named = { ...settings, ...ZONE, hostname: "api.example.com" };
   expect(await said(stack(true, { settings: named }))).toEqual({
-    lines: [
-      "+ custom domain api.example.com",
-      "- workers.dev",
-      "workers.dev stays for this update: the next one, which finds the others there, turns it off",
-    ],
+    lines: ["+ custom domain api.example.com", "- workers.dev", STAYS],
     isOn: true,
   });
   expect(await said(stack(true, { settings: named, known: state("api.example.com") }))).toEqual({
@@ -76,6 +76,26 @@ it("leaves workers.dev on while a host name comes in its place, and turns it off
     lines: [""],
     isOn: false,
   });
+});
+
+it("leaves workers.dev on until a rollout, in which the host name came, has ended", async () => {
+  const named = { ...settings, ...ZONE, hostname: "api.example.com" };
+  const share = (release: number) => ({
+    release,
+    stable: { versionId: "v-4", percentage: 100 - release },
+    findings: [],
+  });
+  const began = stack(true, { settings: named, traffic: share(1) });
+  expect((await said(began)).isOn).toBe(true);
+  const { tags } = workerInputs(named, release, (await addressPlan(began)).staysOnWorkersDev);
+  const step = (traffic: Addressing["traffic"], left: readonly string[] = tags) =>
+    said(stack(true, { settings: named, known: state("api.example.com"), traffic }, left));
+  expect(await step(share(10))).toEqual({ lines: ["- workers.dev", STAYS], isOn: true });
+  expect(await step(share(0)), "an end of the rollout that takes the traffic back").toMatchObject({ isOn: true });
+  expect(await step(ALL)).toEqual({ lines: ["- workers.dev"], isOn: false });
+  // Somebody put it there, and no update left it.
+  const own = workerInputs(named, release).tags;
+  expect(await step(share(10), own)).toEqual({ lines: ["- workers.dev"], isOn: false });
 });
 
 it("tells of a host name and routes that change or go, and of workers.dev that comes back", async () => {
