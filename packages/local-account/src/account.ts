@@ -28,7 +28,7 @@ import { Stacks } from "./source-maps.ts";
 import { Draft, Store, StoreDamaged, StoreLocked, type WriteHook } from "./store.ts";
 import { checkConsumers } from "./tail-consumers.ts";
 import { Tails } from "./tails.ts";
-import { tidied } from "./tidy.ts";
+import { removedFirst, tidied } from "./tidy.ts";
 import { eventOf } from "./traces.ts";
 import type { Upload } from "./upload.ts";
 import type { Inspection } from "./versions.ts";
@@ -244,8 +244,6 @@ export class Account {
   }
 
   async #change<T>(work: (draft: Draft) => T): Promise<T> {
-    // What is left of a deleted thing must be gone before there is another of its name.
-    if (!this.#isSwept) this.#isSwept = await tidied(() => this.#sweep());
     const draft = new Draft(this.#store);
     const result = work(draft);
     if (draft.lost("versions")) forgetUnused(draft, Date.now());
@@ -253,6 +251,9 @@ export class Account {
     const previous = this.state;
     checkConsumers(draft.state, previous);
     remember(draft, previous);
+    // What is left of a deleted thing must be gone before there is another of its name, which would have its data.
+    if (!this.#isSwept) await removedFirst(() => this.#sweep());
+    this.#isSwept = true;
     this.#onWrite("before run");
     await this.runtime.change({ state: draft.state, blob: (sha256) => draft.blob(sha256) }, () =>
       this.#store.commit(draft),

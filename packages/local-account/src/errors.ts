@@ -18,6 +18,9 @@ export class ApiError extends Error {
   }
 }
 
+/** What the account itself cannot do. Not 10000: that is Cloudflare's code for a wrong token, and wrangler would blame the token. */
+export const INTERNAL_ERROR = 10013;
+
 /** Code 10021: invalid input. The message names the field and its rule. */
 export const invalid = (message: string) => new ApiError(400, 10021, message);
 

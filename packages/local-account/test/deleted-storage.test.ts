@@ -83,3 +83,25 @@ it("makes a change though the disk does not let what it deletes be removed, and 
   await test.ensure("other");
   expect(stored(namespace)).toBe(false);
 });
+
+it("makes no other of a name while what a deleted one had cannot be removed, and says what to do", async () => {
+  const test = await account({ dir: temporaryDirectory() });
+  const objects = () => test.call("get", "/r2/buckets/blobs/objects");
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  await test.call("put", "/r2/buckets/blobs/objects/old", "text");
+  await test.call("delete", "/r2/buckets/blobs/objects/old");
+
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  const sweep = vi
+    .spyOn(Runtime.prototype, "sweep")
+    .mockImplementation(() => Promise.reject(Object.assign(new Error("EACCES: rm 'x'"), { code: "EACCES" })));
+  await test.call("delete", "/r2/buckets/blobs");
+  await expect(test.call("post", "/r2/buckets", { name: "blobs" })).rejects.toThrow(
+    /"Nothing was changed: .* \(this user may not: EACCES: rm 'x'\)\. Correct that there, and send the call again\."/,
+  );
+  expect(await test.call("get", "/r2/buckets")).toMatchObject({ buckets: [] });
+
+  sweep.mockRestore();
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  expect(await objects()).toEqual([]);
+});

@@ -9,7 +9,7 @@ import { getPath } from "hono/utils/url";
 import type { Account } from "../account.ts";
 import type { Calls } from "../calls.ts";
 import { faultOfDisk, isOfFullDisk, isOfMachine } from "../disk.ts";
-import { ApiError } from "../errors.ts";
+import { ApiError, INTERNAL_ERROR } from "../errors.ts";
 import { Expiring } from "../expiring.ts";
 import type { Fault, Faults } from "../faults.ts";
 import { LOOPBACK } from "../loopback.ts";
@@ -50,9 +50,6 @@ import { versions } from "./versions.ts";
 import { workers } from "./workers.ts";
 import { workflows } from "./workflows.ts";
 import { zones } from "./zones.ts";
-
-/** Not 10000: that is Cloudflare's code for a wrong token, and wrangler would blame the token. */
-const INTERNAL_ERROR = 10013;
 
 /** Everything under `/client/v4`. */
 export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) => void): Hono {
