@@ -153,11 +153,15 @@ function tidy(changes: readonly Change[]): void {
   if (scripts.includes("access")) run("infra/commands/access.ts");
 }
 
-/** What a tool of another project could not do, in its own words; every other error as it is. */
+/**
+ * What a tool of another project, or a command of this one, could not do, in its own words; every other error as it is. A
+ * command that found a bug of its own ends with another code than 1.
+ */
 function notRun(line: string, error: unknown): unknown {
   if (!(error instanceof Error) || interruptionOf(error) !== undefined || !("stderr" in error)) return error;
   const said = String(error.stderr).trim().split("\n").slice(0, TOLD_LINES).join("\n");
-  return line.startsWith("infra/") ? error : new UserError(`\`node ${line}\` failed:\n${said}`, { cause: error });
+  const isBug = line.startsWith("infra/commands/") ? Reflect.get(error, "status") !== 1 : line.startsWith("infra/");
+  return isBug ? error : new UserError(`\`node ${line}\` failed:\n${said}`, { cause: error });
 }
 
 /** As many lines of a tool's error as say what is wrong. */

@@ -21,6 +21,8 @@ export interface BundleConfig {
   readonly tsconfig?: string | undefined;
   readonly jsx_factory?: string | undefined;
   readonly jsx_fragment?: string | undefined;
+  /** More modules that stay imports; nothing in wrangler.jsonc. */
+  readonly external?: readonly string[] | undefined;
 }
 
 export interface Bundle {
@@ -84,7 +86,7 @@ export async function bundlerOf(root: string, config: BundleConfig): Promise<Bun
     supported: { "import-source": true, using: true },
     loader: { ".js": "jsx", ".mjs": "jsx", ".cjs": "jsx" },
     conditions: ["workerd", "worker", "browser"],
-    external: ["cloudflare:*", ...(mode === "full" ? [] : ["node:*"])],
+    external: ["cloudflare:*", ...(mode === "full" ? [] : ["node:*"]), ...(config.external ?? [])],
     define: {
       ...(hasNavigator(date, flags) && { "navigator.userAgent": JSON.stringify("Cloudflare-Workers") }),
       "process.env.NODE_ENV": NODE_ENV,

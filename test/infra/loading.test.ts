@@ -10,6 +10,7 @@ const HEAVY = ["@pulumi/pulumi", "@pulumi/cloudflare", "cloudflare", "esbuild", 
 
 /** The commands that cannot do without: what they load of these at once. */
 const NEEDED: Readonly<Record<string, readonly string[]>> = {
+  access: ["esbuild"],
   build: ["esbuild"],
   dev: ["esbuild", "miniflare", "wrangler"],
   keys: ["cloudflare"],
