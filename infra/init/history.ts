@@ -1,6 +1,7 @@
 /** A history that begins with this project: one step, as long as nothing was released that has the steps before. */
-import { formatLock, LOCK_FILE, type Migration, replay } from "@durable-stack/class-lifecycle";
+import { type Migration, replay } from "@durable-stack/class-lifecycle";
 import { withHistory } from "../pattern/history.ts";
+import { relock } from "../pattern/lock.ts";
 import type { Draft } from "./draft.ts";
 
 const HISTORY_FILE = "infra/migrations.ts";
@@ -21,11 +22,10 @@ export function freshHistory(migrations: readonly Migration[]): readonly Migrati
   return [{ name: "0001-create-patterns", changes }];
 }
 
-/** Puts the fresh history and its lock in the place of what there is. */
+/** Puts the fresh history and its lock in the place of what there is; where that is the same, it touches neither. */
 export function beginHistory(draft: Draft, migrations: readonly Migration[]): void {
   const fresh = freshHistory(migrations);
-  if (fresh !== migrations) {
-    draft.edit(HISTORY_FILE, `one step instead of ${migrations.length}`, (text) => withHistory(text, fresh));
-  }
-  draft.edit(LOCK_FILE, "as the history is", () => formatLock(fresh));
+  if (fresh === migrations) return;
+  draft.edit(HISTORY_FILE, `one step instead of ${migrations.length}`, (text) => withHistory(text, fresh));
+  relock(draft, "as the history is", { before: migrations, after: fresh });
 }

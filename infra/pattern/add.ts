@@ -1,9 +1,10 @@
 /** What a project becomes when a pattern is added to it, as changes of files. Pure: nothing is read but through `files`. */
-import { formatLock, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
+import type { Migration } from "@durable-stack/class-lifecycle";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import type { Draft, ProjectFiles } from "../init/draft.ts";
 import { UserError } from "../stack/user-error.ts";
 import { nextStepName, withStep } from "./history.ts";
+import { relock } from "./lock.ts";
 import { type Names, namesOf, unfit } from "./names.ts";
 import { identifiersOf, isFreeWord, withElement, withExport, withImport, withProperty } from "./source.ts";
 import { namesIn, withClass } from "./wrangler.ts";
@@ -92,7 +93,7 @@ export function addPattern(draft: Draft, folder: string, { migrations, template 
     changes: [{ op: "create", className, storage: "sqlite" }],
   };
   draft.edit(HISTORY, `a step ${step.name}`, (text) => withStep(text, migrations, step));
-  draft.edit(LOCK_FILE, "with the step", () => formatLock([...migrations, step]));
+  relock(draft, "with the step", { before: migrations, after: [...migrations, step] });
   return names;
 }
 

@@ -2,11 +2,12 @@
  * What a project becomes when patterns are taken out of it, as changes of files. Pure: nothing is read but through
  * `files`.
  */
-import { formatLock, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
+import type { Migration } from "@durable-stack/class-lifecycle";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import type { Draft } from "../init/draft.ts";
 import { scriptsOf, withoutRows, withoutScripts } from "../init/text.ts";
 import { withoutClass as historyWithout, nextStepName, withHistory, withStep } from "./history.ts";
+import { relock } from "./lock.ts";
 import { MADE } from "./made.ts";
 import { belongsTo } from "./packages.ts";
 import { withoutKeys } from "./settings.ts";
@@ -102,13 +103,13 @@ function removeFromHistory(
       );
   if (forgotten) {
     draft.edit(file, `without ${classes.join(", ")}: nothing was released`, (text) => withHistory(text, forgotten));
-    draft.edit(LOCK_FILE, "as the history is", () => formatLock(forgotten));
+    relock(draft, "as the history is", { before: project.migrations, after: forgotten });
     return { deleted: [], migrations: forgotten };
   }
   const name = nextStepName(project.migrations, `remove-${gone.map(({ folder }) => folder).join("-")}`);
   const step: Migration = { name, changes: classes.map((className) => ({ op: "remove", className })) };
   draft.edit(file, `a step ${name}`, (text) => withStep(text, project.migrations, step));
   const migrations = [...project.migrations, step];
-  draft.edit(LOCK_FILE, "with the step", () => formatLock(migrations));
+  relock(draft, "with the step", { before: project.migrations, after: migrations });
   return { deleted: classes, migrations };
 }

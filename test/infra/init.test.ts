@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { checkLock, history, lint, type Migration } from "@durable-stack/class-lifecycle";
+import { checkLock, formatLock, history, lint, type Migration } from "@durable-stack/class-lifecycle";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { deployedFolders } from "../../infra/apply/folders.ts";
@@ -168,10 +168,16 @@ describe("the host name", () => {
 });
 
 describe("the history", () => {
-  it("of one step stays, and gets its lock", () => {
-    const after = init();
+  it("of one step stays, and its lock too, which alone tells that a released step was edited", () => {
+    const lock = formatLock(TWO);
+    const after = init({}, {}, { ...template, "infra/migrations.lock": lock });
     expect(after["infra/migrations.ts"]).toBe(HISTORY_FILE);
-    expect(checkLock(ONE, after["infra/migrations.lock"] ?? null)).toEqual([]);
+    expect(after["infra/migrations.lock"]).toBe(lock);
+  });
+
+  it("does not begin anew over a lock that tells of other steps", () => {
+    const texts = { ...template, "infra/migrations.lock": formatLock(ONE).replace(/\w+\n$/, "0\n") };
+    expect(refusal({}, { migrations: TWO }, texts)).toMatch(/^Nothing was changed: .*\n.*0001-create.* was edited/);
   });
 
   it("of more steps becomes one step with the classes at its end", () => {

@@ -1,12 +1,13 @@
 /** npm run pattern -- add: its changes of this project, and the names that it refuses. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { checkLock, LOCK_FILE, lint, type Migration } from "@durable-stack/class-lifecycle";
+import { checkLock, formatLock, LOCK_FILE, lint, type Migration } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
 import { type Change, Draft, type ProjectFiles } from "../../infra/init/draft.ts";
 import { migrations } from "../../infra/migrations.ts";
 import { addPattern, obstacleToName } from "../../infra/pattern/add.ts";
 import { nextStepName, withHistory, withStep } from "../../infra/pattern/history.ts";
+import { removePatterns } from "../../infra/pattern/remove.ts";
 import { withElement } from "../../infra/pattern/source.ts";
 import { templateIn } from "../../infra/pattern/template.ts";
 import { ROOT } from "../../infra/release/root.ts";
@@ -61,6 +62,27 @@ describe("a pattern that is added", () => {
     expect(text("infra/migrations.ts")).toContain(`.step("${name}", (classes) => classes.create("TryOutDO"));`);
     expect(checkLock([...migrations, step], text(LOCK_FILE))).toEqual([]);
     expect(lint([...migrations, step])).toEqual([]);
+  });
+
+  it.each([
+    ["was edited after it was recorded", formatLock(migrations).replace(/\w+\n$/, "0\n"), /restore step/],
+    ["has no lock", undefined, /the file does not exist/],
+  ])("does not lock a history that %s, neither when it comes nor when it goes", (_, lock, reason) => {
+    const draft = () => new Draft({ ...files, read: (file) => (file === LOCK_FILE ? lock : files.read(file)) });
+    expect(() => addPattern(draft(), "try-out", project)).toThrow(UserError);
+    expect(() => addPattern(draft(), "try-out", project)).toThrow(reason);
+    const folder = patterns.at(-1)?.folder ?? "";
+    for (const released of [[], ["git has the tag v1"]]) {
+      const around = { patterns, migrations, stacks: [], paths: [], released };
+      expect(() => removePatterns(draft(), [folder], around)).toThrow(reason);
+    }
+  });
+
+  it("takes along a step that is not recorded yet", () => {
+    const read = (file: string) => (file === LOCK_FILE ? formatLock([]) : files.read(file));
+    const draft = new Draft({ ...files, read });
+    addPattern(draft, "try-out", project);
+    expect(draft.read(LOCK_FILE)).toBe(text(LOCK_FILE));
   });
 
   it("comes last in the list", () => {
