@@ -58,6 +58,9 @@ function takenBy(names: Names, { patterns, migrations, configKeys, template }: P
   const pages = [PAGE, ...patterns.map((facts) => `worker/${facts.folder}/panel/panel.html`)];
   const mark = new RegExp(`\\b(?:id|data-name)="${folder}"`);
   if (pages.some((file) => mark.test(files.read(file) ?? ""))) return `the page has a part ${folder} already`;
+  // It would be taken for the pattern's, and go with it.
+  const guide = `docs/${folder}.md`;
+  if (files.read(guide) !== undefined) return `there is a guide ${guide} already, and a pattern's guide is called so`;
   return undefined;
 }
 

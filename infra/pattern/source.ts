@@ -58,8 +58,12 @@ export function identifiersOf(text: string): ReadonlySet<string> {
   return found;
 }
 
+/** No keywords, but no module may declare them. */
+const UNDECLARABLE = ["arguments", "eval"];
+
 /** Whether a word can be the name of a constant, and is no keyword of any kind. */
 export function isFreeWord(word: string): boolean {
+  if (UNDECLARABLE.includes(word)) return false;
   const scanner = ts.createScanner(ts.ScriptTarget.Latest, true, ts.LanguageVariant.Standard, word);
   return scanner.scan() === ts.SyntaxKind.Identifier && scanner.getTokenEnd() === word.length;
 }
