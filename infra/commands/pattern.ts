@@ -11,7 +11,7 @@ import { seenIn } from "../pattern/seen.ts";
 import { templateIn } from "../pattern/template.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import { ROOT } from "../release/root.ts";
-import { stackNames } from "../stack/project.ts";
+import { projectName, stackNames } from "../stack/project.ts";
 import { table } from "../stack/table.ts";
 import { UserError } from "../stack/user-error.ts";
 import { runCommand } from "./command.ts";
@@ -87,6 +87,7 @@ program
     const draft = new Draft(files);
     const reasons = released();
     const project = {
+      project: projectName(),
       patterns,
       migrations: ownMigrations(),
       stacks: stackNames(ROOT),

@@ -16,6 +16,8 @@ import { speaksOf, uses } from "./uses.ts";
 import { withoutClass, withoutSetting } from "./wrangler.ts";
 
 export interface Project {
+  /** The project's name, which may stand in front of its settings. */
+  readonly project: string;
   readonly patterns: readonly PatternFacts[];
   readonly migrations: readonly Migration[];
   readonly stacks: readonly string[];
@@ -71,7 +73,7 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
     keys.reduce(withoutSetting, classes.reduce(withoutClass, text)),
   );
   for (const file of ["Pulumi.yaml", ...project.stacks.map((stack) => `Pulumi.${stack}.yaml`)]) {
-    draft.edit(file, `without ${keys.join(", ")}`, (text) => withoutKeys(text, keys));
+    draft.edit(file, `without ${keys.join(", ")}`, (text) => withoutKeys(text, keys, project.project));
   }
   draft.edit("package.json", "without their commands", (text) => withoutScripts(text, scriptsOf(text, folders)));
   draft.edit("README.md", `without ${folders.join(", ")}`, (text) => withoutRows(text, classes));

@@ -73,7 +73,7 @@ describe("a pattern that is added", () => {
     expect(() => addPattern(draft(), "try-out", project)).toThrow(reason);
     const folder = patterns.at(-1)?.folder ?? "";
     for (const released of [[], ["git has the tag v1"]]) {
-      const around = { patterns, migrations, stacks: [], paths: [], released };
+      const around = { project: "my", patterns, migrations, stacks: [], paths: [], released };
       expect(() => removePatterns(draft(), [folder], around)).toThrow(reason);
     }
   });

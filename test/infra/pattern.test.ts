@@ -8,6 +8,7 @@ import { problemsOf, type Seen } from "../../infra/pattern/check.ts";
 import { packagesOnlyOf } from "../../infra/pattern/packages.ts";
 import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
 import { seenIn } from "../../infra/pattern/seen.ts";
+import { withoutKeys } from "../../infra/pattern/settings.ts";
 import { speaksOf, uses } from "../../infra/pattern/uses.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import type { PatternFacts } from "../../worker/pattern.ts";
@@ -69,6 +70,15 @@ describe("the rest of the house", () => {
       return uses(text, facts) && !text.includes(asks);
     });
     expect(using).toEqual([]);
+  });
+});
+
+describe("the settings of a pattern", () => {
+  const rest = "other:session:\n    secure: v1:abc\n  other:nested:session: 2\n  sessions: 3\n";
+
+  it("go out of a stack's file with the comment above; those of another namespace stay", () => {
+    const own = "# How long.\n  session:\n    days: 3\n  my-app:session:\n    days: 4\n";
+    expect(withoutKeys(`config:\n  ${own}  ${rest}`, ["session"], "my-app")).toBe(`config:\n  ${rest}`);
   });
 });
 
