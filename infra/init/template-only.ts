@@ -2,7 +2,8 @@
  * What the template's own repository needs, and a project that was made of it does not: the judges of the template, and
  * its list of changes. Parts of files that go with them stand between the comments `<template>` and `</template>`.
  */
-import { applyEdits, findNodeAtLocation, modify, parseTree } from "jsonc-parser";
+import { applyEdits, modify, parse } from "jsonc-parser";
+import * as v from "valibot";
 import type { Draft } from "./draft.ts";
 import { withoutMarked, withoutScripts } from "./text.ts";
 
@@ -31,9 +32,19 @@ All notable changes. Versions follow [Semantic Versioning](https://semver.org).
 ## Unreleased
 `;
 
-/** Takes them out, once: what the project has made of its files since then is left alone. */
+/** How this template describes itself in package.json. */
+const DESCRIBED_AS = /^A Pulumi template /;
+
+/**
+ * Takes them out, also where a new version of the template has brought them back. What the project has made of its files
+ * since the first time is left alone.
+ */
 export function dropTemplate(draft: Draft): void {
   if (!draft.has(JUDGES)) return;
+  const isDescribed = DESCRIBED_AS.test(descriptionIn(draft.read("package.json") ?? ""));
+  const readme = draft.read("README.md") ?? "";
+  // Never done before: either of the two may be the team's already.
+  const isFirst = isDescribed || withoutMarked(readme, "template") !== readme;
   for (const file of MARKED)
     draft.edit(file, "without the template's own steps", (text) => withoutMarked(text, "template"));
   // In what pulumi new has made, the description is its user's.
@@ -41,17 +52,18 @@ export function dropTemplate(draft: Draft): void {
     ASKED.test(text) ? text.replace(ASKED, "").replace(/^description: .*$/m, `description: ${WHAT_IT_IS}`) : text,
   );
   draft.edit("package.json", `description: ${WHAT_IT_IS}`, (text) =>
-    hasDescription(text) ? applyEdits(text, modify(text, ["description"], WHAT_IT_IS, {})) : text,
+    isDescribed ? applyEdits(text, modify(text, ["description"], WHAT_IT_IS, {})) : text,
   );
   draft.edit("README.md", "without what it says of the template", (text) => withoutMarked(text, "template"));
   draft.edit("package.json", `without the scripts ${OWN_SCRIPTS.join(", ")}`, (text) =>
     withoutScripts(text, OWN_SCRIPTS),
   );
-  draft.edit("CHANGELOG.md", "begins anew", () => NO_CHANGES);
+  if (isFirst) draft.edit("CHANGELOG.md", "begins anew", () => NO_CHANGES);
   for (const [path, why] of Object.entries(REMOVED)) draft.remove(path, why);
 }
 
-function hasDescription(text: string): boolean {
-  const tree = parseTree(text);
-  return tree !== undefined && findNodeAtLocation(tree, ["description"]) !== undefined;
-}
+const Described = v.object({ description: v.optional(v.string(), "") });
+const descriptionIn = (text: string): string => {
+  const read = v.safeParse(Described, parse(text));
+  return read.success ? read.output.description : "";
+};

@@ -25,7 +25,7 @@ const template: Readonly<Record<string, string>> = {
   "Pulumi.production.yaml": "config:\n  # Kept.\n  promotesFrom: staging\n",
   "Pulumi.staging.yaml": "config: {}\n",
   "package.json":
-    '{\n  "name": "old-name",\n  "description": "A template",\n  "scripts": {\n    "test": "a",\n    "test:budget": "b"\n  }\n}\n',
+    '{\n  "name": "old-name",\n  "description": "A Pulumi template for all",\n  "scripts": {\n    "test": "a",\n    "test:budget": "b"\n  }\n}\n',
   "package-lock.json":
     '{\n  "name": "old-name",\n  "packages": {\n    "": {\n      "name": "old-name"\n    },\n    "x": { "name": "old-name" }\n  }\n}\n',
   "wrangler.jsonc": '{\n  // The Worker.\n  "name": "old-name",\n  "vars": { "name": "old-name" }\n}\n',
@@ -291,5 +291,23 @@ describe("what only the template needs", () => {
     const renamed = init({ name: "third" }, { project: "my-app", packageName: "my-app" }, texts);
     expect(renamed["CHANGELOG.md"]).toBe("# Ours\n");
     expect(renamed["README.md"]).toMatch(/^# third\n/);
+  });
+
+  it("is removed again after an upgrade has brought it back, and the team's description and changelog stay", () => {
+    const first = init();
+    const described = first["package.json"]?.replace(/"description": ".*"/, '"description": "Ours"') ?? "";
+    const upgraded = {
+      ...first,
+      ...{ "package.json": described, "CHANGELOG.md": "# Ours\n", "test/template/new.test.ts": "" },
+    };
+    const again = init({}, { project: "my-app", packageName: "my-app" }, upgraded);
+    expect(again).toEqual({ ...first, "package.json": described, "CHANGELOG.md": "# Ours\n" });
+  });
+
+  it("is removed with the changelog where the team has described the project before", () => {
+    const text = template["package.json"]?.replace(/"description": ".*"/, '"description": "Ours"') ?? "";
+    const after = init({}, {}, { ...template, "package.json": text });
+    expect(after["package.json"]).toContain('"description": "Ours"');
+    expect(after["CHANGELOG.md"]).not.toContain("template");
   });
 });
