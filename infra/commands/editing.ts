@@ -54,7 +54,7 @@ export interface Making {
  * @throws UserError where something is not committed, or cannot be written; Interrupted: both say what is half done.
  */
 export async function make(changes: readonly Change[], { dryRun, tidied }: Making): Promise<void> {
-  if (!dryRun) wantClean();
+  if (!dryRun) wantClean(changes);
   const anew = tidied ? madeAnew(changes).map(({ path, script }) => [path, `made anew: npm run ${script}`]) : [];
   // Nothing here waits, so that a signal is heard only after all of it; it ends the tool that runs then.
   let heard: EndSignal | undefined;
@@ -82,7 +82,7 @@ export async function make(changes: readonly Change[], { dryRun, tidied }: Makin
 /** An error in the middle of the changes, with the way back to what was there before. A bug stays one. */
 function halfDone(error: unknown): unknown {
   if (error instanceof Interrupted) return error;
-  const undo = git("rev-parse", "--git-dir")
+  const undo = isInGit()
     ? "Only a part of this is done. To take it back, which leaves all as it was committed: git checkout -- . && git clean -fd ."
     : "Only a part of this is done. Put back the copy that you have of this project.";
   const signal = interruptionOf(error);
@@ -97,15 +97,30 @@ function halfDone(error: unknown): unknown {
   return error;
 }
 
-/** What may be undone must be told apart from what was there before. */
-function wantClean(): void {
-  const open = git("status", "--porcelain", "--", ".") ?? [];
-  if (open.length === 0) return;
-  const more = open.length > 5 ? [`  and ${open.length - 5} more`] : [];
-  const shown = [...open.slice(0, 5).map((line) => `  ${line}`), ...more].join("\n");
+/** What may be undone must be told apart from what was there before, and git has to have all that is deleted. */
+function wantClean(changes: readonly Change[]): void {
+  // Whatever git is set to show.
+  const status = (...args: readonly string[]) =>
+    git("status", "--porcelain", "--untracked-files=normal", ...args) ?? [];
+  const open = status("--", ".");
+  if (open.length > 0) {
+    throw new UserError(
+      `Nothing was changed: there are changes that are not committed.\n${listed(open)}\nCommit them first, so that you can tell them from what this command does. --dry-run shows that without doing it.`,
+    );
+  }
+  const going = changes.filter(({ text }) => text === undefined).map(({ path }) => path);
+  if (going.length === 0) return;
+  const ignored = status("--ignored=matching", "--", ...going).map((line) => line.replace(/^!! /, ""));
+  if (ignored.length === 0) return;
   throw new UserError(
-    `Nothing was changed: there are changes that are not committed.\n${shown}\nCommit them first, so that you can tell them from what this command does. --dry-run shows that without doing it.`,
+    `Nothing was changed: git ignores these files, so it could not bring them back, and the folder that they are in would be deleted.\n${listed(ignored)}\nMove them away, or delete them.`,
   );
+}
+
+/** The first lines, and how many more there are. */
+function listed(lines: readonly string[]): string {
+  const more = lines.length > 5 ? [`  and ${lines.length - 5} more`] : [];
+  return [...lines.slice(0, 5).map((line) => `  ${line}`), ...more].join("\n");
 }
 
 function write({ path, text }: Change): void {
@@ -120,18 +135,23 @@ function write({ path, text }: Change): void {
 }
 
 /** The files that git knows or would add. Outside of a repository: those that are not in a folder of tools or data. */
-export const paths = (): readonly string[] =>
-  (git("ls-files", "--cached", "--others", "--exclude-standard") ?? globSync("**/*", OUTSIDE_GIT)).filter((path) =>
-    statSync(join(ROOT, path), { throwIfNoEntry: false })?.isFile(),
-  );
+export function paths(): readonly string[] {
+  const known = git("ls-files", "--cached", "--others", "--exclude-standard") ?? [];
+  // None: a repository around this folder ignores it.
+  const all = known.length > 0 ? known : globSync("**/*", OUTSIDE_GIT);
+  return all.filter((path) => statSync(join(ROOT, path), { throwIfNoEntry: false })?.isFile());
+}
 
 const OUTSIDE_GIT = { cwd: ROOT, exclude: (name: string) => /^(node_modules|dist|\.cache|\.local.*)$/.test(name) };
 
-/** @throws UserError outside of a git repository, where nothing could bring back what a command deletes. */
+/** Whether git has this project; a repository around it may ignore its folder. */
+const isInGit = (): boolean => git("ls-files", "--error-unmatch", "package.json") !== undefined;
+
+/** @throws UserError where git does not have this project, so that nothing could bring back what a command deletes. */
 export function wantGit(): void {
-  if (git("rev-parse", "--git-dir")) return;
+  if (isInGit()) return;
   throw new UserError(
-    'Nothing was changed: this folder is in no git repository, so what this command deletes could not be brought back. Make one first: git init && git add --all && git commit -m "As it was". --dry-run shows what it would do.',
+    'Nothing was changed: this folder is in no git repository, or in one that does not have its files, so what this command deletes could not be brought back. Make one first, here: git init && git add --all && git commit -m "As it was". --dry-run shows what it would do.',
   );
 }
 
