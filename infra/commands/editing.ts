@@ -5,6 +5,7 @@ import { existsSync, globSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { isOfMachine } from "@durable-stack/local-account/disk";
+import { parseDocument } from "yaml";
 import { deployedFolders } from "../apply/folders.ts";
 import type { Change, ProjectFiles } from "../init/draft.ts";
 import { type Deployed, releasedReasons } from "../init/released.ts";
@@ -32,12 +33,21 @@ export function git(...args: readonly string[]): readonly string[] | undefined {
 }
 
 /** Where something of this project may have been deployed from here. */
-export const deployed = (): Deployed => ({
-  project: projectName(),
-  stacks: stackNames(ROOT),
-  releases: git("tag", "--list", "v*") ?? [],
-  deployedLocally: deployedFolders(),
-});
+export function deployed(): Deployed {
+  const project = projectName();
+  return { project, stacks: stackNames(ROOT), releases: releasesOf(project), deployedLocally: deployedFolders() };
+}
+
+/** The tags of a project's releases: a clone of the template has the template's, which are of another name. */
+const releasesOf = (project: string): readonly string[] =>
+  (git("tag", "--list", "v*") ?? []).filter((tag) => (nameAt(tag) ?? project) === project);
+
+/** The project's name at a tag; undefined where it has none. The rehearsal of .ci/run asks the same. */
+function nameAt(tag: string): string | undefined {
+  const text = git("show", `refs/tags/${tag}:./Pulumi.yaml`)?.join("\n");
+  const name: unknown = text === undefined ? undefined : parseDocument(text).get("name");
+  return name === undefined || name === null ? undefined : String(name);
+}
 
 /** Why the history may be known somewhere, in words; none: nothing was released. */
 export const released = (): readonly string[] => releasedReasons(deployed(), files);

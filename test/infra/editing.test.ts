@@ -1,10 +1,15 @@
-/** Commands that delete files of the project do so only where git can bring all of them back. */
+/**
+ * Commands that delete files of the project do so only where git can bring all of them back; and which of git's tags are
+ * releases.
+ */
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
+
+const NONE = { code: 0, text: "" };
 
 // Of a project with one pattern, none.
 const free = patterns.find(({ folder }) => obstaclesToRemoval([folder], { patterns }).length === 0);
@@ -46,5 +51,34 @@ describe.skipIf(free === undefined)("pattern remove", () => {
     await isRefused(/one that does not have its files[\s\S]*git init && git add --all/);
     const tried = await copy.run(`npm run -s pattern -- remove ${folder} --dry-run`);
     expect(tried).toEqual({ code: 0, text: expect.stringContaining(`worker/${folder}/`) });
+  });
+});
+
+describe("a tag of a commit with another project's name, such as the template's in a clone of it", () => {
+  let copy: ProjectCopy;
+  beforeAll(async () => {
+    copy = new ProjectCopy();
+    copy.commit("v1.0.0");
+    copy.write("Pulumi.yaml", copy.read("Pulumi.yaml").replace(/^name: .*$/m, 'name: "made-of-it" # ours'));
+    expect(await copy.run("git commit -qam named && git tag v0.1.0 && git commit -q --allow-empty -m more")).toEqual(
+      NONE,
+    );
+  });
+  afterAll(() => copy.remove());
+
+  it("is no release of this project to the commands that ask whether there is one", async () => {
+    const asked = 'import("./infra/commands/editing.ts").then(({ deployed }) => console.log(...deployed().releases))';
+    expect(await copy.run(`node -e '${asked}'`)).toEqual({ code: 0, text: "v0.1.0\n" });
+  });
+
+  it("is not what CI rehearses from", async () => {
+    // What npm is asked to do, instead of doing it.
+    copy.write("bin/npm", '#!/bin/sh\necho "npm $*"\n');
+    const rehearse = 'chmod +x bin/npm; PATH="$PWD/bin:$PATH" CI_ONLY=rehearse .ci/run';
+    expect((await copy.run(rehearse)).text).toContain("rehearse -- --from v0.1.0\n");
+    await copy.run("git tag -d v0.1.0");
+    expect((await copy.run(rehearse)).text).toContain("rehearse -- --from dist/release\n");
+    await copy.run("git tag v0.2.0 && git tag v0.1.0 HEAD^");
+    expect((await copy.run(rehearse)).text).toContain("rehearse -- --from v0.1.0\n");
   });
 });
