@@ -4,7 +4,7 @@
  */
 import * as Y from "yjs";
 import { isTooNested } from "./depth.ts";
-import { decode, weightOf } from "./pieces.ts";
+import { decode, merge, weightOf } from "./pieces.ts";
 import { counted, isSmall, MAX_STEPS, stepsAgain, TooManySteps } from "./walks.ts";
 
 /**
@@ -141,15 +141,15 @@ export class Copy {
     try {
       const taken: Taken[] = [];
       let steps = 0;
-      const merge = (doc: Y.Doc) => {
+      const mergeAll = (doc: Y.Doc) => {
         for (const update of updates) {
-          Y.applyUpdate(doc, update);
+          merge(doc, update);
           taken.push(this.#dropPending() ? "incomplete" : "taken");
           if (isTooNested(doc, update)) throw new Error("The update has parts that are nested too deep");
         }
       };
       const news = this.change((doc) => {
-        steps = counted(this.#mostSteps, () => doc.transact(() => merge(doc)));
+        steps = counted(this.#mostSteps, () => doc.transact(() => mergeAll(doc)));
       });
       this.#steps += steps;
       const again = news.reduce((sum, update) => sum + stepsAgain(this.doc, update), 0);

@@ -8,8 +8,10 @@ import * as Y from "yjs";
 
 /** The most pieces that a document may have, or what is as heavy. An object has 128 MiB. */
 export const MAX_PIECES = 250_000;
-/** A list, an object or bytes among plain values: two bytes of an update, and 40 to 200 in memory. */
+/** A list or an object among plain values: two bytes of an update, and 40 to 100 in memory. */
 const VALUE = 0.5;
+/** Bytes among plain values are as heavy as so many of these: up to 350 bytes, without their own. */
+const BYTES_VALUES = 3;
 /** The deepest value that is taken. */
 const MAX_DEPTH = 100;
 /** By Yjs's number of a kind of content: a shared part (600 bytes), and a document in the document (2,400). */
@@ -25,7 +27,7 @@ export function weightOfAll(doc: Y.Doc): number {
   return weight;
 }
 
-/** @throws Error if it has values that are nested too deep */
+/** @throws Error if it has values that are nested too deep, or a document with options that Yjs does not write */
 export function weightOf(piece: Structs[number]): number {
   if (!(piece instanceof Y.Item)) return 1;
   const { content, parentSub, deleted } = piece;
@@ -38,15 +40,23 @@ export function weightOf(piece: Structs[number]): number {
 function plainIn(content: Y.Item["content"]): readonly unknown[] {
   if (content instanceof Y.ContentAny || content instanceof Y.ContentJSON) return content.arr;
   if (content instanceof Y.ContentEmbed) return [content.embed];
-  if (content instanceof Y.ContentDoc) return [content.doc.meta];
+  if (content instanceof Y.ContentDoc) return [metaOf(content.doc)];
   return content instanceof Y.ContentFormat ? [content.value] : [];
 }
 
-/** How many lists, objects and bytes there are in a value, with itself. It may have so many `levels`. */
+/** Yjs keeps whatever options it reads in memory, and writes few of them: the others would take no bytes on disk. */
+function metaOf({ guid, collectionid, gc, gcFilter, autoLoad, shouldLoad, meta }: Y.Doc): unknown {
+  const types = [guid, gc, gcFilter, autoLoad, shouldLoad].map((option) => typeof option).join();
+  if (collectionid !== null || types !== "string,boolean,function,boolean,boolean")
+    throw new Error("A document in the document has unknown options");
+  return meta;
+}
+
+/** How many lists and objects there are in a value, with itself, or as how many it counts. It may have so many `levels`. */
 function valuesIn(value: unknown, levels: number): number {
   if (typeof value !== "object" || value === null) return 0;
   if (levels === 0) throw new Error("Values are nested too deep");
-  if (ArrayBuffer.isView(value)) return 1;
+  if (ArrayBuffer.isView(value)) return BYTES_VALUES;
   return Object.values(value).reduce<number>((sum, each) => sum + valuesIn(each, levels - 1), 1);
 }
 
@@ -99,18 +109,30 @@ class Bounded extends Y.UpdateDecoderV1 {
   override readAny(): unknown {
     const { restDecoder: from } = this;
     const type = from.arr[from.pos] ?? 0;
-    if (type <= OBJECT) this.#weigh(VALUE);
-    if (type > OBJECT || type <= BYTES) return super.readAny();
+    if (type <= OBJECT) this.#weigh(type <= BYTES ? BYTES_VALUES * VALUE : VALUE);
+    if (type > OBJECT || type <= BYTES) {
+      const value: unknown = super.readAny();
+      // A view would keep the whole update in memory.
+      return value instanceof Uint8Array ? value.slice() : value;
+    }
     from.pos++;
     const value = type === LIST ? [] : {};
     const count = readVarUint(from);
-    for (let i = 0; i < count; i++) Reflect.set(value, type === LIST ? i : readVarString(from), this.readAny());
+    for (let i = 0; i < count; i++) {
+      const key = type === LIST ? i : readVarString(from);
+      // It would set the prototype, which nobody counts.
+      if (key === "__proto__") throw new Error("A key is __proto__");
+      Reflect.set(value, key, this.readAny());
+    }
     return value;
   }
 }
 
 /** What is in an update. @throws TooHeavy; Error if it is malformed */
 export const decode = (update: Uint8Array) => Y.decodeUpdateV2(update, Bounded);
+
+/** Merges an update that is whole (copy.ts). Keeps no part of its bytes. */
+export const merge = (doc: Y.Doc, update: Uint8Array) => Y.applyUpdateV2(doc, update, undefined, Bounded);
 
 type Structs = ReturnType<typeof decode>["structs"];
 
