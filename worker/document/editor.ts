@@ -31,11 +31,15 @@ const ENTRY_BYTES = 16;
 const MORE_CLIENTS = 10_000;
 const MEBIBYTE = 1_024 * 1_024;
 
-/** The most bytes that all clients together have not read yet, of the 128 MiB of an object. */
+/** The most bytes that all clients together have not read yet, without ASK_BYTES of each: an object has 128 MiB. */
 const MAX_ALL_UNREAD = 32 * MEBIBYTE;
+/** Those of one user, who may always have one document: who reads nothing keeps only themselves out. */
+const MAX_OWN_UNREAD = MAX_ALL_UNREAD / 4;
+/** The slowest that a client may read: 64 KiB a second. */
+const BYTES_PER_MS = 64;
 
 const TOO_SLOW = "You read too slowly: connect again";
-const BUSY = "Too many others read the document: try again in a while";
+const BUSY = "You or others have too much of the document to read yet: try again in a while";
 const READ_ONLY = "You may only read this document: your edits are not taken";
 const COMMENTS_ONLY = "You may only comment in this document: your other edits are not taken";
 const UNTRIED = "Too many edits came at once: connect again, and nothing is lost";
@@ -108,7 +112,7 @@ export class Editor {
     const now = Date.now();
     const full = this.#seats.whyFull(joining, limits);
     if (full) return problemResponse({ kind: "rate-limited", detail: full, headers: { "Retry-After": "10" } });
-    if (!this.#hasRoom(this.writer.bytes, now)) {
+    if (!this.#makeRoom(this.writer.bytes, joining.caller.id, now)) {
       return problemResponse({ kind: "unavailable", detail: BUSY, headers: { "Retry-After": "10" } });
     }
     const { client, server, seat } = this.#seats.admit(joining, now);
@@ -248,7 +252,7 @@ export class Editor {
     } catch {
       return this.#close(socket, wire.MALFORMED.code, wire.MALFORMED.reason);
     }
-    if (!this.#hasRoom(rest.byteLength, now)) return this.#close(socket, TRY_AGAIN, BUSY);
+    if (!this.#makeRoom(rest.byteLength, seat.userId, now)) return this.#close(socket, TRY_AGAIN, BUSY);
     // Counted at once: the next question may come before this answer is sent.
     seat.unread += rest.byteLength;
     await this.writer.settled();
@@ -257,15 +261,24 @@ export class Editor {
     if (isLong || (isAhead && !seat.asked && this.#mayEdit(seat))) this.#ask(socket, seat, now);
   }
 
-  /** Whether so many more bytes may wait to be read. Before they may not, those who were asked long ago are closed. */
-  #hasRoom(bytes: number, now: number): boolean {
-    // Clients that read are asked only after so many bytes.
-    const late = (seat: Seat) => Math.max(seat.unread - ASK_BYTES, 0);
-    const isFull = () => this.#seats.open.reduce((sum, [, seat]) => sum + late(seat), bytes) > MAX_ALL_UNREAD;
-    if (isFull())
-      for (const [socket, { asked }] of this.#seats.open)
-        if (asked && asked.at <= now - ANSWER_WITHIN_MS) this.#close(socket, TRY_AGAIN, TOO_SLOW);
-    return !isFull();
+  /** Whether so many more bytes may wait for a user. If they may not, those who were asked long ago are closed first. */
+  #makeRoom(bytes: number, userId: string, now: number): boolean {
+    if (this.#hasRoom(bytes, userId)) return true;
+    for (const [socket, { asked }] of this.#seats.open)
+      if (asked && asked.at <= now - ANSWER_WITHIN_MS - asked.bytes / BYTES_PER_MS)
+        this.#close(socket, TRY_AGAIN, TOO_SLOW);
+    return this.#hasRoom(bytes, userId);
+  }
+
+  #hasRoom(bytes: number, user: string): boolean {
+    let [all, own] = [bytes, 0];
+    for (const { unread, userId } of this.#seats.held) {
+      // Clients that read are asked only after so many bytes.
+      const late = Math.max(unread - ASK_BYTES, 0);
+      all += late;
+      if (userId === user) own += late;
+    }
+    return all <= MAX_ALL_UNREAD && (own === 0 || own + bytes <= MAX_OWN_UNREAD);
   }
 
   async #take(socket: WebSocket, seat: Seat, { update, answer }: wire.Frame & { type: "update" }): Promise<void> {
@@ -323,8 +336,13 @@ export class Editor {
 
   #deliver(frame: Uint8Array): void {
     const now = Date.now();
-    for (const [socket, seat] of this.#seats.open)
-      if (!this.#isOver(socket, seat, now)) this.#send(socket, seat, frame);
+    const { byteLength } = frame;
+    for (const [socket, seat] of this.#seats.open) {
+      if (!isOpen(socket) || this.#isOver(socket, seat, now)) continue;
+      // How much of small frames may wait is limited for each client.
+      if (byteLength <= ASK_BYTES || this.#makeRoom(byteLength, seat.userId, now)) this.#send(socket, seat, frame);
+      else this.#close(socket, TRY_AGAIN, BUSY);
+    }
   }
 
   /** Whether a caller's token has expired. Then the socket is closed. */

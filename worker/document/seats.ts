@@ -51,8 +51,8 @@ export class Seats {
   readonly #ctx: DurableObjectState;
   /** Undefined until somebody asks after the object woke. */
   #listed: Map<WebSocket, Seat> | undefined;
-  /** The sockets that were closed. The end of one may be reported after that. */
-  readonly #left = new WeakSet<WebSocket>();
+  /** Those of the sockets that were closed. The end of one may be reported after that. */
+  readonly #left = new WeakMap<WebSocket, Seat | undefined>();
 
   constructor(ctx: DurableObjectState) {
     this.#ctx = ctx;
@@ -72,6 +72,11 @@ export class Seats {
     }
     this.#listed = listed;
     return listed;
+  }
+
+  /** The seats of those whose frames may wait in memory: also of sockets that close, until their clients answer that. */
+  get held(): Seat[] {
+    return this.#ctx.getWebSockets().flatMap((socket) => this.#list.get(socket) ?? this.#left.get(socket) ?? []);
   }
 
   /** The open sockets. */
@@ -165,7 +170,7 @@ export class Seats {
     // The object may have woken for this: then the socket is listed no more, but has its attachment.
     const seat = this.#list.get(socket) ?? seatOf(socket);
     this.#list.delete(socket);
-    this.#left.add(socket);
+    this.#left.set(socket, seat);
     return seat;
   }
 

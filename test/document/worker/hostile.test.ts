@@ -1,12 +1,14 @@
 /** Documents and those who mean them harm: no client stops a document, closes the others, or fills its memory. */
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { createEncoder, toUint8Array, writeUint8, writeVarString, writeVarUint } from "lib0/encoding";
-import { afterEach, describe, expect, it, vi } from "vitest";
+import * as v from "valibot";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import * as Y from "yjs";
 import { Copy } from "../../../worker/document/copy.ts";
 import { Seats } from "../../../worker/document/seats.ts";
 import { awareness, step1, update } from "../../../worker/document/wire.ts";
 import { call, fetchApp } from "../../worker/helpers.ts";
+import { askAsAdmin } from "../../worker/tries.ts";
 import { updateOf } from "../client.ts";
 import { join, knock, newDocument, objectOf, open, post, textOf } from "./support.ts";
 import { chain, walkers } from "./tangle.ts";
@@ -227,28 +229,87 @@ describe("a client that does not read", () => {
 });
 
 describe("clients that do not read", () => {
-  it("get no more than 32 mebibytes together, and keep others out for half a minute at most", async () => {
+  const headers = new Map<string, { Authorization: string }>();
+  beforeAll(async () => {
+    for (const userId of ["ann", "eve", "a", "b", "c", "d"]) {
+      const { body } = await askAsAdmin("/session", { json: { userId } });
+      headers.set(userId, { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), body).token}` });
+    }
+  });
+  const headersOf = (user: string) => ({ ...headers.get(user) });
+
+  /** A client that asks for the document and reads no more. It does not answer a close either, if it may not. */
+  async function mute(id: string, user: string, answersClose = true) {
+    const socket = await open(id, headersOf(user));
+    const closed = new Promise<number>((resolve) => {
+      socket.addEventListener("close", ({ code }) => resolve(code));
+    });
+    const outcome = new Promise((resolve) => {
+      socket.addEventListener("message", ({ data }) => data.byteLength > 3_000_000 && resolve("answered"));
+      void closed.then(resolve);
+    });
+    socket.accept({ allowHalfOpen: !answersClose });
+    socket.send(step1(new Uint8Array([0])));
+    return { closed, outcome: await outcome };
+  }
+
+  const outcomesOf = async (id: string, users: readonly string[]) => {
+    const outcomes: unknown[] = [];
+    for (const user of users) outcomes.push((await mute(id, user)).outcome);
+    return outcomes;
+  };
+
+  it("get no more than 32 mebibytes together, and keep others out for a time by what they have to read", async () => {
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
     const id = newDocument();
     await post(id, updateOf("x".repeat(4_000_000)));
-    const eves = await Promise.all(Array.from({ length: 10 }, () => open(id)));
-    const outcomes: unknown[] = [];
-    for (const eve of eves) {
-      const outcome = new Promise((resolve) => {
-        eve.addEventListener("close", ({ code }) => resolve(code));
-        eve.addEventListener("message", ({ data }) => data.byteLength > 4_000_000 && resolve("answered"));
-      });
-      eve.accept();
-      eve.send(step1(new Uint8Array([0])));
-      outcomes.push(await outcome);
+    const users = ["a", "a", "b", "b", "c", "c", "d", "d"];
+    expect(await outcomesOf(id, users)).toEqual(Array(8).fill("answered"));
+    for (const wait of [0, 60_000]) {
+      vi.setSystemTime(Date.now() + wait);
+      const refused = await knock(id);
+      expect([refused.status, refused.headers.get("Retry-After")]).toEqual([503, "10"]);
     }
-    expect(outcomes).toEqual([...Array(8).fill("answered"), 1013, 1013]);
-    const refused = await knock(id);
-    expect([refused.status, refused.headers.get("Retry-After")]).toEqual([503, "10"]);
-    vi.setSystemTime(Date.now() + 31_000);
+    vi.setSystemTime(Date.now() + 40_000);
+    // Those who were closed have not answered yet.
+    await knock(id);
     const peer = await join(id);
     await peer.synced();
     expect(peer.text.length).toBe(4_000_000);
+  });
+
+  it("keep out only themselves, if they are one user, also once they are closed and do not answer that", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const id = newDocument();
+    await post(id, updateOf("x".repeat(4_000_000)));
+    const eves = [await mute(id, "eve", false), await mute(id, "eve", false)];
+    expect(eves.map(({ outcome }) => outcome)).toEqual(["answered", "answered"]);
+    expect((await knock(id, headersOf("eve"))).status).toBe(503);
+    vi.setSystemTime(Date.now() + 200_000);
+    expect((await knock(id, headersOf("eve"))).status).toBe(503);
+    expect(await Promise.all(eves.map(({ closed }) => closed))).toEqual([1013, 1013]);
+    expect((await knock(id, headersOf("eve"))).status).toBe(503);
+    const peer = await join(id, { headers: headersOf("ann") });
+    await peer.synced();
+  });
+
+  it("get no large edit of another that has no room, and the small ones", async () => {
+    const id = newDocument();
+    await post(id, updateOf("x".repeat(3_500_000)));
+    const eves = [await mute(id, "eve"), await mute(id, "eve")];
+    const ann = await join(id, { headers: headersOf("ann") });
+    await ann.synced();
+    let closed = 0;
+    for (const eve of eves)
+      void eve.closed.then(() => {
+        closed++;
+      });
+    ann.text.insert(0, "small");
+    await ann.sync();
+    expect(closed).toBe(0);
+    ann.text.insert(0, "x".repeat(1_400_000));
+    expect(await Promise.race(eves.map((eve) => eve.closed))).toBe(1013);
+    await ann.sync();
   });
 });
 
