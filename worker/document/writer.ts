@@ -17,6 +17,9 @@ import { counted, MAX_STEPS, TooManySteps } from "./walks.ts";
 const MAX_UPDATES = 2_000;
 const MAX_LOOSE_BYTES = 256 * 1_024;
 
+/** A deletion may make a full document so much heavier: one within a run makes three of it. */
+const FOR_DELETIONS = MAX_PIECES / 100;
+
 /** The most steps to go back to a version: three documents are loaded for it, and the edits merged. */
 const STEPS_BACK = 4 * MAX_STEPS;
 
@@ -75,6 +78,8 @@ export class Writer {
   #notBefore = 0;
   /** The document in memory is at most so heavy (pieces.ts), or it has to be weighed before it grows. */
   #weight = MAX_PIECES;
+  /** It is exactly so heavy: nothing was taken since it was weighed. */
+  #isWeighed = false;
   /** Updates and bytes on disk. `compact`: the bytes after the last compaction; `deleted`: what was deleted since. */
   #stored = { updates: 0, bytes: 0, compact: 0, deleted: 0 };
 
@@ -126,6 +131,7 @@ export class Writer {
       return;
     }
     this.#notBefore = 0;
+    this.#isWeighed = false;
     this.#transaction(() => this.#rows.replace(state));
     this.#measure([state]);
   }
@@ -136,6 +142,7 @@ export class Writer {
     this.#copy = undefined;
     this.#notBefore = 0;
     this.#weight = MAX_PIECES;
+    this.#isWeighed = false;
     this.#rows.forget();
   }
 
@@ -190,6 +197,7 @@ export class Writer {
         const isRefused = typeof back === "string";
         outcomes.push(isRefused ? back : "taken");
         this.#weight = MAX_PIECES;
+        this.#isWeighed = false;
         if (!isRefused) news.push(...this.copy.change((doc) => applyAll(doc, back)));
         from++;
         continue;
@@ -250,13 +258,18 @@ export class Writer {
     if (this.bytes + more + sizeOf(updates) > maxBytes && more === 0 && this.#isWorthIt) this.compact();
     let bytes = this.bytes + more;
     const weights = updates.map((update) => this.#weightMadeBy(update));
-    if (weights.reduce((sum, each) => sum + each, this.#weight) > MAX_PIECES) this.#weight = weightOfAll(this.copy.doc);
+    if (!this.#isWeighed && weights.reduce((sum, each) => sum + each, this.#weight) > MAX_PIECES) {
+      this.#weight = weightOfAll(this.copy.doc);
+      this.#isWeighed = true;
+    }
     return updates.map((update, i) => {
       const weight = this.#weight + (weights[i] ?? 0);
-      if (weight > MAX_PIECES && weight > this.#weight) return false;
-      if (bytes + update.byteLength > maxBytes && !onlyDeletes(update)) return false;
+      const deletes = onlyDeletes(update);
+      if (weight > MAX_PIECES + (deletes ? FOR_DELETIONS : 0) && weight > this.#weight) return false;
+      if (bytes + update.byteLength > maxBytes && !deletes) return false;
       bytes += update.byteLength;
       this.#weight = weight;
+      this.#isWeighed &&= isEmpty(update);
       return true;
     });
   }
@@ -266,7 +279,7 @@ export class Writer {
     try {
       return weightMadeBy(this.copy.doc, update);
     } catch (error) {
-      return error instanceof TooHeavy ? MAX_PIECES + 1 : 0;
+      return error instanceof TooHeavy ? Number.POSITIVE_INFINITY : 0;
     }
   }
 

@@ -372,6 +372,45 @@ describe("a document's memory", () => {
   });
 });
 
+describe("a full document", () => {
+  it("takes a deletion within a run, and no more", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    const statuses: number[] = [];
+    const edits: Uint8Array<ArrayBuffer>[] = [];
+    doc.on("update", (news: Uint8Array) => edits.push(new Uint8Array(news)));
+    doc.getText("text").insert(0, "x".repeat(100));
+    // Two pieces, and half of one for each value: exactly as much as a document may have.
+    doc.getArray("list").push(Array.from({ length: 499_996 }, () => ({})));
+    doc.getText("text").delete(10, 5);
+    doc.getText("text").insert(30, "y");
+    for (const edit of edits) statuses.push((await post(id, edit)).status);
+    expect(statuses).toEqual([200, 200, 200, 413]);
+    const stored = new Y.Doc();
+    Y.applyUpdate(stored, new Uint8Array(await (await read(id)).arrayBuffer()));
+    expect(stored.getText("text").toString()).toBe("x".repeat(95));
+  });
+
+  it("is not weighed again for each edit that is refused", async () => {
+    const id = newDocument();
+    const mapsOf = (count: number) => {
+      const doc = new Y.Doc();
+      doc.getArray("list").push(Array.from({ length: count }, () => new Y.Map()));
+      return bytesOf(doc);
+    };
+    expect((await post(id, mapsOf(80_000))).status).toBe(200);
+    const more = mapsOf(5_000);
+    expect((await post(id, more)).status).toBe(413);
+    const looked = vi.spyOn(Y.ContentType.prototype, "getRef");
+    expect((await post(id, more)).status).toBe(413);
+    expect(looked.mock.calls.length).toBeLessThan(40_000);
+    // What was taken since may have made room.
+    expect((await post(id, updateOf("fine"))).status).toBe(200);
+    expect((await post(id, more)).status).toBe(413);
+    expect(looked.mock.calls.length).toBeGreaterThan(80_000);
+  });
+});
+
 describe("an update that is small on disk and not in memory is malformed", () => {
   const list = (count: number) => [117, 0x80 | (count & 127), count >> 7, ...Array(count).fill([118, 0]).flat()];
   const key = (name: string) => [name.length, ...new TextEncoder().encode(name)];
