@@ -175,12 +175,12 @@ export class DocumentDO extends DurableObject<Env> {
     // Nothing is undone that could not be had again. So what is written while this is stored is not undone.
     const until = await editor.state();
     // Before that takes the place of an old version.
-    const refused = editor.writer.whyNotBack({ version: state, until });
-    if (refused) return { kind: NO_WAY_BACK[refused] };
+    const back = editor.writer.wayBack(state, until);
+    if (typeof back === "string") return { kind: NO_WAY_BACK[back] };
     const before = await this.#addVersion(until);
     if (before === "full") return { kind: "full" };
     if (before === "gone") return { kind: "missing" };
-    const edit = { version: state, until, by: asking.author, also: () => kept(version) };
+    const edit = { back, by: asking.author, also: () => kept(version) };
     const isAllowed = asking.allowed || editor.may(asking, "write");
     const outcome = isAllowed ? await editor.writer.commit(edit, generation) : "denied";
     if (outcome === "taken") return { kind: "made", version };

@@ -20,22 +20,17 @@ const MAX_LOOSE_BYTES = 256 * 1_024;
 /** A deletion may make a full document so much heavier: one within a run makes three of it. */
 const FOR_DELETIONS = MAX_PIECES / 100;
 
-/** The most steps to go back to a version: three documents are loaded for it, and the edits merged. */
-const STEPS_BACK = 4 * MAX_STEPS;
+/** The most steps to make the edits that go back to a version, and to merge them: two documents are loaded for each. */
+const STEPS_BACK = 3 * MAX_STEPS;
 
-/** An update from a client; or a version to go back to, by undoing what came after it up to the state `until`. */
-export type Edit = ({ readonly update: Uint8Array } | Reversion) & {
+/** An update from a client; or the edits that go back to a version (`wayBack`). */
+export type Edit = ({ readonly update: Uint8Array } | { readonly back: readonly Uint8Array[] }) & {
   readonly by: Author;
   /** Whether its author may make it, asked when all that came before it is merged. */
   readonly admitted?: () => boolean;
   /** Called in the transaction that writes the edit. */
   readonly also?: () => void;
 };
-
-interface Reversion {
-  readonly version: Uint8Array;
-  readonly until: Uint8Array;
-}
 
 export interface Author {
   /** Whether the caller is known (no guest, not anonymous): then the document is kept. */
@@ -192,13 +187,12 @@ export class Writer {
     // A version is gone back to in a step of its own; updates between two such steps are merged together.
     for (let from = 0; from < edits.length; ) {
       const edit = edits[from];
-      if (edit && "version" in edit) {
-        const back = this.#wayBack(edit, sizeOf(news));
-        const isRefused = typeof back === "string";
-        outcomes.push(isRefused ? back : "taken");
+      if (edit && "back" in edit) {
+        const refused = this.#refusalOf(edit.back, sizeOf(news));
+        outcomes.push(refused ?? "taken");
         this.#weight = MAX_PIECES;
         this.#isWeighed = false;
-        if (!isRefused) news.push(...this.copy.change((doc) => applyAll(doc, back)));
+        if (!refused) news.push(...this.copy.change((doc) => applyAll(doc, edit.back)));
         from++;
         continue;
       }
@@ -207,7 +201,7 @@ export class Writer {
         from++;
         continue;
       }
-      const end = edits.findIndex((each, i) => i > from && ("version" in each || each.admitted !== undefined));
+      const end = edits.findIndex((each, i) => i > from && ("back" in each || each.admitted !== undefined));
       const updates = edits
         .slice(from, end < 0 ? edits.length : end)
         .flatMap((each) => ("update" in each ? [each.update] : []));
@@ -224,31 +218,28 @@ export class Writer {
     return { outcomes, news };
   }
 
-  /** Why the document cannot go back to a version: it would be too large, or that takes too many steps. */
-  whyNotBack(to: Reversion): "full" | "tangled" | undefined {
-    const back = this.#wayBack(to, 0);
-    return typeof back === "string" ? back : undefined;
+  /**
+   * The edits that undo what came after a version, up to the state `until`; or why the document cannot take them. It is
+   * compacted if that may make room.
+   */
+  wayBack(version: Uint8Array, until: Uint8Array): readonly Uint8Array[] | "full" | "tangled" {
+    const edits = inSteps(() => editsBack(version, until));
+    return edits === "tangled" ? edits : (this.#refusalOf(edits, 0) ?? edits);
   }
 
-  /** The edits that go back to a version, or why there are none. */
-  #wayBack({ version, until }: Reversion, more: number): readonly Uint8Array[] | "full" | "tangled" {
-    const edits: Uint8Array[] = [];
-    const after = new Y.Doc();
-    try {
-      counted(STEPS_BACK, () => {
-        edits.push(...editsBack(version, until));
-        // What is undone could be done again in the document that was made for it, which therefore keeps it.
-        applyAll(after, [this.copy.since(), ...edits]);
-      });
-    } catch (error) {
-      if (error instanceof TooManySteps) return "tangled";
-      throw error;
-    }
+  #refusalOf(edits: readonly Uint8Array[], more: number): "full" | "tangled" | undefined {
+    const after = inSteps(() => {
+      const doc = new Y.Doc();
+      // What is undone could be done again in the document that was made for it, which therefore keeps it.
+      applyAll(doc, [this.copy.since(), ...edits]);
+      return doc;
+    });
+    if (after === "tangled") return after;
     // What is undone stays on disk until the document is compacted, so that counts what is left.
     if (this.bytes + more + sizeOf(edits) > this.#parts.maxBytes && more === 0 && this.#isWorthIt) this.compact();
     const most = Math.max(this.#parts.maxBytes, this.bytes + more);
     const weight = Math.max(MAX_PIECES, weightOfAll(this.copy.doc));
-    return Y.encodeStateAsUpdate(after).byteLength > most || weightOfAll(after) > weight ? "full" : edits;
+    return Y.encodeStateAsUpdate(after).byteLength > most || weightOfAll(after) > weight ? "full" : undefined;
   }
 
   /** Which of these updates the document has room for. */
@@ -316,9 +307,19 @@ export class Writer {
 }
 
 /** Whether an edit is more than a client's answer that it has nothing. */
-const isSomething = (edit: Edit): boolean => "version" in edit || !isEmpty(edit.update);
+const isSomething = (edit: Edit): boolean => "back" in edit || !isEmpty(edit.update);
 
 const sizeOf = (updates: readonly Uint8Array[]) => updates.reduce((sum, { byteLength }) => sum + byteLength, 0);
+
+function inSteps<Result>(make: () => Result): Result | "tangled" {
+  const made: Result[] = [];
+  try {
+    counted(STEPS_BACK, () => made.push(make()));
+  } catch (error) {
+    if (!(error instanceof TooManySteps)) throw error;
+  }
+  return made[0] ?? "tangled";
+}
 
 function applyAll(doc: Y.Doc, updates: readonly Uint8Array[]): void {
   for (const update of updates) Y.applyUpdate(doc, update);

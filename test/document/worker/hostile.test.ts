@@ -476,6 +476,16 @@ describe("a version", () => {
     expect((await call(`/document/${id}/versions`)).body).toEqual(versions.body);
   });
 
+  it("is restored by edits that are made once", async () => {
+    const id = newDocument();
+    await post(id, updateOf("one"));
+    await call(`/document/${id}/versions`, { json: { name: "first" } });
+    await post(id, updateOf("two"));
+    const made = vi.spyOn(Y.UndoManager.prototype, "undo");
+    expect((await call(`/document/${id}/restore`, { json: { version: 1 } })).status).toBe(200);
+    expect([made.mock.calls.length, await textOf(id)]).toEqual([1, "one"]);
+  });
+
   it("is made once for a key that comes twice at once, with one of two names", async () => {
     const id = newDocument();
     await post(id, updateOf("one"));
