@@ -4,7 +4,7 @@
  */
 import * as Y from "yjs";
 import { isTooNested } from "./depth.ts";
-import { decode, merge, weightOf } from "./pieces.ts";
+import { decode, isSound, merge } from "./pieces.ts";
 import { counted, isSmall, MAX_STEPS, stepsAgain, TooManySteps } from "./walks.ts";
 
 /**
@@ -205,7 +205,7 @@ export const isEmpty = (update: Uint8Array): boolean => update.byteLength === 2;
 export function isWhole(update: Uint8Array): boolean {
   try {
     return decode(update).structs.every(
-      (struct) => struct.length > 0 && struct.id.clock + struct.length <= MAX_CLOCK && weightOf(struct) > 0,
+      (struct) => struct.length > 0 && struct.id.clock + struct.length <= MAX_CLOCK && isSound(struct),
     );
   } catch {
     return false;

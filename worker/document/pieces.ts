@@ -36,6 +36,16 @@ export function weightOf(piece: Structs[number]): number {
   return (HEAVY[content.getRef()] ?? 1) + entry + VALUE * (valuesIn(plainIn(content), MAX_DEPTH + 1) - 1);
 }
 
+/** Whether the values in an edit are shallow, and a document in it has only the options that Yjs writes. */
+export function isSound(piece: Structs[number]): boolean {
+  try {
+    weightOf(piece);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The plain values of an edit. */
 function plainIn(content: Y.Item["content"]): readonly unknown[] {
   if (content instanceof Y.ContentAny || content instanceof Y.ContentJSON) return content.arr;
