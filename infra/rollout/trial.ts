@@ -5,7 +5,7 @@ import type { Check } from "../smoke/probe.ts";
 import { askFor, isAnswered, type NotReady, type OptionNames, type Readiness, readiness } from "../smoke/ready.ts";
 import type { Blind } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
-import { hasAnswered } from "../smoke/verdict.ts";
+import { hasAnswered, inAll } from "../smoke/verdict.ts";
 import { LOCAL } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 
@@ -62,11 +62,7 @@ export class Trial {
       ...(version !== undefined && { headers: askFor(preview.settings.workerName, version) }),
     });
     const failed = checks.filter(({ ok }) => !ok);
-    say(
-      failed.length === 0
-        ? `  smoke test: ${checks.length} checks, all well`
-        : `  smoke test: ${failed.length} of ${checks.length} checks failed`,
-    );
+    say(`  smoke test: ${inAll(checks)}`);
     for (const { name, detail } of failed) say(`    ${name}: ${detail}`);
     if (failed.length === 0) return "well";
     // The stable version is asked once at most: of the address here, or else of the token below.

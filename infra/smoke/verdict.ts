@@ -27,6 +27,15 @@ export const isTokenRefused = (checks: readonly Check[]): boolean => {
 export const untriedIn = (checks: readonly Check[]): readonly string[] =>
   checks.filter(({ untried }) => untried).map(({ name }) => name);
 
+/** All checks in some words: `8 checks, all well`. */
+export function inAll(checks: readonly Check[]): string {
+  const failed = checks.filter(({ ok }) => !ok).length;
+  if (failed > 0) return `${failed} of ${checks.length} checks failed`;
+  const untried = untriedIn(checks).length;
+  if (untried === 0) return `${checks.length} checks, all well`;
+  return `${checks.length} checks, of which ${untried} had no admin token, and only saw that strangers are refused`;
+}
+
 /** What to do where the admin token of a stack was refused; `adminToken`: how the command calls it. */
 export const tokenAdvice = (adminToken: string): string =>
   `Give this stack's token as ${adminToken}: the new one where it was rotated. A version that is pinned, or that shares the traffic, takes the tokens of its time.`;

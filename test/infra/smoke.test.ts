@@ -9,7 +9,7 @@ import { status } from "../../infra/smoke/expect.ts";
 import { NEEDS_TOKEN } from "../../infra/smoke/login.ts";
 import type { Probe, Subject } from "../../infra/smoke/probe.ts";
 import { checksOf } from "../../infra/smoke/smoke.ts";
-import { reasonsLost, untriedIn, verdictOf } from "../../infra/smoke/verdict.ts";
+import { inAll, reasonsLost, untriedIn, verdictOf } from "../../infra/smoke/verdict.ts";
 
 /** A Worker whose paths are statuses, and which calls may be lost to. */
 async function worker(isLost: (path: string) => boolean = () => false) {
@@ -68,6 +68,7 @@ it("a check that was let in nowhere says that it tried nothing more, also where 
   );
   expect(verdictOf(checks)).toBe("well");
   expect(untriedIn(checks)).toEqual(["counter", "chat"]);
+  expect(inAll(checks)).toMatch(/^\d+ checks, of which 2 had no admin token/);
 });
 
 it.each([404, 500, 503, 520])("an answer that is wrong counts at once: %d", async (code) => {
