@@ -1,6 +1,7 @@
 /** The suites: `npm test` runs worker, infra and local; account, engine, wrangler and browser have commands of their own. */
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import LongestFirst from "./test/longest-first.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -57,6 +58,7 @@ export default defineConfig({
     // What passed has said enough; what failed shows its output.
     silent: "passed-only",
     onUnhandledError: (error) => !isOfAbortedObject(error),
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         plugins: [workerd()],

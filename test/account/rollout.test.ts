@@ -140,8 +140,8 @@ describe("a rollout", () => {
     expect((await rollout("run")).text).toMatch(/has all traffic already[\s\S]*smoke test: \d+ checks, all well/);
   });
 
-  it("of one that fails in one of twenty requests goes back by itself, and the stack refuses it", async () => {
-    await build(USUAL, { failing: 20 });
+  it("of one that fails in one of ten requests goes back by itself, and the stack refuses it", async () => {
+    await build(USUAL, { failing: 10 });
     const { code, text } = await underLoad(() => rollout("run"));
     expect(text).toMatch(/Worse: errors: [\d.]+ % of [\d,]+ requests/);
     expect(code).toBe(3);

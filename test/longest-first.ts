@@ -1,0 +1,25 @@
+/**
+ * The order of test files. vitest begins with those that took long before, or else with large ones; a clean clone has no
+ * "before", and what waits most is not what is written longest. Begun last, such a file runs alone.
+ */
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** Files of a minute and more, the longest first. */
+const LONG = [
+  "test/account/rollout.test.ts",
+  "test/account/rehearsal.test.ts",
+  "test/engine/pipeline.test.ts",
+  "test/engine/rotate.test.ts",
+];
+
+const rank = ({ moduleId }: TestSpecification): number => {
+  const found = LONG.findIndex((file) => moduleId.endsWith(`/${file}`));
+  return found < 0 ? LONG.length : found;
+};
+
+export default class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return sorted.toSorted((a, b) => rank(a) - rank(b));
+  }
+}
