@@ -12,7 +12,7 @@ import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { numbersInWords } from "../rollout/analysis.ts";
 import { otherAtHand, otherSecrets, versionName } from "../rollout/at-hand.ts";
-import { numbersOf, windowOf } from "../rollout/numbers.ts";
+import { loggedNow, numbersOf, windowOf } from "../rollout/numbers.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
 import { changeShare } from "../rollout/share.ts";
@@ -134,6 +134,7 @@ async function status({ stack, dir }: StackCommandOptions, say: (line: string) =
     if (!settings.wrong.some(({ keys }) => keys.includes(steps))) say(stepLine(settings, rolledOut.percentage, live));
     const window = windowOf(settings, Date.parse(live.deployment?.createdOn ?? "") || 0);
     try {
+      await loggedNow(api, window);
       for (const { number, versionId } of [rolledOut, stable]) {
         say(`version ${number}: ${numbersInWords(await numbersOf(api, window, versionId))} since then`);
       }

@@ -3,7 +3,7 @@ import type { Api } from "../provider/api.ts";
 import type { Release } from "../release/read.ts";
 import { UserError } from "../stack/user-error.ts";
 import { type Logged, logged } from "./logged.ts";
-import { isPassing, isUnlogged, numbersOf, type Window } from "./numbers.ts";
+import { isPassing, isUnlogged, loggedNow, numbersOf, type Window } from "./numbers.ts";
 
 /**
  * Says what will be missing in the numbers. The first step gives the Worker the settings of `release`, so that what is off
@@ -22,7 +22,7 @@ export async function mustBeCountable(
     );
   }
   try {
-    const { logged: now } = await numbersOf(api, window, stable);
+    const [now] = await Promise.all([loggedNow(api, window), numbersOf(api, window, stable)]);
     const least = now.share < after.share ? now : after;
     if (least.share < 1) say(sampled(least));
   } catch (error) {

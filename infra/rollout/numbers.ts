@@ -95,33 +95,28 @@ export const isUnlogged = (error: unknown): error is UserError => error instance
 export const isPassing = (error: unknown): error is UserError =>
   (error instanceof MetricsUnread || error instanceof ApiError) && error.isPassing;
 
-/**
- * What was counted of a version, and how many of its answers were logged. @throws MetricsUnread where the metrics cannot
- * be read, or no answer is logged.
- */
-export async function numbersOf(
-  api: Api,
-  window: Window,
-  versionId: string,
-): Promise<Numbers & { readonly logged: Logged }> {
-  const [{ sum, quantiles }, answers, kept] = await Promise.all([
+/** What was counted of a version. @throws MetricsUnread where the metrics cannot be read. */
+export async function numbersOf(api: Api, window: Window, versionId: string): Promise<Numbers> {
+  const [{ sum, quantiles }, answers] = await Promise.all([
     metricsOf(api, window, versionId),
     failedAnswers(api, window, versionId),
-    loggedOf(api, window),
   ]);
   const wall: Quantiles = Object.entries(SHARES).map(([name, share]) => [
     share,
     (quantiles[`wallTime${name}`] ?? 0) / 1_000,
   ]);
-  return { requests: sum.requests, errors: sum.errors + answers, wall, logged: kept };
+  return { requests: sum.requests, errors: sum.errors + answers, wall };
 }
 
 /** A Worker without the setting keeps no logs. */
 const Settings = v.object({ observability: v.nullish(Observability, { enabled: false }) });
 const UNCOUNTED = "Answers with 5xx cannot be counted";
 
-/** How many of the Worker's answers are logged now: somebody may have changed that in the dashboard. */
-async function loggedOf(api: Api, { accountId, script }: Window): Promise<Logged> {
+/**
+ * How many of the Worker's answers are logged now: somebody may have changed that in the dashboard. Without logs no answer
+ * is an error, so whoever counts asks this, too. @throws MetricsUnread where that cannot be read, or none is.
+ */
+export async function loggedNow(api: Api, { accountId, script }: Window): Promise<Logged> {
   const path = at`/accounts/${accountId}/workers/scripts/${script}/script-settings`;
   const answer = v.safeParse(
     Settings,

@@ -26,7 +26,7 @@ import { isUserError, UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
 import { otherAtHand } from "./at-hand.ts";
 import { mustBeCountable } from "./countable.ts";
-import { isPassing, numbersOf, windowOf } from "./numbers.ts";
+import { isPassing, loggedNow, numbersOf, windowOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
 import { goBack, setShare, TrafficTold } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
@@ -307,7 +307,12 @@ class Rollout {
     this.#mustBeAsLeft(now);
     const [next, stable] = [versionOf(now), stableOf(now).versionId];
     if (next === undefined) throw this.#otherTraffic(now);
-    return Promise.all([numbersOf(api, window, next), numbersOf(api, window, stable)]);
+    const [counted, countedOfStable] = await Promise.all([
+      numbersOf(api, window, next),
+      numbersOf(api, window, stable),
+      loggedNow(api, window),
+    ]);
+    return [counted, countedOfStable];
   }
 
   #keep(traffic: Traffic): void {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { Api } from "../../infra/provider/api.ts";
 import { NO_EXTRAS } from "../../infra/release/extras.ts";
 import { mustBeCountable } from "../../infra/rollout/countable.ts";
-import { isPassing, isUnlogged, numbersOf } from "../../infra/rollout/numbers.ts";
+import { isPassing, isUnlogged, loggedNow, numbersOf } from "../../infra/rollout/numbers.ts";
 import { isUserError } from "../../infra/stack/user-error.ts";
 
 const window = { accountId: "0".repeat(32), script: "w", from: 0, to: 60_000 };
@@ -28,8 +28,16 @@ function apiOf(
   };
   return new Api({ baseUrl: "http://127.0.0.1/client/v4", token: "token" }, { fetch });
 }
-const ask = (...answers: Parameters<typeof apiOf>) =>
-  numbersOf(apiOf(...answers), window, "v-1").catch((error: unknown) => error);
+/** What is counted of a version, and how many of its answers are logged; or why not. */
+async function ask(...answers: Parameters<typeof apiOf>): Promise<unknown> {
+  const api = apiOf(...answers);
+  try {
+    const [numbers, logged] = await Promise.all([numbersOf(api, window, "v-1"), loggedNow(api, window)]);
+    return { ...numbers, logged };
+  } catch (error) {
+    return error;
+  }
+}
 const observing = (observability: unknown) => json({ success: true, result: { observability } });
 const json = (body: unknown, code = 200) => Response.json(body, { status: code });
 const failure = (code: number) => json({ success: false, errors: [{ code: 1, message: "as the test asked" }] }, code);

@@ -108,6 +108,7 @@ vi.mock("../../infra/smoke/ready.ts", () => ({
 vi.mock("../../infra/rollout/numbers.ts", () => ({
   isPassing: () => true,
   windowOf: () => ({}),
+  loggedNow: async () => ({ share: 1, because: "" }),
   numbersOf: async () => {
     throw new UserError("The metrics cannot be read: 503.");
   },
