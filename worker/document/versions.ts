@@ -3,6 +3,7 @@
  * last byte is deleted, so that no crash leaves a file that the document does not know. What is read back must have the
  * hash that was kept.
  */
+import { deleteFiles } from "../objects/blobs.ts";
 import { within } from "../objects/deadline.ts";
 import { damaged, notRead, notWritten } from "../objects/retry.ts";
 
@@ -134,25 +135,12 @@ export class Versions {
     return left && left.at + ARRIVING_MS;
   }
 
-  /** Deletes all files of the document. @throws Error if the bucket does not answer */
-  async clear(): Promise<void> {
-    try {
-      await this.#clear();
-    } catch (error) {
-      throw notWritten("the deletion of the versions", error);
-    }
-  }
-
-  async #clear(): Promise<void> {
-    const bucket = this.#parts.bucket();
-    for (;;) {
-      const { objects, truncated } = await bucket.list({ prefix: this.#prefix });
-      // The document may have been begun anew meanwhile, and have versions of its own.
-      const own = new Set(this.#parts.isNowhere() ? [] : this.#rows("true").map(({ key }) => key));
-      const gone = objects.flatMap(({ key }) => (own.has(key) ? [] : [key]));
-      if (gone.length > 0) await bucket.delete(gone);
-      if (!truncated || gone.length === 0) return;
-    }
+  /** Deletes all files of the document. @throws Error as `deleteFiles` does. */
+  clear(): Promise<void> {
+    const { bucket, isNowhere } = this.#parts;
+    // The document may have been begun anew meanwhile, and have versions of its own.
+    const kept = () => (isNowhere() ? [] : this.#rows("true").map(({ key }) => key));
+    return deleteFiles({ bucket, prefix: this.#prefix, what: "the deletion of the versions", kept });
   }
 
   /** Whether there is room for one more; the oldest without a name leaves for it. */

@@ -4,8 +4,9 @@
  * and writes the same. What is read back must have the hash that was kept.
  */
 import { sha256 } from "../../contract/secrets.ts";
+import { deleteFiles } from "../objects/blobs.ts";
 import { within } from "../objects/deadline.ts";
-import { damaged, notRead, notWritten } from "../objects/retry.ts";
+import { damaged, notRead } from "../objects/retry.ts";
 import { newestSegment, readBase, type Segment, segmentWith, writeSegment } from "./book.ts";
 import { entryIn, GENESIS, headerLine, linesOf, SEGMENT } from "./chain.ts";
 import type { Transaction } from "./rules.ts";
@@ -161,18 +162,9 @@ export class Archive {
     this.#cached.clear();
   }
 
-  /** Deletes all segments. */
-  async clear(): Promise<void> {
-    try {
-      const bucket = this.#parts.bucket();
-      for (;;) {
-        const { objects, truncated } = await bucket.list({ prefix: this.#prefix });
-        if (objects.length > 0) await bucket.delete(objects.map(({ key }) => key));
-        if (!truncated) return;
-      }
-    } catch (error) {
-      throw notWritten("the archive", error);
-    }
+  /** Deletes all segments. @throws Error as `deleteFiles` does. */
+  clear(): Promise<void> {
+    return deleteFiles({ bucket: this.#parts.bucket, prefix: this.#prefix, what: "the archive" });
   }
 
   async #get(key: string): Promise<string | undefined> {

@@ -1,5 +1,6 @@
 /** The bucket for data that is too large for an object. Each jurisdiction has its own, which its data may not leave. */
 import { blobsBinding, type Region } from "../../contract/regions.ts";
+import { notWritten } from "./retry.ts";
 
 /** The bucket of a region. @throws Error if the stack has none for its jurisdiction. */
 export function blobsOf(env: Env, { jurisdiction }: Pick<Region, "jurisdiction">): R2Bucket {
@@ -16,3 +17,28 @@ export function blobsOf(env: Env, { jurisdiction }: Pick<Region, "jurisdiction">
 
 const isBucket = (value: unknown): value is R2Bucket =>
   typeof value === "object" && value !== null && "createMultipartUpload" in value;
+
+interface Files {
+  readonly bucket: () => R2Bucket;
+  readonly prefix: string;
+  /** What they are, for an error. */
+  readonly what: string;
+  /** Keys that stay, asked anew for each list: new files may come meanwhile. */
+  readonly kept?: () => readonly string[];
+}
+
+/** Deletes all files whose keys begin with `prefix`. @throws Error that the call may be made again, where the bucket fails. */
+export async function deleteFiles({ prefix, what, kept = () => [], ...files }: Files): Promise<void> {
+  try {
+    const bucket = files.bucket();
+    for (;;) {
+      const { objects, truncated } = await bucket.list({ prefix });
+      const stays = new Set(kept());
+      const gone = objects.flatMap(({ key }) => (stays.has(key) ? [] : [key]));
+      if (gone.length > 0) await bucket.delete(gone);
+      if (!truncated || gone.length === 0) return;
+    }
+  } catch (error) {
+    throw notWritten(what, error);
+  }
+}
