@@ -11,6 +11,7 @@ import {
   writeVarUint,
   writeVarUint8Array,
 } from "lib0/encoding";
+import { POLICY } from "../objects/sockets.ts";
 
 const SYNC = 0;
 const AWARENESS = 1;
@@ -53,7 +54,7 @@ export const MALFORMED: Fault = { code: 1_007, reason: "The frame is malformed" 
 
 /** The most states of a frame: clients also send back those of all others. */
 const MAX_TOLD = 10_000;
-const TOO_MANY: Fault = { code: 1_008, reason: `A frame may have at most ${MAX_TOLD} states` };
+const TOO_MANY: Fault = { code: POLICY, reason: `A frame may have at most ${MAX_TOLD} states` };
 
 export function readFrame(data: string | ArrayBuffer): Frame | Fault {
   if (typeof data === "string") return UNKNOWN;
