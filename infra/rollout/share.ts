@@ -38,7 +38,7 @@ export async function setShare(
   { again, left, others }: StepGiven,
 ): Promise<void> {
   const file = settingsFile(stack, dir);
-  const before = shareIn(openStack(stack, { dir }).settings);
+  const before = shareSet(openStack(stack, { dir }).settings);
   writeShare(stack, dir, share);
   const failure = await updateAsLeft(left, () => failureOf(stack, dir, () => sentence(again)));
   if (failure === undefined) return;
@@ -66,7 +66,7 @@ export async function changeShare(
   const file = settingsFile(stack, dir);
   const before = await deployment();
   // Read only now: whoever was asked may have taken their time.
-  const shareBefore = shareIn(openStack(stack, { dir, way: share === 0 ? "share" : undefined }).settings);
+  const shareBefore = shareSet(openStack(stack, { dir, way: share === 0 ? "share" : undefined }).settings);
   writeShare(stack, dir, share);
   const failure = await failureOf(stack, dir, () => undefined);
   if (failure === undefined) return;
@@ -198,8 +198,8 @@ function attempted(work: () => void): string | undefined {
 /** The text with a capital letter. */
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** The share that settings say. */
-const shareIn = ({ rollout, rolloutTrial }: Pick<PublicSettings, "rollout" | "rolloutTrial">): number =>
+/** The share that settings say; what an account serves may be another (`shareIn` in run.ts). */
+const shareSet = ({ rollout, rolloutTrial }: Pick<PublicSettings, "rollout" | "rolloutTrial">): number =>
   rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout;
 
 /** How the settings say a share: what is under 1, and more than nothing, is a trial without users. */
