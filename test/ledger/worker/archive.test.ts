@@ -62,6 +62,25 @@ async function full() {
   return { ...ledger, begin, add, rows, keys, all, seal };
 }
 
+/** Holds the next call to the bucket, before it is made or after it is answered: `begun` tells when, `release` lets it go on. */
+function holdNext(method: "get" | "put", when: "before" | "after") {
+  const bucket = Object.getPrototypeOf(env.BLOBS);
+  const { [method]: original } = bucket;
+  const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  const hold = () => {
+    begin();
+    return released;
+  };
+  vi.spyOn(bucket, method).mockImplementationOnce(async function (this: unknown, ...args: unknown[]) {
+    if (when === "before") await hold();
+    const answer = await original.apply(this, args);
+    if (when === "after") await hold();
+    return answer;
+  });
+  return { begun, release };
+}
+
 const down = (from: number, to: number) => Array.from({ length: from - to + 1 }, (_, index) => from - index);
 
 describe("the archive", () => {
@@ -184,15 +203,7 @@ describe("the archive", () => {
     const { seal, keys, post, id } = await full();
     await post("withdraw", { account: "alice", amount: 97_000 }, ADMIN);
     await post("withdraw", { account: "bob", amount: 3_000 }, ADMIN);
-    const bucket = Object.getPrototypeOf(env.BLOBS);
-    const { put } = bucket;
-    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-    const { promise: released, resolve: release } = Promise.withResolvers<void>();
-    vi.spyOn(bucket, "put").mockImplementationOnce(async function (this: unknown, ...args: unknown[]) {
-      begin();
-      await released;
-      return put.apply(this, args);
-    });
+    const { begun, release } = holdNext("put", "before");
     const failed = vi.spyOn(console, "error");
     const sealed = seal();
     await begun;
@@ -210,16 +221,7 @@ describe("a ledger that is deleted while somebody reads it", () => {
     await seal();
     await post("withdraw", { account: "alice", amount: 97_000 }, ADMIN);
     await post("withdraw", { account: "bob", amount: 3_000 }, ADMIN);
-    const bucket = Object.getPrototypeOf(env.BLOBS);
-    const { get } = bucket;
-    const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
-    const { promise: released, resolve: release } = Promise.withResolvers<void>();
-    vi.spyOn(bucket, "get").mockImplementationOnce(async function (this: unknown, ...args: unknown[]) {
-      const stored = await get.apply(this, args);
-      begin();
-      await released;
-      return stored;
-    });
+    const { begun, release } = holdNext("get", "after");
     const found = call(`/account/${id}/transfers/7`);
     await begun;
     expect((await call(`/account/${id}`, { method: "DELETE", headers: ADMIN })).status).toBe(200);
