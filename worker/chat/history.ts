@@ -53,14 +53,27 @@ export class History {
     return this.#first;
   }
 
-  /** Stores a message under the next number. Returns the attachments of messages that go. Call it in a transaction. */
-  append(message: Message): Attachment[] {
-    const { seq, id, userId, text, timestamp, clientId, attachment } = message;
-    const leaving = this.#sql
-      .exec<Pick<Row, "seq" | "attachment">>("SELECT seq, attachment FROM messages WHERE seq <= ?", seq - this.#limit)
+  /**
+   * Stores messages under the next numbers, those that the history keeps. Returns the attachments of messages that go.
+   * Call it in a transaction.
+   */
+  append(messages: readonly Message[]): Attachment[] {
+    const dropped = (messages.at(-1)?.seq ?? 0) - this.#limit;
+    const over = this.#sql
+      .exec<Pick<Row, "seq" | "attachment">>("SELECT seq, attachment FROM messages WHERE seq <= ?", dropped)
       .toArray();
+    const [unkept, kept] = [messages.slice(0, -this.#limit), messages.slice(-this.#limit)];
+    for (const [i, message] of kept.entries()) this.#write(message, over[i]);
+    // More have to go than come only after the limit was lowered.
+    if (over.length > kept.length) this.#sql.exec("DELETE FROM messages WHERE seq <= ?", dropped);
+    return [...over.flatMap((row) => attachmentOf(row) ?? []), ...unkept.flatMap(({ attachment }) => attachment ?? [])];
+  }
+
+  #write(
+    { seq, id, userId, text, timestamp, clientId, attachment }: Message,
+    over: Pick<Row, "seq"> | undefined,
+  ): void {
     const values = [seq, id, userId, text, timestamp, clientId ?? null, attachment ? JSON.stringify(attachment) : null];
-    const [over, ...surplus] = leaving;
     if (over) {
       this.#sql.exec(
         "UPDATE messages SET seq = ?, id = ?, user_id = ?, text = ?, at = ?, client_id = ?, attachment = ? WHERE seq = ?",
@@ -73,15 +86,12 @@ export class History {
         ...values,
       );
     }
-    // More than one has to go only after the limit was lowered.
-    if (surplus.length > 0) this.#sql.exec("DELETE FROM messages WHERE seq <= ?", seq - this.#limit);
-    return leaving.flatMap((row) => attachmentOf(row) ?? []);
   }
 
-  /** Counts a message. Call it after its transaction. */
-  appended({ seq }: Message): void {
-    this.#last = seq;
-    this.#first = Math.max(this.#first, seq - this.#limit + 1);
+  /** Counts messages. Call it after their transaction. */
+  appended(messages: readonly Message[]): void {
+    this.#last = messages.at(-1)?.seq ?? this.#last;
+    this.#first = Math.max(this.#first, this.#last - this.#limit + 1);
   }
 
   /**

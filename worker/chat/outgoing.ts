@@ -180,16 +180,15 @@ export class Outgoing {
             ...(clientId !== undefined && { clientId }),
             ...(attachment && { attachment }),
           };
-          for (const leaving of history.append(message)) {
-            book.uploads.leave(leaving.key);
-            trimmed = true;
-          }
           if (attachment) book.uploads.sent(attachment.key);
           messages.push({ said, message });
         }
+        const leaving = history.append(messages.map(({ message }) => message));
+        for (const { key } of leaving) book.uploads.leave(key);
+        trimmed = leaving.length > 0;
         sent.append(messages.map(({ message }) => message));
       });
-      for (const { message } of messages) history.appended(message);
+      history.appended(messages.map(({ message }) => message));
       sent.appended(messages.map(({ message }) => message));
     } catch (error) {
       console.error(JSON.stringify({ chat: "messages not stored", error: String(error) }));

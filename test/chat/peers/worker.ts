@@ -4,7 +4,7 @@ import { type Joining, joinRequest } from "../../../worker/chat/joining.ts";
 import type { ChatRoomDO } from "../../../worker/chat/room.ts";
 import type { Side } from "../../bench/measure.ts";
 import { type Load, NAME, type Subjects } from "../../bench/worker/load.ts";
-import { FloorRoom, talk } from "../worker/bench.ts";
+import { FloorRoom, roomOf, talk } from "../worker/bench.ts";
 
 export { FloorRoom };
 
@@ -29,8 +29,8 @@ interface Bindings {
 function talking(env: Bindings, side: Side, joining: Omit<Joining, "userId">): Load {
   return async ({ ms }) => {
     const total = { operations: 0, ms: 0 };
-    while (total.ms < ms) {
-      const round = await talk((userId) => join(env, side, { userId, ...joining }), side === "ours");
+    for (let i = 0; total.ms < ms; i++) {
+      const round = await talk((userId) => join(env, side, roomOf(i), { userId, ...joining }), side === "ours");
       total.operations += round.operations;
       total.ms += round.ms;
     }
@@ -38,11 +38,11 @@ function talking(env: Bindings, side: Side, joining: Omit<Joining, "userId">): L
   };
 }
 
-async function join(env: Bindings, side: Side, joining: Joining): Promise<WebSocket> {
+async function join(env: Bindings, side: Side, room: string, joining: Joining): Promise<WebSocket> {
   const namespace = { naive: env.PARTY_ROOM, ours: env.CHAT_ROOM, floor: env.FLOOR_ROOM }[side];
-  const plain = { headers: { Upgrade: "websocket", "x-partykit-room": NAME } };
+  const plain = { headers: { Upgrade: "websocket", "x-partykit-room": room } };
   const request = side === "ours" ? joinRequest(joining) : new Request("https://object/", plain);
-  const response = await namespace.getByName(NAME).fetch(request);
+  const response = await namespace.getByName(room).fetch(request);
   if (!response.webSocket) throw new Error(`The ${side} room answered ${response.status}`);
   response.webSocket.accept();
   return response.webSocket;

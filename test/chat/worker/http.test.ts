@@ -77,8 +77,8 @@ describe("GET /room/:roomId/messages", () => {
       const kept = (history: History) => history.read({ limit: 100 }).map(({ seq }) => seq);
       const say = (history: History) => {
         const message = { id: "x", seq: history.last + 1, userId: "u", text: "t", timestamp: 0 };
-        history.append(message);
-        history.appended(message);
+        history.append([message]);
+        history.appended([message]);
       };
       const lowered = new History(storage.sql, { limit: 10, retentionMs: undefined });
       expect(kept(lowered)).toEqual(range(21, 30));
@@ -90,6 +90,30 @@ describe("GET /room/:roomId/messages", () => {
       for (let i = 0; i < 4; i++) say(raised);
       expect(kept(raised)).toEqual(range(24, 35));
       expect(raised.first).toBe(24);
+    });
+  });
+
+  it("keeps the newest of messages that are stored together, though they are more than its limit", async () => {
+    const room = newRoom();
+    await fill(room, 5);
+    await runInDurableObject(roomObject(room), (_, { storage }) => {
+      const history = new History(storage.sql, { limit: 4, retentionMs: undefined });
+      const message = (seq: number) => {
+        const attachment = { key: `key-${seq}`, type: "image/png", size: 1 };
+        return { id: `${seq}`, seq, userId: "u", text: "t", timestamp: 0, attachment };
+      };
+      const together = (from: number, to: number) => {
+        const messages = range(from, to).map(message);
+        const left = history.append(messages).map(({ key }) => key);
+        history.appended(messages);
+        const rows = storage.sql.exec<{ seq: number; id: string }>("SELECT seq, id FROM messages").toArray();
+        expect(rows).toEqual(range(to - 3, to).map((seq) => ({ seq, id: `${seq}` })));
+        expect(history.read({ limit: 100 }).map(({ seq }) => seq)).toEqual(range(to - 3, to));
+        return left;
+      };
+      expect(together(6, 16)).toEqual(range(6, 12).map((seq) => `key-${seq}`));
+      expect(together(17, 18)).toEqual(["key-13", "key-14"]);
+      expect(together(19, 22)).toEqual(range(15, 18).map((seq) => `key-${seq}`));
     });
   });
 });

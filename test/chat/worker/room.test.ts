@@ -248,9 +248,9 @@ describe("a message", () => {
             const seq = history.last + i + 1;
             return { id: `${seq}`, seq, userId: "ann", text: "t", timestamp: Date.now(), clientId: `${seq}` };
           });
-          for (const message of messages) history.append(message);
+          history.append(messages);
           sent.append(messages);
-          for (const message of messages) history.appended(message);
+          history.appended(messages);
           sent.appended(messages);
           said.push(...messages.map(({ id }) => id));
         }
