@@ -130,7 +130,6 @@ export default defineConfig({
         test: {
           name: "guides",
           include: ["test/guides/**/*.test.ts"],
-          fileParallelism: false,
           maxConcurrency: 2,
           testTimeout: 900_000,
         },

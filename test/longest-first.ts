@@ -4,12 +4,19 @@
  */
 import { BaseSequencer, type TestSpecification } from "vitest/node";
 
-/** Files of a minute and more, the longest first. */
+/** The longest files of the suites, the longest first. */
 const LONG = [
   "test/account/rollout.test.ts",
   "test/account/rehearsal.test.ts",
+  "test/account/rollback.test.ts",
   "test/engine/pipeline.test.ts",
   "test/engine/rotate.test.ts",
+  "test/engine/rollout.test.ts",
+  "test/engine/guards.test.ts",
+  "test/infra/command.test.ts",
+  "packages/local-account/test/loops.test.ts",
+  "packages/local-account/test/queues.test.ts",
+  "packages/local-account/test/workflows.test.ts",
 ];
 
 const rank = ({ moduleId }: TestSpecification): number => {

@@ -24,6 +24,6 @@ describe("docs/security.md", () => {
 
   it("names a missing file only of a removed pattern", () => {
     const folders = named.filter(([file]) => !existsSync(join(ROOT, file))).map(([file]) => file.split("/")[1] ?? "");
-    expect(folders.filter((folder) => existsSync(join(ROOT, "worker", folder)))).toEqual([]);
+    expect(folders.filter((folder) => existsSync(join(ROOT, "test", folder)))).toEqual([]);
   });
 });

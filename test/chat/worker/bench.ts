@@ -11,7 +11,7 @@ export { NaiveChatRoom } from "./naive.ts";
 const SOCKETS = 50;
 /** Below the room's limit of 20 messages in 10 seconds a user. */
 const MESSAGES_PER_SOCKET = 18;
-/** Rounds go to these in turn: one room takes 10,000 messages a second at most (worker/chat/budgets.ts). */
+/** Rounds go to these in turn: 10,000 messages a second is the most that a room can be allowed (worker/chat/pattern.ts). */
 const ROOMS = 5;
 export const roomOf = (round: number) => `${NAME}-${round % ROOMS}`;
 

@@ -285,6 +285,7 @@ describe("when something fails", () => {
   it("a ledger that does not answer is tried again by the alarm, ever more seldom", async () => {
     const { here, send, state } = await two();
     vi.spyOn(console, "error").mockImplementation(() => undefined);
+    vi.spyOn(Math, "random").mockReturnValue(1);
     const receive = vi.spyOn(AccountDO.prototype, "receive").mockRejectedValue(new Error("down"));
     await send(30);
     await vi.waitFor(() => expect(receive).toHaveBeenCalled());
@@ -296,6 +297,7 @@ describe("when something fails", () => {
       vi.setSystemTime(due);
       await runDurableObjectAlarm(here.stub);
     }
+    expect(waits.slice(1)).toEqual([10_000, 20_000, 40_000]);
     receive.mockRestore();
     await lateAlarm(here.stub);
     expect(await state(2)).toMatchObject({ state: "completed" });

@@ -2,7 +2,7 @@
 import { evictAllDurableObjects } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { Hono } from "hono";
-import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { storedAt } from "../../../contract/api-keys.ts";
 import type { App } from "../../../worker/http/context.ts";
 import { problemResponse, Refusal } from "../../../worker/http/problem.ts";
@@ -11,7 +11,13 @@ import { bucketOf } from "../../../worker/rate-limit/caller.ts";
 import { RateLimiterDO } from "../../../worker/rate-limit/limiter.ts";
 import { type RateLimitOptions, rateLimit } from "../../../worker/rate-limit/middleware.ts";
 
+const LEASING = "a caller with many requests";
+/** The clock stands still, so that no bucket refills; but where leases end by themselves. */
+beforeEach(({ task }) => {
+  if (task.suite?.name !== LEASING) vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+});
 afterEach(() => {
+  vi.useRealTimers();
   vi.restoreAllMocks();
 });
 
@@ -39,7 +45,7 @@ const take = (from: string, cost: number, init: RequestInit = {}) =>
     body: JSON.stringify({ cost }),
   });
 
-describe("a caller with many requests", () => {
+describe(LEASING, () => {
   const roomy = { ...env.SETTINGS, rateLimits: { default: { capacity: 6_000, periodSeconds: 60 } } };
   const app = new Hono<App>()
     .use(rateLimit({ policy: "default", onUnavailable: "deny" }))
@@ -114,9 +120,6 @@ describe("the answers", () => {
 
   it("charge a request without a route once, also under a pattern's path", async () => {
     const from = address();
-    // Nothing refills meanwhile.
-    vi.useFakeTimers({ toFake: ["Date"] });
-    onTestFinished(() => void vi.useRealTimers());
     for (const path of ["/nowhere", ...guarded.filter((path) => path.endsWith("/anything"))]) await call(path, from);
     expect(await peek(from)).toMatchObject({ remaining: 100 - guarded.length / 2 - 1 });
   });
