@@ -131,20 +131,16 @@ export const PublicSchema = v.omit(Schema, SECRET);
 /** The same for traffic on its way back, which no version is made for: only a version needs the admin token. */
 export const BackSchema = v.object({ ...Schema.entries, adminToken: v.optional(adminToken) });
 
+/** The members of a valibot schema that say whether it takes text. */
+interface Part {
+  readonly type: string;
+  readonly wrapped?: Part;
+}
+
+const takesText = ({ type, wrapped }: Part): boolean =>
+  type === "string" || (wrapped !== undefined && takesText(wrapped));
+
 /** Keys whose value is text even where it looks like a number: an id of digits only, say. */
-export const TEXT_KEYS: ReadonlySet<string> = new Set<SettingKey>([
-  "accountId",
-  "zoneId",
-  "workerName",
-  ...SECRET,
-  "release",
-  "promotesFrom",
-  "allowOlderRelease",
-  "allowDirtyRelease",
-  "allowRefusedRelease",
-  "refusedReleases",
-  "promotionOverride",
-  "hostname",
-  "environmentPrefix",
-  "homeRegion",
-]);
+export const TEXT_KEYS: ReadonlySet<string> = new Set(
+  Object.entries(Schema.entries).flatMap(([key, part]) => (takesText(part) ? [key] : [])),
+);

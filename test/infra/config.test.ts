@@ -345,6 +345,12 @@ describe("mistakes", () => {
     expect(parseSettings(owner, own, env).adminToken).toBe(parseSettings(owner, own).adminToken);
   });
 
+  it("are text where they must be, also of digits only", () => {
+    const ids = { accountId: "1".repeat(32), zoneId: "2".repeat(32) };
+    const config = { ...stackConfig("staging"), ...secrets, ...ids, hostname: "app.example.com" };
+    expect(parseSettings({ project: "my-app", stack: "staging" }, config)).toMatchObject(ids);
+  });
+
   it("name the old name of a renamed project, and every setting that still has it", () => {
     const { rateLimits = "", ...others } = { ...stackConfig("staging"), ...secrets };
     const config = Object.fromEntries([
