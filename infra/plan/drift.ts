@@ -80,9 +80,9 @@ export interface Notes {
 }
 
 /**
- * The message for the deployment of this update. It stays the same while ours is in force, serves as wanted and says the
- * same of a pin, and is another one otherwise: deployments never change at Cloudflare, so a refresh shows nothing of one
- * that came after, and only another message makes the engine put ours in force again.
+ * The message for the deployment of this update. It stays as it is while ours is in force, serves as wanted and says the
+ * same of a pin. Otherwise it must be another: a deployment of ours that something else has replaced looks unchanged to
+ * the engine, because Cloudflare changes none. Only another message makes the engine deploy again.
  */
 export function deploymentMessage(
   { deployment, ...observed }: Observed,
@@ -162,9 +162,15 @@ function putsBack({ serving, versions }: Pick<Observed, "serving" | "versions">,
  */
 export const isForced = (message: string): boolean => message.startsWith(OVER);
 
+interface Drifted extends Observed {
+  /** What served when only versions of ours did, the stable one last. */
+  readonly servedLast: readonly Serving[];
+  readonly rollbackFloor: number | undefined;
+}
+
 /** Versions that serve and are not ours, and a deployment that moved the traffic of ours. */
 export function trafficDrift(
-  { serving, versions, deployment, rollbackFloor }: Observed & { readonly rollbackFloor: number | undefined },
+  { serving, servedLast, versions, deployment, rollbackFloor }: Drifted,
   asWanted: boolean,
   stack: string,
 ): readonly Finding[] {
@@ -177,11 +183,17 @@ export function trafficDrift(
   if (!last) return [];
   const foreign = live.filter((version) => !isOurs(version));
   if (foreign.length > 0) {
+    const stable = versions.find(({ versionId }) => versionId === servedLast.at(-1)?.versionId);
+    // An update that makes a version needs the admin token, which a terminal may not have; a pin does without.
+    const back =
+      stable && canServe(stable, rollbackFloor)
+        ? ` Without the admin token: \`npm run rollback -- --stack ${stack} --to ${stable.number}\`, which served before.`
+        : "";
     return foreign.map((version) => ({
       code: "serving_version_not_ours",
       subject: `version ${version.number}`,
       message: `it has ${version.percentage} % of the traffic, and ${by(version.source)} made it, not this program; compared with version ${last.number}, ${changedBindings(last.bindings, version.bindings)}.${renamed(last, version)}`,
-      fix: "`up` puts this stack's release back, with this stack's secrets. Before that, put into the program or the settings what the other version was made for.",
+      fix: `\`up\` puts this stack's release back, with this stack's secrets.${back} Before that, put into the program or the settings what the other version was made for.`,
     }));
   }
   if (!deployment || asWanted || isOurDeployment(deployment.message)) return [];
@@ -191,7 +203,7 @@ export function trafficDrift(
       code: "deployment_not_ours",
       subject: `deployment ${deployment.id}`,
       message: `${by(deployment.source)} made it, not this program: ${shares}.`,
-      fix: `\`up\` sends the traffic where this stack's settings say${waysToStay(stack, live, rollbackFloor)}.`,
+      fix: `\`up\` sends the traffic where this stack's settings say${waysToStay(stack, live, rollbackFloor)}. Without the admin token: \`npm run rollback -- --stack ${stack} --list\`, and --to with one that can serve.`,
     },
   ];
 }

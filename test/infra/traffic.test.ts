@@ -140,7 +140,7 @@ describe("drift of the traffic", () => {
   const theirs = { id: "b", message: undefined, source: "wrangler" };
   const all = { release: 100, findings: [] };
   const drift = (observed: Observed, asWanted = false, rollbackFloor: number | undefined = 2) =>
-    trafficDrift({ ...observed, rollbackFloor }, asWanted, "staging");
+    trafficDrift({ ...observed, servedLast: serves({ 1: 40, 2: 60 }), rollbackFloor }, asWanted, "staging");
 
   it("is the difference between the live and the wanted traffic, by version and percentage", () => {
     expect(servesAsWanted(serves({ 2: 100 }), "t2", all)).toBe(true);
@@ -279,11 +279,12 @@ describe("drift of the traffic", () => {
     const versions = [version(3), version(2), version(1)];
     const fix = (shares: Readonly<Record<number, number>>) =>
       drift({ serving: serves(shares), versions, deployment: theirs })[0]?.fix;
-    expect(fix({ 2: 100 })).toMatch(/; to stay there: `npm run rollback -- --stack staging --to 2`\.$/);
+    expect(fix({ 2: 100 })).toMatch(/; to stay there: `npm run rollback -- --stack staging --to 2`\. /);
     expect(fix({ 2: 40, 3: 60 })).toMatch(
-      /; to leave all of it with one of them: `npm run rollback -- --stack staging --to 2` or `.* --to 3`\.$/,
+      /; to leave all of it with one of them: `npm run rollback -- --stack staging --to 2` or `.* --to 3`\. /,
     );
-    expect(fix({ 1: 100 }), "below the floor, which a rollback refuses").toMatch(/settings say\.$/);
+    expect(fix({ 2: 100 })).toMatch(/Without the admin token: `npm run rollback -- --stack staging --list`, and --to/);
+    expect(fix({ 1: 100 }), "below the floor, which a rollback refuses").toMatch(/settings say\. /);
   });
 
   it("names a version that something else made, with the bindings that it changed", () => {
@@ -298,6 +299,10 @@ describe("drift of the traffic", () => {
     const found = drift({ serving: serves({ 3: 100 }), versions, deployment: theirs }, false);
     expect(codes(found)).toEqual(["serving_version_not_ours"]);
     expect(found[0]?.message).toMatch(/wrangler made it.*compared with version 2, its bindings are ~A, -B, \+C/);
+    const back = /Without the admin token: `npm run rollback -- --stack staging --to 2`, which served before\./;
+    expect(found[0]?.fix).toMatch(back);
+    const [below] = drift({ serving: serves({ 3: 100 }), versions, deployment: theirs }, false, 3);
+    expect(below?.fix, "below the floor, which a rollback refuses").not.toMatch(back);
   });
 
   it("does not exist in a Worker that was never ours", () => {
