@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { type Answer, type Call, Client } from "./client.ts";
 import { adviceOn, isUnanswered, reasonOf } from "./reason.ts";
+import { IN_ONE_PLACE } from "./verdict.ts";
 import { EVERYWHERE_MS, watched } from "./watched.ts";
 
 /** How the command that asks calls what a person may have to correct: `promote` has one of each for two stacks. */
@@ -178,7 +179,7 @@ async function tryToken(client: Client, token: string, names: OptionNames): Prom
       if (status !== 401 && status !== 403) return { isReady: true, takesToken: true };
       return wrong(
         "token refused",
-        `GET ${path} with the admin token is answered ${status}. Give this stack's token as ${names.adminToken}; while it is rotated, the one before, which both versions take.`,
+        `GET ${path} with the admin token is answered ${status}. Give this stack's token as ${names.adminToken}; while it is rotated, the one before, which both versions take. ${IN_ONE_PLACE}`,
       );
     }
     return { isReady: true, takesToken: false };

@@ -36,9 +36,12 @@ export function inAll(checks: readonly Check[]): string {
   return `${checks.length} checks, of which ${untried} had no admin token, and only saw that strangers are refused`;
 }
 
+/** The usual cause on a new stack: an update takes the file's token, and CI tests with its own. */
+export const IN_ONE_PLACE = "An adminToken in the stack's file goes before CI's ADMIN_TOKEN: keep it in one place.";
+
 /** What to do where the admin token of a stack was refused; `adminToken`: how the command calls it. */
 export const tokenAdvice = (adminToken: string): string =>
-  `Give this stack's token as ${adminToken}: the new one where it was rotated. A version that is pinned, or that shares the traffic, takes the tokens of its time.`;
+  `Give this stack's token as ${adminToken}: the new one where it was rotated. ${IN_ONE_PLACE} A version that is pinned, or that shares the traffic, takes the tokens of its time.`;
 
 /** Why checks were lost, a sentence for each reason. */
 export const reasonsLost = (checks: readonly Check[]): readonly string[] => [

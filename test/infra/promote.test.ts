@@ -87,6 +87,8 @@ describe("a release stays", () => {
     const smoked = { failed: ["counter", "chat"], isTokenRefused: true };
     const [reason] = asked(staging({ smoked })).reasons;
     expect(reason).toMatch(/^smoke: staging refused the admin token .*: counter, chat\. .* FROM_ADMIN_TOKEN/);
+    // The usual cause on a new stack: an update takes the file's token, and CI tests with its own.
+    expect(reason).toContain("An adminToken in the stack's file goes before CI's ADMIN_TOKEN");
     expect(reason).not.toContain("failed");
   });
   it("where the smoke test had no token and tried next to nothing, unless that is overridden or done later", () => {
