@@ -210,6 +210,25 @@ function onRunner(lines: string, programs: Readonly<Record<string, string>>) {
   }
 }
 
+describe("the gate", () => {
+  const gate = (steps: string, npm: string) => onRunner(`CI_ONLY="${steps}" "${join(ROOT, ".ci/run")}"`, { npm });
+
+  it("refuses a step that it does not know, before it runs any", () => {
+    const { status, stdout, stderr } = gate("check chek", "echo ran");
+    expect([status, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(/no step chek\. There are: install check .* browser\n$/);
+  });
+  it("runs those that are asked for in its own order, and ends with the first command that fails", () => {
+    const ran = (npm: string) => {
+      const { status, stdout } = gate("build\ncheck", `echo "npm $*"\n${npm}`);
+      return [status, ...stdout.split("\n").filter((line) => line.startsWith("npm "))];
+    };
+    const check = ["npm run -s check", "npm run -s migrations -- lint"];
+    expect(ran("exit 0")).toEqual([0, ...check, "npm run -s build"]);
+    expect(ran('[ "$3" != check ]')).toEqual([1, "npm run -s check"]);
+  });
+});
+
 describe("production's job", () => {
   const { jobs } = v.parse(Workflow, parse(readFileSync(join(DIR, "release.yml"), "utf8")));
   const job = jobs.production;
