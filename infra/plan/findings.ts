@@ -65,7 +65,8 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
   const always = [...whose, ...left, ...hidden, ...dropped, ...notHeld(taken, settings, known)];
 
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
-  // Mistakes that a way back passes over make no version, not even one of what serves: the admin token may be missing.
+  // Settings have mistakes here only on the way back. No version is made then, not even of the release that serves: the
+  // admin token, which a version needs, may be what is missing.
   const first = [...wrongFindings(settings.wrong), ...(serves ? [] : args.promotion)];
   const misbuilt = [...(args.lock ?? []), ...mismatch(settings, release, migrations)];
   const ended = [...misbuilt, ...identity.findings.filter(isError)];

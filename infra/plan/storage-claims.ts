@@ -281,9 +281,10 @@ export const usedBy = (version: LiveVersion | undefined, left: ReturnType<typeof
   }));
 
 /**
- * Storage of this stack that the account has and the state has not, each with its kind in front: what every stack has, by
- * its name or by what its versions are bound to, and what serves is bound to, by this stack's name for it. All else may
- * be another's, which `bind` led to once.
+ * Storage of this stack that the account has and the state has not, each with its kind in front. It looks for
+ * - what every stack has (READS and BLOBS), by its name, or as what the stack's versions are bound to;
+ * - what the versions that serve are bound to besides, only by the name that this stack gives it. What has another name
+ *   may be another's, to which `bind` led once.
  */
 export async function notInState({
   reads,

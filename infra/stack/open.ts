@@ -21,7 +21,7 @@ export interface OpenStack {
   /** The account, for requests that write. */
   readonly api: Api;
   readonly reads: Reads;
-  /** What \`npm start\` has deployed; undefined: what the Pulumi engine has is not read here. */
+  /** What `npm start` has deployed; undefined: what the Pulumi engine has is not read here. */
   readonly known: Known | undefined;
 }
 

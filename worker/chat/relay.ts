@@ -33,8 +33,8 @@ const REPORT_AFTER_MS = 250;
 /** Without word from the home for so long, a relay asks it before it lets somebody in by the door that it knows. */
 const FRESH_MS = 60_000;
 /**
- * If the home does not have the number that somebody says they have, no number makes the relay ask it for so long, but
- * of those whom the home sent, who have paid it for that.
+ * For so long after somebody came with a number that not even the home has, no number makes the relay ask the home.
+ * Only for those whom the home sent does it ask: they have paid the home for that.
  */
 const UNREACHED_MS = 5_000;
 /** Readers who were told something else than who is here hear it after so long, if the home does not tell them. */

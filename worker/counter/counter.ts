@@ -35,9 +35,11 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 export type Counted = number | { readonly replayed: number } | Uncounted;
 
 /**
- * Why a change was not made: the idempotency key came before with another payload, or the counter does not exist and
- * the caller did not want to create it. Or the call has to go another way: it is on several objects ("wide", shards.ts),
- * or came too late for this one of them; or the key is "new" here, and only a former answer was wanted.
+ * Why a change was not made:
+ * - `key-conflict`: the idempotency key came before, with another payload;
+ * - `missing`: the counter does not exist, and the caller did not want to create it;
+ * - `wide`: the call has to go another way (shards.ts). The counter is on several objects, or the call came too late here;
+ * - `new`: only a former answer was wanted, and the key has none here.
  */
 export interface Uncounted {
   readonly refused: "key-conflict" | "missing" | "wide" | "new";

@@ -49,7 +49,10 @@ interface Row extends Written {
 const KEY = "bucket";
 /** Rare enough to cost almost nothing, soon enough that old buckets do not pile up. */
 const CLEAN_UP_AFTER_MS = 3_600_000;
-/** Who is told to come within `IDLE_MS` still finds the object; who comes later than that may wait as long in all. */
+/**
+ * Who is told to come within `IDLE_MS`, and does, still finds the object. Who comes later may meet the stored bucket alone,
+ * which lets them in after so long at most.
+ */
 const BEHIND_MS = 2 * IDLE_MS;
 
 export class RateLimiterDO extends DurableObject<Env> {
