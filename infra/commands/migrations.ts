@@ -120,7 +120,9 @@ program
 
 program
   .command("plan")
-  .description("show exactly what the next `npm run up` does to a stack; exit code 1 when it would be refused")
+  .description(
+    "show what the next `npm run up` does to a stack, as far as the account tells; exit code 1 when it would be refused",
+  )
   .requiredOption("--stack <name>", "the stack")
   .option("--release <folder>", "the release (default: the stack's setting)", folder)
   .option("--json", "print JSON", false)
