@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { type Api, ApiError, at } from "../provider/api.ts";
+import { inJurisdiction } from "../provider/buckets.ts";
 import { ask } from "../provider/functions.ts";
 import { issueLines } from "../stack/issues.ts";
 
@@ -247,7 +248,6 @@ export class Reads {
     return tables === undefined || tables === null ? undefined : tables === 0;
   }
 
-  /** A bucket of a jurisdiction is known only to requests that name it. */
   bucketExists(name: string, jurisdiction?: string): Promise<boolean | undefined> {
     return this.#exists(this.#bucket(name), inJurisdiction(jurisdiction));
   }
@@ -314,6 +314,3 @@ function checked<Schema extends v.GenericSchema>(what: string, schema: Schema, a
   if (result.success) return result.output;
   throw new Error(`Cloudflare's answer about ${what} is not as documented: ${issueLines(result.issues).join("; ")}`);
 }
-
-const inJurisdiction = (jurisdiction: string | undefined) =>
-  jurisdiction === undefined ? {} : { headers: { "cf-r2-jurisdiction": jurisdiction } };

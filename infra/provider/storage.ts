@@ -1,5 +1,6 @@
 /** `WorkersKvNamespace` and `R2Bucket`. Both names are unique in an account. */
 import { at } from "./api.ts";
+import { inJurisdiction } from "./buckets.ts";
 import type { Kind } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
 import { made, type Properties, pick, refreshed, text } from "./values.ts";
@@ -34,9 +35,6 @@ export const workersKvNamespace: Kind = {
 
 const buckets = (inputs: Properties) => at`/accounts/${text(inputs, "accountId")}/r2/buckets`;
 const bucket = (state: Properties, name: string) => `${buckets(state)}${at`/${name}`}`;
-/** A bucket of a jurisdiction is known only to requests that name it. */
-const inJurisdiction = ({ jurisdiction }: Properties) =>
-  typeof jurisdiction === "string" ? { headers: { "cf-r2-jurisdiction": jurisdiction } } : {};
 
 export const r2Bucket: Kind = {
   type: "cloudflare:index/r2Bucket:R2Bucket",
@@ -50,26 +48,26 @@ export const r2Bucket: Kind = {
       storageClass: inputs.storageClass,
       ...(inputs.location !== undefined && { locationHint: inputs.location }),
     };
-    const result = await api.post(buckets(inputs), body, inJurisdiction(inputs));
+    const result = await api.post(buckets(inputs), body, inJurisdiction(inputs.jurisdiction));
     return { id: text(inputs, "name"), state: made(fromWire(result), inputs) };
   },
 
   async read({ api }, id, prior) {
-    const result = await api.find(bucket(prior, id), inJurisdiction(prior));
+    const result = await api.find(bucket(prior, id), inJurisdiction(prior.jurisdiction));
     return result && refreshed(prior, fromWire(result));
   },
 
   async update({ api }, id, inputs) {
     const result = await api.patch(bucket(inputs, id), {
-      headers: { ...inJurisdiction(inputs).headers, "cf-r2-storage-class": text(inputs, "storageClass") },
+      headers: { ...inJurisdiction(inputs.jurisdiction).headers, "cf-r2-storage-class": text(inputs, "storageClass") },
     });
     return made(fromWire(result), inputs);
   },
 
-  remove: ({ api }, id, state) => api.remove(bucket(state, id), inJurisdiction(state)),
+  remove: ({ api }, id, state) => api.remove(bucket(state, id), inJurisdiction(state.jurisdiction)),
 
   async find({ api }, inputs) {
-    const result = await api.find(bucket(inputs, text(inputs, "name")), inJurisdiction(inputs));
+    const result = await api.find(bucket(inputs, text(inputs, "name")), inJurisdiction(inputs.jurisdiction));
     return result && text(result, "name");
   },
 };
