@@ -57,13 +57,16 @@ const Names = v.array(v.string());
 export const nameOf = (side: Side, stack: string): string =>
   setting(side, stack, "workerName") ?? defaultWorkerName(projectName(side.root), stack);
 
-/** The classes that the stack may delete. */
+/** The classes that the stack may delete, and the bindings whose storage it may. */
 export const allowedIn = (side: Side, stack: string): readonly string[] =>
   settingOf(side, stack, "allowDestroy", Names) ?? [];
 
 /** What bindings of the stack lead to in place of storage of its own; undefined: the stack does not say. */
 const bindOf = (side: Side, stack: string): Readonly<Record<string, string>> | undefined =>
   settingOf(side, stack, "bind", v.record(v.string(), v.string()));
+
+/** Whether the stack keeps storage whose binding goes. */
+export const protectedIn = (side: Side, stack: string): boolean => setting(side, stack, "protect") !== "false";
 
 const Regions = v.array(v.pick(Region, ["id", "prefix", "jurisdiction"]));
 

@@ -16,6 +16,7 @@ import { allowedIn, nameOf, placesOf, regionsGivenUp, regionsHidden } from "./ow
 import { type Side, SideError, wantStack } from "./side.ts";
 import { Stage } from "./stage.ts";
 import { holdSockets, readAll, type Sockets, Stock } from "./stock.ts";
+import { storageDropped, storageGone } from "./storage-dropped.ts";
 import { type Asked, ask, type HeldOpen } from "./visitors.ts";
 
 /** Objects of each class, where nobody says how many and the stack has no more regions. */
@@ -42,7 +43,9 @@ export interface Rehearsal {
   readonly unfilled: readonly string[];
   /** Regions of the older release that got no object, because fewer were asked for, and which say nothing of their data. */
   readonly unfilledRegions: readonly string[];
-  /** Classes that the newer release takes away, and that the stack's config does not allow it to yet. */
+  /** Bindings whose storage the newer release takes away from the stack, with all that is in it. */
+  readonly storageGoing: readonly string[];
+  /** Classes and such bindings that the stack's config does not allow the newer release to take away yet. */
   readonly notAllowed: readonly string[];
   readonly asked: Asked;
   /** By the class that the WebSockets are of, in the older release. */
@@ -78,7 +81,8 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
   wantOneProject(from, to);
   const adminToken = randomBytes(24).toString("hex");
   const planned = plannedMoves(to.migrations, from.release.migration.step, stack);
-  const stage = await Stage.of(account, { from, to, stack, dir, adminToken, planned });
+  const dropped = storageDropped(from, to, stack);
+  const stage = await Stage.of(account, { from, to, stack, dir, adminToken, planned, going: dropped.here });
   onProgress(`deploying ${from.name}`);
   await stage.deployOlder();
   const base = new URL(`http://127.0.0.1:${account.port}/`);
@@ -93,6 +97,7 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
   const givenUp = regionsGivenUp(from, to, stack);
   const sockets = await holdSockets(filled, givenUp);
 
+  await stage.emptyGoing();
   onProgress(`deploying ${to.name}`);
   const plan: string[] = [];
   const { asked, deployMs, steps } = await underWatch(base, to, sockets, () => stage.deployNewer(plan));
@@ -102,7 +107,7 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
   const held = await releaseAll(sockets, planned);
   const kept = classes.every(({ ok }) => ok) && !isStranded(held, planned);
   const because = kept
-    ? (noWayBack(from.release, to.release, planned) ?? regionsHidden(from, to, stack))
+    ? (noWayBack(from.release, to.release, planned) ?? regionsHidden(from, to, stack) ?? storageGone(from, dropped))
     : "something was lost on the way there";
   if (because === undefined) onProgress(`rolling back to ${from.name}`);
   const back: Back =
@@ -118,7 +123,8 @@ async function inAccount(account: RunningAccount, options: RehearsalOptions): Pr
     classes,
     unfilled: stock.unfilled,
     unfilledRegions: places.regions.slice(objects),
-    notAllowed: destroyed(planned).filter((className) => !allowedIn(to, stack).includes(className)),
+    storageGoing: dropped.inStack,
+    notAllowed: [...destroyed(planned), ...dropped.inStack].filter((name) => !allowedIn(to, stack).includes(name)),
     asked,
     sockets: held,
     deployMs,

@@ -11,7 +11,7 @@ import type { Side } from "./side.ts";
 const NAMED = 5;
 
 export function asText(from: Side, to: Side, stack: string, rehearsal: Rehearsal): string {
-  const { plan, classes, unfilled, unfilledRegions, notAllowed, back, ok } = rehearsal;
+  const { plan, classes, unfilled, unfilledRegions, storageGoing, notAllowed, back, ok } = rehearsal;
   const rows = [
     ["class", "objects", "before", "after", ""],
     ...classes.map((outcome) => {
@@ -35,6 +35,10 @@ export function asText(from: Side, to: Side, stack: string, rehearsal: Rehearsal
     ...visitors(from, to, rehearsal),
     ...unfilled.map((name) => `${name} was not filled: no test/<pattern>/rehearsal.ts is for its binding.`),
     ...unfilledRegions.map((id) => `Region ${id} was not filled: give --objects at least the number of regions.`),
+    ...storageGoing.map(
+      (name) =>
+        `The storage of the binding ${name} is deleted with all that is in it; Cloudflare wants a bucket to be empty before. To keep the data, set protect: true for one \`up\` before the binding goes.`,
+    ),
     ...notAllowed.map(
       (name) => `The stack ${stack} does not allow it yet: it takes allowDestroy: [${name}] in its config.`,
     ),

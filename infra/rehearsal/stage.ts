@@ -2,13 +2,14 @@
 import type { Move } from "@durable-stack/class-lifecycle";
 import type { RunningAccount } from "@durable-stack/local-account";
 import { type ApplyResult, applyProgram } from "../apply/apply.ts";
+import { type LiveVersion, readWorker } from "../plan/live.ts";
+import { Reads } from "../plan/reads.ts";
+import { Api } from "../provider/api.ts";
+import { emptyBucket } from "../provider/buckets.ts";
 import { destroyed } from "./classes.ts";
 import { bindingIn, laidOver, nameOf } from "./own-config.ts";
 import type { Side } from "./side.ts";
 import { handsOver, makeOwn, makePartners, makeStandIns, type StandIns } from "./stand-ins.ts";
-
-/** The number of the older release's version, in an account that had none before. */
-const OLDER_VERSION = "1";
 
 export interface Play {
   readonly from: Side;
@@ -20,12 +21,16 @@ export interface Play {
   readonly adminToken: string;
   /** What the newer release does to the classes. */
   readonly planned: readonly Move[];
+  /** Bindings whose storage it deletes. */
+  readonly going: readonly string[];
 }
 
 export class Stage {
   readonly #account: RunningAccount;
   readonly #play: Play;
   readonly #standIns: StandIns;
+  /** The version of the older release, once that is deployed: not always the first, where a Worker was taken over. */
+  #older: LiveVersion | undefined;
 
   private constructor(account: RunningAccount, play: Play, standIns: StandIns) {
     this.#account = account;
@@ -57,7 +62,18 @@ export class Stage {
     const begun = handsOver(from.migrations);
     if (begun) await makeOwn(this.#account, this.worker, from.migrations);
     await this.#deploy(from, [], begun ? { adopt: "true" } : {});
+    const live = await readWorker(Reads.through(this.#api, this.#account.accountId), this.worker);
+    this.#older = live.versions[0];
     await makePartners(this.#account, planned, this.worker, this.#standIns);
+  }
+
+  /** Deletes what is in the buckets that go: Cloudflare deletes none with something in it. */
+  async emptyGoing(): Promise<void> {
+    const { accountId } = this.#account;
+    for (const { name, bucketName, jurisdiction } of this.#older?.bindings ?? []) {
+      if (bucketName === undefined || !this.#play.going.includes(name)) continue;
+      await emptyBucket(this.#api, { accountId, name: bucketName, jurisdiction });
+    }
   }
 
   /** Deploys the newer release over it; `lines` get what the program says. */
@@ -67,7 +83,12 @@ export class Stage {
 
   /** Goes back to the older one, as `npm run rollback` does. */
   rollBack(): Promise<ApplyResult> {
-    return this.#deploy(this.#play.to, [], { pin: OLDER_VERSION, ...this.#name });
+    return this.#deploy(this.#play.to, [], { pin: String(this.#older?.number), ...this.#name });
+  }
+
+  get #api(): Api {
+    const { apiUrl: baseUrl, token } = this.#account;
+    return new Api({ baseUrl, token });
   }
 
   /** Among stand-ins the Worker is found by its name, so a new one is not rehearsed there. */
@@ -77,14 +98,15 @@ export class Stage {
   }
 
   #deploy(side: Side, lines: string[], more: Record<string, string>): Promise<ApplyResult> {
-    const { dir, stack, adminToken, planned } = this.#play;
+    const { dir, stack, adminToken, planned, going } = this.#play;
+    const allowDestroy = [...destroyed(planned), ...going];
     return applyProgram({
       dir,
       account: this.#account,
       root: side.root,
       stack,
       withoutEncrypted: true,
-      config: { ...laidOver(side, stack, { adminToken, allowDestroy: destroyed(planned) }), ...more },
+      config: { ...laidOver(side, stack, { adminToken, allowDestroy }), ...more },
       onLine: (line) => lines.push(line),
     });
   }

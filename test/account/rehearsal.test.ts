@@ -29,6 +29,7 @@ const Outcome = v.object({
     }),
   ),
   notAllowed: v.array(v.string()),
+  storageGoing: v.array(v.string()),
   back: v.object({ kind: v.string(), because: v.optional(v.string()), faults: v.optional(v.array(v.unknown())) }),
   asked: v.object({ requests: v.number(), failed: v.number(), firstAnswerMs: v.number() }),
   sockets: v.record(v.string(), v.object({ open: v.number(), dropped: v.number(), reconnected: v.number() })),
@@ -164,6 +165,14 @@ it.skipIf(all.length < 2 || !removable)(
     expect({ code: after.code, ok: after.ok }).toEqual({ code: 0, ok: true });
     expect(after.plan.join("\n")).toContain("Received -> Come");
     for (const outcome of after.classes) expect(outcome).toMatchObject(allKept);
+
+    // A change of the code alone has a way back there, as anywhere.
+    project.write("infra/migrations.ts", handed.text);
+    project.write(LOCK_FILE, formatLock(handed.done));
+    project.replace("worker/index.ts", "class Come", "class Received");
+    project.replace("wrangler.jsonc", '"vars": {', '"vars": { "GREETING": "hello",');
+    const codeOnly = await rehearse("dist/handed");
+    expect(codeOnly).toMatchObject({ code: 0, ok: true, back: { kind: "tried", faults: [] } });
   },
 );
 
@@ -201,6 +210,21 @@ it("has storage in the place of what a stack is bound to, and no pin", async () 
   const { code, ok, classes } = await rehearse("dist/older");
   expect({ code, ok }).toEqual({ code: 0, ok: true });
   for (const outcome of classes) expect(outcome).toMatchObject(allKept);
+});
+
+it("passes if a binding goes with its storage, and says that the stack does not allow it yet", async () => {
+  const yaml = "Pulumi.local.yaml";
+  const [plain, settings] = [project.read("wrangler.jsonc"), project.read(yaml)];
+  const law = "    - { id: law, prefix: law, locationHint: weur, jurisdiction: eu }\n";
+  project.replace("wrangler.jsonc", '{ "binding": "READS" }', '{ "binding": "READS" }, { "binding": "FOO" }');
+  project.replace(yaml, "  regions:\n", `  regions:\n${law}`);
+  await project.run("git commit -qam stored && git tag stored && git reset -q --hard v1");
+  project.write("wrangler.jsonc", plain);
+  project.write(yaml, `${settings}  allowRegionLoss: [loc-law]\n`);
+  const going = ["FOO", "BLOBS_EU"];
+  const { code, ok, notAllowed, storageGoing, back } = await rehearse("stored");
+  expect({ code, ok, notAllowed, storageGoing }).toEqual({ code: 0, ok: true, notAllowed: going, storageGoing: going });
+  expect(back).toEqual({ kind: "not-tried", because: "stored is bound to storage that goes: FOO, BLOBS_EU" });
 });
 
 it("needs no secret of the stack, whether it is one of the project's own or of another name", async () => {
