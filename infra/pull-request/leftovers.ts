@@ -2,11 +2,13 @@
  * What an account has of a pull request's stack by its names, whatever the state says: an update that was killed leaves
  * what no state has. Only stacks of pull requests are looked for in this way, because all of theirs may go.
  */
-import { jurisdictionsOf } from "../../contract/regions.ts";
+import { JURISDICTIONS, jurisdictionsOf } from "../../contract/regions.ts";
 import { ApiError, at } from "../provider/api.ts";
+import { type Bucket, emptyBucket, inJurisdiction } from "../provider/buckets.ts";
 import { type Properties, text } from "../provider/values.ts";
 import { ROOT } from "../release/root.ts";
 import { ownersOf, stackTag, storageBase } from "../stack/declared.ts";
+import { isMadeByHand } from "../stack/extras.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { stackNames } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -18,16 +20,10 @@ interface Leftover {
   readonly remove: () => Promise<void>;
 }
 
-interface Bucket {
-  readonly name: string;
-  /** What a request to a bucket of a jurisdiction must say. */
-  readonly extra: { readonly headers?: Readonly<Record<string, string>> };
-}
-
 /** Deletes what is in the stack's buckets: Cloudflare deletes no bucket with something in it. Returns how many objects. */
 export async function emptyBuckets(stack: OpenStack): Promise<number> {
   let count = 0;
-  for (const bucket of await bucketsOf(stack, await ownNames(stack))) count += await empty(stack, bucket);
+  for (const bucket of await bucketsOf(stack, await ownNames(stack))) count += await emptyBucket(stack.api, bucket);
   return count;
 }
 
@@ -77,8 +73,8 @@ async function storage(stack: OpenStack): Promise<readonly Leftover[]> {
     ...buckets.map((bucket) => ({
       what: `bucket ${bucket.name}`,
       remove: async () => {
-        await empty(stack, bucket);
-        await api.remove(`${account}/r2/buckets${at`/${bucket.name}`}`, bucket.extra);
+        await emptyBucket(api, bucket);
+        await api.remove(`${account}/r2/buckets${at`/${bucket.name}`}`, inJurisdiction(bucket.jurisdiction));
       },
     })),
   ];
@@ -100,35 +96,40 @@ async function ownNames(stack: OpenStack): Promise<(name: string) => boolean> {
   return (name) => name.startsWith(prefix) && !others.some((other) => name.startsWith(other));
 }
 
-/** The stack's buckets, in every jurisdiction of its regions; `isOwn` tells their names. */
+/** The stack's buckets; `isOwn` tells their names. A pull request's own regions may be in any jurisdiction. */
 async function bucketsOf(stack: OpenStack, isOwn: (name: string) => boolean): Promise<readonly Bucket[]> {
-  const { api, settings } = stack;
+  const known: readonly unknown[] = jurisdictionsOf(stack.settings.regions);
+  const found = await Promise.all(
+    [undefined, ...JURISDICTIONS.filter((one) => !isMadeByHand(one))].map((jurisdiction) => {
+      const all = bucketsIn(stack, jurisdiction);
+      // An account that may not use a jurisdiction has nothing there.
+      return jurisdiction === undefined || known.includes(jurisdiction) ? all : unlessRefused(all);
+    }),
+  );
+  return found.flat().filter(({ name }) => isOwn(name));
+}
+
+/** Buckets of a jurisdiction, whose names may be the stack's. */
+async function bucketsIn(stack: OpenStack, jurisdiction: Bucket["jurisdiction"]): Promise<readonly Bucket[]> {
+  const { accountId } = stack.settings;
   const found: Bucket[] = [];
-  for (const jurisdiction of [undefined, ...jurisdictionsOf(settings.regions)]) {
-    const extra = jurisdiction === undefined ? {} : { headers: { "cf-r2-jurisdiction": jurisdiction } };
-    const path = at`/accounts/${settings.accountId}/r2/buckets`;
-    let next: string | undefined;
-    do {
-      const query = { name_contains: `${base(stack)}-`, per_page: 1_000, ...(next !== undefined && { cursor: next }) };
-      const { results, cursor } = await api.page(path, query, extra, "buckets");
-      const names = results.map((bucket) => text(bucket, "name"));
-      found.push(...names.filter(isOwn).map((name) => ({ name, extra })));
-      next = cursor;
-    } while (next !== undefined);
-  }
+  let next: string | undefined;
+  do {
+    const query = { name_contains: `${base(stack)}-`, per_page: 1_000, ...(next !== undefined && { cursor: next }) };
+    const path = at`/accounts/${accountId}/r2/buckets`;
+    const { results, cursor } = await stack.api.page(path, query, inJurisdiction(jurisdiction), "buckets");
+    found.push(...results.map((bucket) => ({ accountId, name: text(bucket, "name"), jurisdiction })));
+    next = cursor;
+  } while (next !== undefined);
   return found;
 }
 
-async function empty({ api, settings }: OpenStack, { name, extra }: Bucket): Promise<number> {
-  const path = at`/accounts/${settings.accountId}/r2/buckets/${name}/objects`;
-  for (let count = 0; ; ) {
-    const { results } = await api.page(path, { per_page: 1_000 }, extra);
-    if (results.length === 0) return count;
-    for (const object of results) {
-      const key = text(object, "key").split("/").map(encodeURIComponent).join("/");
-      await api.remove(`${path}/${key}`, extra);
-    }
-    count += results.length;
+async function unlessRefused(all: Promise<readonly Bucket[]>): Promise<readonly Bucket[]> {
+  try {
+    return await all;
+  } catch (error) {
+    if (error instanceof ApiError && error.isRefusal) return [];
+    throw error;
   }
 }
 
