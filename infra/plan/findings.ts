@@ -1,6 +1,6 @@
 /** All that stands against the deployment of a release to a stack, or is worth a warning. */
 import { type Finding, hashes, isError, type Migration } from "@durable-stack/class-lifecycle";
-import { toldTo } from "../pull-request/stack-name.ts";
+import { mayLoseData, toldTo } from "../pull-request/stack-name.ts";
 import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { cronsOf, overrideFindings } from "../stack/extras.ts";
@@ -84,7 +84,7 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
       // What gets no traffic hides nothing. Beside a pin it is uploaded only where it could serve.
       live: traffic.release > 0 || pin > 0 ? live.regions : [],
       next: next.table,
-      holdsData,
+      holdsData: holdsData && !mayLoseData(stack),
       ...othersRegions,
       allowRegionLoss,
     }),

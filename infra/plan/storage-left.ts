@@ -1,5 +1,6 @@
 /** What becomes of storage whose binding is not in wrangler.jsonc any more: pure. */
 import type { Finding } from "@durable-stack/class-lifecycle";
+import { mayLoseData } from "../pull-request/stack-name.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { fileOf, type Placed } from "../stack/placed.ts";
 
@@ -16,12 +17,13 @@ interface Left {
 
 /**
  * Where the stack had `protect` in the last update, too, it stays in the account, with what is in it (infra/storage.ts).
- * Else it would be deleted, which only `allowDestroy` lets happen.
+ * Else it would be deleted, which only `allowDestroy` lets happen, but for a pull request's stack.
  */
 export function storageLeft(
   { protect, allowDestroy, ...placed }: Placed & Pick<PublicSettings, "protect" | "allowDestroy">,
   left: readonly Left[],
 ): readonly Finding[] {
+  const mayGo = (binding: string) => allowDestroy.includes(binding) || mayLoseData(placed.stack);
   return left.flatMap(({ what, binding, name, stays, usedBy }): Finding[] => {
     if (protect && stays) {
       return [
@@ -33,7 +35,7 @@ export function storageLeft(
         },
       ];
     }
-    if (usedBy !== undefined && allowDestroy.includes(binding)) {
+    if (usedBy !== undefined && mayGo(binding)) {
       return [
         {
           code: "storage_would_go",
@@ -43,7 +45,7 @@ export function storageLeft(
         },
       ];
     }
-    if (allowDestroy.includes(binding)) return [];
+    if (mayGo(binding)) return [];
     return [
       {
         code: "storage_would_go",

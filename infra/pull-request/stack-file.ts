@@ -21,6 +21,7 @@ export interface Like {
 /**
  * The text of `Pulumi.pr-<number>.yaml`. The stack has an own prefix and an own Worker on workers.dev, nothing of it is
  * protected, and its data may go: a class that the pull request deletes, and an older commit after a push by force.
+ * Bindings and regions that it takes back, this file cannot name any more: the plan knows its stack by its name.
  * @throws UserError where the project's name is too long for such a Worker.
  */
 export function stackFile(pull: number, { project, config, migrations }: Like): string {

@@ -10,6 +10,9 @@ export function pullOf(stack: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
+/** Whether a stack's data may go, whatever its settings say: a pull request's is there to be tried, and goes with it. */
+export const mayLoseData = (stack: string): boolean => pullOf(stack) !== undefined;
+
 /** The plan's warnings without those that a pull request's stack has on purpose: it allows every class to go. */
 export const toldTo = (stack: string, warnings: readonly Finding[]): readonly Finding[] =>
   pullOf(stack) === undefined ? warnings : warnings.filter(({ code }) => code !== "allowance_unused");

@@ -5,9 +5,14 @@ import { inForeground } from "../apply/foreground.ts";
 import { askPulumi, runPulumi } from "../apply/pulumi-cli.ts";
 import { bareName } from "../commands/pulumi-line.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
+import { notDeclared } from "../plan/storage-claims.ts";
+import { emptyBucket } from "../provider/buckets.ts";
+import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
+import { releaseDir } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
+import { storageOf } from "../stack/extras.ts";
 import { writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
 import { projectName, readStackFile, stackNames } from "../stack/project.ts";
@@ -30,6 +35,21 @@ export async function makeStack(pull: number, like: string): Promise<void> {
   writeSettings(pull, like);
   if ((await runPulumi(["stack", "select", stackOf(pull), "--create"], ROOT)) !== 0)
     throw new UserError(`The stack ${stackOf(pull)} could not be made: see above.`);
+  await emptyGoing(stackOf(pull));
+}
+
+/**
+ * Empties the buckets that the release at hand asks for no more: the update deletes them, and Cloudflare deletes none with
+ * something in it.
+ */
+async function emptyGoing(name: string): Promise<void> {
+  const known = knownOf(engineResources(name));
+  if (notDeclared(known, []).length === 0) return;
+  const { api, settings } = openStack(name, { dir: "" });
+  const left = notDeclared(known, storageOf(readRelease(releaseDir(settings)), settings));
+  for (const { kind, name: called, jurisdiction } of left) {
+    if (kind === "r2") await emptyBucket(api, { accountId: settings.accountId, name: called, jurisdiction });
+  }
 }
 
 function writeSettings(pull: number, like: string): void {

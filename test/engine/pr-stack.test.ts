@@ -125,18 +125,22 @@ async function swept(): Promise<string> {
   return pulls;
 }
 
+const Buckets = v.object({ result: v.object({ buckets: v.array(v.object({ name: v.string() })) }) });
+
 /** The names of all that the account has. */
 async function inAccount(): Promise<readonly string[]> {
   const cloudflare = new TestAccount(account);
-  const [workers, namespaces, buckets] = [
+  const [workers, namespaces] = [
     v.parse(v.array(v.object({ name: v.string() })), await cloudflare.call("get", "/workers/workers")),
     v.parse(v.array(v.object({ title: v.string() })), await cloudflare.call("get", "/storage/kv/namespaces")),
-    v.parse(
-      v.object({ buckets: v.array(v.object({ name: v.string() })) }),
-      await cloudflare.call("get", "/r2/buckets"),
-    ),
   ];
-  return [...workers, ...buckets.buckets]
+  const buckets = await Promise.all(
+    ["default", "eu"].map(async (jurisdiction) => {
+      const answer = await r2("", { headers: { "cf-r2-jurisdiction": jurisdiction } });
+      return v.parse(Buckets, await answer.json()).result.buckets;
+    }),
+  );
+  return [...workers, ...buckets.flat()]
     .map(({ name }) => name)
     .concat(namespaces.map(({ title }) => title))
     .sort();
@@ -148,12 +152,17 @@ const allOf = (pull: number) => ["", "-blobs", "-reads"].map((part) => `durable-
 const health = async (pull: number) =>
   JSON.parse((await new TestAccount(account).ask(`durable-stack-pr-${pull}`, "/health")).text);
 
-const put = (bucket: string, key: string) =>
-  fetch(`${account.apiUrl}/accounts/${account.accountId}/r2/buckets/${bucket}/objects/${key}`, {
-    method: "PUT",
-    headers: { authorization: `Bearer ${account.token}` },
-    body: "a file",
+const r2 = (path: string, { headers, ...request }: RequestInit) =>
+  fetch(`${account.apiUrl}/accounts/${account.accountId}/r2/buckets${path}`, {
+    ...request,
+    headers: { authorization: `Bearer ${account.token}`, ...headers },
   });
+
+const put = (bucket: string, key: string, headers: Record<string, string> = {}) =>
+  r2(`/${bucket}/objects/${key}`, { method: "PUT", body: "a file", headers });
+
+/** What a request to a bucket in the EU says. */
+const IN_EU = { "cf-r2-jurisdiction": "eu" };
 
 const OTHERS = "durable-stack-pr-60-blobs";
 const NONE = { up: { result: "skipped" }, down: { result: "skipped" } };
@@ -184,17 +193,25 @@ describe("the label", () => {
 });
 
 it("serves on an address of its own, again after a push, and is told of in one comment", async () => {
+  // A binding and a region that the push takes back, with what is in them.
+  origin.replace("wrangler.jsonc", '{ "binding": "READS" }', '{ "binding": "READS" }, { "binding": "FOO" }');
+  const law = "    - { id: law, prefix: law, locationHint: weur, jurisdiction: eu }\n";
+  origin.replace("Pulumi.staging.yaml", "  regions:\n", `  regions:\n${law}`);
+  await origin.run("git commit -qam more");
   const { outputs } = await done("up");
   const url = new URL(outputs["address.url"] ?? "");
   expect(url.hostname).toMatch(/^durable-stack-pr-5\./);
   expect(await health(5)).toMatchObject({ status: "ok" });
-  expect(await inAccount()).toEqual(allOf(5));
+  expect(await inAccount()).toEqual([...allOf(5), "durable-stack-pr-5-blobs-eu", "durable-stack-pr-5-foo"].sort());
+  expect((await put("durable-stack-pr-5-blobs-eu", "file", IN_EU)).ok).toBe(true);
 
   const needs = { up: { result: "success", outputs: { url: url.href } }, down: { result: "skipped" } };
+  await origin.run("git reset -q --hard v1");
   origin.replace("worker/http/health.ts", 'status: "ok",', 'status: "ok", pushed: true,');
   await origin.run("git commit -qam pushed");
   await done("up");
   expect(await health(5)).toMatchObject({ pushed: true });
+  expect(await inAccount()).toEqual(allOf(5));
   await done("tell", { needs });
   expect(github.comments).toMatchObject([{ issue: 5, body: expect.stringContaining(`: ${url.href}\n`) }]);
 });
@@ -231,6 +248,10 @@ it("is swept away at night with all that a killed deployment left, and no other 
 
 it("goes with all its data, by the default branch's code", async () => {
   expect((await put("durable-stack-pr-5-blobs", "room/a file.txt")).ok).toBe(true);
+  // In a jurisdiction that the default branch's regions do not have.
+  const law = JSON.stringify({ name: "durable-stack-pr-5-blobs-eu" });
+  await r2("", { method: "POST", body: law, headers: { "content-type": "application/json", ...IN_EU } });
+  expect((await put("durable-stack-pr-5-blobs-eu", "room/file", IN_EU)).ok).toBe(true);
   const inputs: string[] = [];
   await done(
     "down",
