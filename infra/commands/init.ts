@@ -58,7 +58,7 @@ const program = new Command("npm run init --")
     if (!dryRun) wantGit();
     await make(changes, { dryRun, tidied: wanted !== undefined });
     if (dryRun) return;
-    console.log(`\n${[...uninstalling(packages), ...next(before, name, hostname)].join("\n")}`);
+    console.log(`\n${[...uninstalling(packages, keepHistory), ...next(before, name, hostname)].join("\n")}`);
   });
 
 /** What is to be done then. */

@@ -126,7 +126,7 @@ function afterwards({ folders, deleted, reasons, speaking, packages }: Removal):
         ]
       : []),
     ...(speaking.length ? [`These still speak of ${folders.join(", ")}: ${speaking.join(", ")}`] : []),
-    ...uninstalling(packages),
+    ...uninstalling(packages, deleted.length > 0),
     "Check it, and commit it:",
     "  npm run check && npm run typecheck && npm test",
   ];

@@ -37,6 +37,16 @@ export function packagesOnlyOf(
 const names = (text: string, name: string) =>
   ['"', "'"].some((q) => [q, "/"].some((end) => text.includes(q + name + end)));
 
-/** What to tell a person of them; nothing if there are none. */
-export const uninstalling = (packages: readonly string[]): readonly string[] =>
-  packages.length === 0 ? [] : ["Nothing else uses these packages:", `  npm uninstall ${packages.join(" ")}`];
+/**
+ * What to tell a person of them; nothing if there are none. `isReleased`: whether a release has the patterns: the rehearsal
+ * builds that with the packages that are installed here.
+ */
+export function uninstalling(packages: readonly string[], isReleased: boolean): readonly string[] {
+  if (packages.length === 0) return [];
+  return [
+    isReleased
+      ? "Nothing else uses these packages. The last release does, and the rehearsal builds it with what is installed here: uninstall them after the next tag."
+      : "Nothing else uses these packages:",
+    `  npm uninstall ${packages.join(" ")}`,
+  ];
+}
