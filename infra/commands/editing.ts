@@ -22,11 +22,11 @@ export const files: ProjectFiles = {
   has: (folder) => existsSync(join(ROOT, folder)),
 };
 
-/** What git says, seen from the project; undefined where the project is in no repository, or there is no git. */
+/** What git says, a line each, or with `-z` a path each as it is; seen from the project. Undefined where the project is in no repository, or there is no git. */
 export function git(...args: readonly string[]): readonly string[] | undefined {
   try {
     const text = execFileSync("git", args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-    return text.split("\n").filter((line) => line !== "");
+    return text.split(args.includes("-z") ? "\0" : "\n").filter((line) => line !== "");
   } catch {
     return undefined;
   }
@@ -146,7 +146,8 @@ function write({ path, text }: Change): void {
 
 /** The files that git knows or would add. Outside of a repository: those that are not in a folder of tools or data. */
 export function paths(): readonly string[] {
-  const known = git("ls-files", "--cached", "--others", "--exclude-standard") ?? [];
+  // Without it git puts a path that is not ASCII in quotes, with numbers in it.
+  const known = git("ls-files", "-z", "--cached", "--others", "--exclude-standard") ?? [];
   // None: a repository around this folder ignores it.
   const all = known.length > 0 ? known : globSync("**/*", OUTSIDE_GIT);
   return all.filter((path) => statSync(join(ROOT, path), { throwIfNoEntry: false })?.isFile());

@@ -54,6 +54,20 @@ describe.skipIf(free === undefined)("pattern remove", () => {
   });
 });
 
+it("files whose names are not ASCII are seen like all others", async () => {
+  const copy = new ProjectCopy();
+  try {
+    copy.write("docs/übersicht – neu.md", "# Übersicht\n");
+    copy.commit("before");
+    copy.write("docs/später.md", "# Später\n");
+    const asked = 'import("./infra/commands/editing.ts").then(({ paths }) => console.log(paths().join("\\n")))';
+    const { text } = await copy.run(`node -e '${asked}'`);
+    expect(text.split("\n")).toEqual(expect.arrayContaining(["docs/übersicht – neu.md", "docs/später.md"]));
+  } finally {
+    copy.remove();
+  }
+});
+
 describe("a tag of a commit with another project's name, such as the template's in a clone of it", () => {
   let copy: ProjectCopy;
   beforeAll(async () => {
