@@ -19,11 +19,29 @@ export function withoutScripts(text: string, names: readonly string[]): string {
     .reduce((sofar, name) => applyEdits(sofar, modify(sofar, ["scripts", name], undefined, {})), text);
 }
 
-/** The scripts of a package.json that run a file of one of these patterns. */
-export function scriptsOf(text: string, folders: readonly string[]): readonly string[] {
-  const { scripts } = v.parse(Scripts, parse(text));
-  return Object.keys(scripts).filter((name) => folders.some((folder) => scripts[name]?.includes(` test/${folder}/`)));
+/** The scripts of a package.json that run files of some patterns' tests and tools. */
+export interface ScriptsOf {
+  /** Those that run nothing else. */
+  readonly alone: readonly string[];
+  readonly beside: readonly string[];
 }
+
+export function scriptsOf(text: string, folders: readonly string[]): ScriptsOf {
+  const { scripts } = v.parse(Scripts, parse(text));
+  const isOf = (folder: string) => folders.includes(folder);
+  const those = Object.keys(scripts).filter((name) => testFolders(scripts[name]).some(isOf));
+  const alone = those.filter((name) =>
+    scripts[name]?.split(/&&|\|\||[;&|]/).every((command) => {
+      const run = testFolders(command);
+      return run.length > 0 && run.every(isOf);
+    }),
+  );
+  return { alone, beside: those.filter((name) => !alone.includes(name)) };
+}
+
+/** The folders in `test/` that a command names. */
+const testFolders = (command = ""): readonly string[] =>
+  [...command.matchAll(/(?<![\w./-])(?:\.\/)?test\/([\w-]+)(?=[/\s"']|$)/g)].map(([, folder = ""]) => folder);
 
 /** The rows of the tables of a Markdown text that have one of the words in backticks. */
 export const rowsWith = (text: string, words: readonly string[]): readonly string[] =>

@@ -27,6 +27,8 @@ export interface Project {
   readonly released: readonly string[];
 }
 
+const PACKAGE = "package.json";
+
 /** Patterns whose code uses this one's, by their folders. */
 export const dependentsOf = (patterns: readonly PatternFacts[], folder: string): readonly string[] =>
   patterns.filter(({ needs = [] }) => needs.includes(folder)).map((facts) => facts.folder);
@@ -52,7 +54,7 @@ export interface Removal {
   readonly deleted: readonly string[];
   /** The history then. */
   readonly migrations: readonly Migration[];
-  /** Documents that speak of what is gone, and tests that try something with it. They are left as they are. */
+  /** Documents, tests and scripts of package.json that speak of what is gone, or try it. They are left as they are. */
   readonly speaking: readonly string[];
 }
 
@@ -75,7 +77,8 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
   for (const file of ["Pulumi.yaml", ...project.stacks.map((stack) => `Pulumi.${stack}.yaml`)]) {
     draft.edit(file, `without ${keys.join(", ")}`, (text) => withoutKeys(text, keys, project.project));
   }
-  draft.edit("package.json", "without their commands", (text) => withoutScripts(text, scriptsOf(text, folders)));
+  const { alone, beside } = scriptsOf(draft.read(PACKAGE) ?? "{}", folders);
+  draft.edit(PACKAGE, `without ${alone.join(", ")}`, (text) => withoutScripts(text, alone));
   draft.edit("README.md", `without ${folders.join(", ")}`, (text) => withoutRows(text, classes));
   const history = removeFromHistory(draft, gone, project);
   const asks = (path: string) => (path.endsWith(".md") ? speaksOf : path.startsWith("test/") ? uses : undefined);
@@ -86,7 +89,7 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
     if (!speaks || left.has(path) || belongsTo(folders, path)) return false;
     return gone.some((facts) => speaks(draft.read(path) ?? "", facts));
   });
-  return { ...history, speaking };
+  return { ...history, speaking: [...(beside.length > 0 ? [`${PACKAGE} (${beside.join(", ")})`] : []), ...speaking] };
 }
 
 /** The classes go out of the history where nobody knows it, else by a step more. */

@@ -169,13 +169,25 @@ describe("the packages of a pattern that goes", () => {
 });
 
 describe("a pattern's commands", () => {
-  it("are the scripts that run a file of its tests and tools", () => {
-    const scripts = {
-      smoke: "node infra/run.mjs smoke",
-      board: "node test/board/command.ts",
-      on: "node test/onboard/x.ts",
-    };
-    expect(scriptsOf(JSON.stringify({ scripts }), ["board"])).toEqual(["board"]);
+  const scripts = {
+    smoke: "node infra/run.mjs smoke",
+    board: "node test/board/command.ts",
+    "board:all": "vitest run ./test/board && node test/dice/a.ts",
+    on: "node test/onboard/x.ts",
+    peer: "node packages/peer/test/board/x.ts",
+    "test:games": "vitest run test/board/ test/chess/",
+    "check:all": "biome check && vitest run test/board/",
+  };
+
+  it("are the scripts that run files of its tests and tools, and nothing else", () => {
+    expect(scriptsOf(JSON.stringify({ scripts }), ["board", "dice"]).alone).toEqual(["board", "board:all"]);
+  });
+
+  it("are not those that run something else besides", () => {
+    expect(scriptsOf(JSON.stringify({ scripts }), ["board"])).toEqual({
+      alone: ["board"],
+      beside: ["board:all", "test:games", "check:all"],
+    });
   });
 
   it("run files that are there", () => {

@@ -138,9 +138,22 @@ describe("after a release with its class", () => {
   it("a step deletes the class, and the stack must allow it", async () => {
     const copy = new ProjectCopy();
     made.push(copy);
+    // A package, and a script, that are not the pattern's alone.
+    const only = ["only", "there"].join("-");
+    copy.replace("package.json", '"dependencies": {', `"dependencies": {\n    "${only}": "1.0.0",`);
+    copy.replace(
+      "package.json",
+      '"scripts": {',
+      `"scripts": {\n    "test:two": "vitest run test/${free}/ test/infra/",`,
+    );
+    copy.write(`worker/${free}/more.ts`, `import "${only}";\n`);
     copy.commit("v1.0.0");
     const className = classOf(free);
     const text = await succeeds(copy, `npm run -s pattern -- remove ${free}`);
+    // What the tag is built with in a rehearsal.
+    expect(text).toMatch(/uninstall them after the next tag\.\n {2}npm uninstall .*only-there/);
+    expect(text).toMatch(/^These still speak of .*package\.json \(test:two\)/m);
+    expect(copy.read("package.json")).toContain('"test:two"');
     expect(text).toContain(`The history has a step that deletes ${className}: git has the tag v1.0.0`);
     expect(text).toContain(`allowDestroy: [${className}]`);
     const step = nextStepName(migrations, `remove-${free}`);
