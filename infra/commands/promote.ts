@@ -28,6 +28,7 @@ import { saying } from "../stack/interrupted.ts";
 import { mustBeWritable, readNamed, writeNamed } from "../stack/named-file.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
+import { mustFindToken } from "../stack/token-at-hand.ts";
 import { UserError } from "../stack/user-error.ts";
 import { confirm, folder, runCommand, workerUrl } from "./command.ts";
 import { addressOf, EXIT, OF_TARGET, stopBetweenUpdates } from "./rollout-end.ts";
@@ -92,13 +93,15 @@ interface Opened {
 }
 
 /** Opens all that the options name. @throws UserError before the smoke test and the rehearsal, which take minutes. */
-async function opened({ from, to, dir, digest, savePlan, plan }: Options): Promise<Opened> {
+async function opened(options: Options): Promise<Opened> {
+  const { from, to, dir, digest, check, savePlan, plan } = options;
   if (from === to) throw new UserError(`--from and --to are both ${from}: name two stacks.`);
   if (savePlan !== undefined) mustBeWritable(savePlan);
   const approved = plan === undefined ? undefined : readPlan(plan, readNamed(plan));
   const source = openSource(from, { dir });
   const target = openStack(to, { dir });
   await refusePinned(target, dir);
+  if (!check && savePlan === undefined) mustBeDeployable(target, options);
   const release = readRelease(releaseDir(target.settings));
   if (digest !== undefined && digest !== release.digest) {
     throw new UserError(
@@ -107,6 +110,16 @@ async function opened({ from, to, dir, digest, savePlan, plan }: Options): Promi
   }
   return { source, target, release, approved };
 }
+
+/** @throws UserError where a deployment would only find at its end that the address or the token is not known. */
+function mustBeDeployable(target: OpenStack, options: Options): void {
+  addressIn(target, options);
+  mustFindToken(target.name);
+}
+
+/** Where the stack answers that gets the release. @throws UserError where that is not known. */
+const addressIn = ({ settings }: OpenStack, { toUrl, dir }: Options): URL =>
+  toUrl ?? addressOf(settings, dir, OF_TARGET);
 
 /** A promotion that may be, as far as it was asked. */
 interface Judged extends Opened {
@@ -166,7 +179,6 @@ function save(file: string, { plan, release, waits }: Judged): void {
 /** Rolls it out, and ends with the exit code of that. */
 async function goOut(options: Options, { target, release, approved, overridden }: Judged): Promise<void> {
   const { from, to, dir, yes = false } = options;
-  const address = options.toUrl ?? addressOf(target.settings, dir, OF_TARGET);
   await confirm(`Deploy it to ${to}`, yes);
   stopBetweenUpdates(to);
   const record = overridden.length === 0 ? undefined : overrideRecord(release, overridden);
@@ -174,7 +186,7 @@ async function goOut(options: Options, { target, release, approved, overridden }
   const end = await rollOut({
     stack: to,
     dir,
-    url: address,
+    url: addressIn(target, options),
     adminToken: process.env.ADMIN_TOKEN || undefined,
     names: OF_TARGET,
     again: false,

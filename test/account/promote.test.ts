@@ -27,10 +27,12 @@ afterAll(async () => {
   project?.remove();
 });
 
-const promote = (words: string, token = '"$(cat .local/admin-token)"') =>
+/** A promotion from the local account, whatever it is to do. */
+const run = (words: string, token = '"$(cat .local/admin-token)"') =>
   project.run(
-    `eval "$(npm run -s account -- env)" && FROM_ADMIN_TOKEN=${token} npm run -s promote -- --from local --to production --check ${words}`,
+    `eval "$(npm run -s account -- env)" && FROM_ADMIN_TOKEN=${token} npm run -s promote -- --from local --to production ${words}`,
   );
+const promote = (words: string, token?: string) => run(`--check ${words}`, token);
 
 it("refuses what nobody tried and what is too young, at once, and says when it may go", async () => {
   const { code, text } = await promote("");
@@ -43,6 +45,14 @@ it("smoke-tests the stack before, and takes a named override", async () => {
   expect(text).toMatch(/ok {4}counter[\s\S]*may go from local to production\.\noverridden: soak: hotfix 123/);
   expect(text, "the plan of what may go").not.toMatch(/refused, \d+ error/);
   expect(code).toBe(0);
+});
+
+it("says before the smoke test that the address or the admin token of where it deploys is missing", async () => {
+  const from = `--yes --url http://127.0.0.1:${port}/ --override soak="hotfix 123"`;
+  const nowhere = await run(from);
+  expect(nowhere).toEqual({ code: 1, text: expect.stringMatching(/^production has no hostname: say with --to-url/) });
+  const unable = await run(`${from} --to-url http://127.0.0.1:${port}/`);
+  expect(unable).toEqual({ code: 1, text: expect.stringMatching(/^A version .* of production is not at hand/) });
 });
 
 it("saves the plan for a reviewer while the soak time runs, and calls it no refusal", async () => {
