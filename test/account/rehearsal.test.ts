@@ -194,13 +194,18 @@ it("has what the bindings lead to outside of the release: queues, other Workers 
 });
 
 it("has storage in the place of what a stack is bound to, and no pin", async () => {
-  const storage = {
-    kv_namespaces: [{ binding: "CACHE", id: "0" }],
-    r2_buckets: [{ binding: "FILES", bucket_name: "files" }],
-    d1_databases: [{ binding: "PEOPLE", database_name: "people", database_id: "0" }],
-  };
-  const before = project.read("wrangler.jsonc");
-  project.write("wrangler.jsonc", before.replace('"main":', `${JSON.stringify(storage).slice(1, -1)}, "main":`));
+  project.replace(
+    "wrangler.jsonc",
+    '{ "binding": "READS" }',
+    '{ "binding": "READS" }, { "binding": "CACHE", "id": "0" }',
+  );
+  project.replace(
+    "wrangler.jsonc",
+    '{ "binding": "BLOBS" }',
+    '{ "binding": "BLOBS" }, { "binding": "FILES", "bucket_name": "files" }',
+  );
+  const database = '{ "binding": "PEOPLE", "database_name": "people", "database_id": "0" }';
+  project.replace("wrangler.jsonc", '"main":', `"d1_databases": [${database}], "main":`);
   const bind = {
     CACHE: "0123456789abcdef0123456789abcdef",
     FILES: "files-of-old",
