@@ -49,6 +49,8 @@ import { openSends, type Page, readTransaction, transactionsAfter } from "./tran
 const NOTHING = { items: [], next: null };
 /** How long another ledger may take to answer. */
 const CALL_TIMEOUT_MS = 20_000;
+/** How long the alarm waits while a step of the schema fails. */
+const UNWRITABLE_MS = 60_000;
 /** What one audit looks at, so that it takes the same time however large the ledger is. */
 const MAX_AUDITED = { transactions: 5_000, accounts: 10_000 };
 
@@ -122,6 +124,8 @@ export class AccountDO extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     this.#wake.gone();
     if (this.#isWritable) await this.#chores.run();
+    // A later release mends the step of the schema that failed, and holds and transfers are due until then.
+    else if (!this.#schema.empty) this.#wake.by(Date.now() + UNWRITABLE_MS);
   }
 
   /**

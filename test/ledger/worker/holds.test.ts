@@ -319,4 +319,26 @@ describe("a ledger of an older release", () => {
     await evict();
     expect((await transfer("alice", "bob", 1)).status).toBe(200);
   });
+
+  it("that cannot be brought up to date keeps its alarm, so that a hold expires once a release has mended it", async () => {
+    const { stub, hold, balances } = await funded();
+    await hold(30);
+    // The version says that the last steps are missing; they fail, because their tables are there.
+    const stepBack = (steps: number) =>
+      runInDurableObject(stub, (_, { storage }) =>
+        storage.sql.exec("UPDATE schema_version SET version = version - ?", steps),
+      );
+    await stepBack(1);
+    await evictDurableObject(stub);
+    const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    later(61);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await balances()).toEqual([70, 0]);
+    expect(logged.mock.calls.join("\n")).toContain("cannot be brought");
+    logged.mockRestore();
+    await stepBack(-1);
+    await evictDurableObject(stub);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await balances()).toEqual([100, 0]);
+  });
 });
