@@ -28,8 +28,11 @@ const GUEST = "guest";
 /** A log-out ends at most so many sessions that took the place of one another. */
 const MAX_SUCCESSORS = 100;
 
-/** The caller's own data of a session: any JSON object or array. */
-const Metadata = v.union([v.array(v.unknown()), v.record(v.string(), v.unknown())]);
+/** The caller's own data of a session: any JSON object or array. A record would leave out the key `constructor`. */
+const Metadata = v.pipe(
+  v.unknown(),
+  v.check((data) => typeof data === "object" && data !== null, "must be a JSON object or array"),
+);
 
 const Login = v.strictObject({
   userId: UserId,

@@ -67,7 +67,13 @@ describe("beginning a session", () => {
     expect((await call("/session/get", { headers: bearer(token) })).body).toMatchObject({ session: found });
   });
 
-  it.each([[["a", 1]], [{ roles: ["a", { b: [2] }] }], [{}], [[]]])("keeps metadata as it is: %j", async (metadata) => {
+  it.each([
+    [["a", 1]],
+    [{ roles: ["a", { b: [2] }] }],
+    [{ constructor: "ACME", prototype: { x: 1 }, a: 1 }],
+    [{}],
+    [[]],
+  ])("keeps metadata as it is: %j", async (metadata) => {
     const { body } = await call("/session", { json: { userId: "ada", metadata }, headers: ADMIN });
     expect((await get(v.parse(Created, body).token)).body).toMatchObject({ session: { metadata } });
   });
