@@ -17,7 +17,10 @@ import type { Verdict } from "./verdict.ts";
 export interface RateLimitOptions extends Limit {
   /** Chooses the bucket that pays. By default as in caller.ts. */
   key?: (c: Context<App>) => Place | Promise<Place>;
-  /** Tokens that a request costs; 1 by default. A cost over the capacity is refused (400). */
+  /**
+   * Tokens that a request costs; 1 by default. A number over the capacity takes a full bucket; if a function says so, the
+   * caller asked for too much (400).
+   */
   cost?: number | ((c: Context<App>) => number);
 }
 
@@ -27,7 +30,7 @@ export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {
     async function rateLimit(c, next) {
       c.set("charged", true);
       const policy = policyOf(c, name);
-      const price = affordable(typeof cost === "number" ? cost : cost(c), policy);
+      const price = affordable(typeof cost === "number" ? Math.min(cost, policy.capacity) : cost(c), policy);
       const payer = await payerOf(c, options);
       const verdict = await check(c, "take", { policy, caller: payer, cost: price });
       if (!verdict && onUnavailable === "deny") throw unavailable();

@@ -372,6 +372,23 @@ describe("an attachment", () => {
     expect((await (await download(room, key, member)).arrayBuffer()).byteLength).toBe(body.byteLength);
   });
 
+  it("takes a full bucket of its uploader if it has more MiB than that, and is refused only until the bucket is full", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    const small = { capacity: 2, periodSeconds: 3_600 };
+    const settings = { rateLimits: { default: { capacity: 100, periodSeconds: 60 }, upload: small } };
+    const json = "x".repeat(3 * 1_024 * 1_024);
+    const headers = {
+      "Content-Type": "application/pdf",
+      "Content-Length": String(json.length),
+      "CF-Connecting-IP": "192.0.2.77",
+      ...bearer(member),
+    };
+    const send = () => call(`/room/${room}/attachments`, { json, headers, settings });
+    expect(await send()).toMatchObject({ status: 201 });
+    expect(await send()).toMatchObject({ status: 429, body: { remaining: 0, retryAfter: 3_600 } });
+  });
+
   it("waits to be sent with at most 19 others of one user", async () => {
     const room = newRoom();
     const member = await join(room);
