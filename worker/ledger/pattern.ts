@@ -15,11 +15,11 @@ export const ledger = pattern({
   actions: {
     /** Transfer out of an account. The user whose id is an account's name owns it. */
     transfer: { may: "owner", open: true },
-    /** Read an account's balance and transactions. */
+    /** Read an account's balance and transactions; or the transactions of all accounts, which no user owns. */
     read: { may: "owner", open: true },
     /** Find a transfer that they are a party to; read what the ledger is kept in. */
     find: { may: "users", open: true },
-    /** List all accounts and transactions. */
+    /** List all accounts with their balances. */
     list: { may: "admin", open: true },
     deposit: { may: "admin" },
     withdraw: { may: "admin" },

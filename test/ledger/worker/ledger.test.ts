@@ -17,6 +17,12 @@ import { aLedger, inOrder, isMade, refused } from "./support.ts";
 
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
 
+async function keyWith(grant: string): Promise<Record<string, string>> {
+  const key = newApiKey();
+  await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: unique(), grants: [grant] }));
+  return { "X-API-Key": key };
+}
+
 const TransactionsPage = v.object({
   transactions: v.array(
     v.object({
@@ -216,9 +222,7 @@ describe("a transfer", () => {
     const { id, deposit, transfer } = aLedger();
     await deposit("alice", 10);
     await transfer("alice", "bob", 4);
-    const key = newApiKey();
-    await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: unique(), grants: ["ledger.find"] }));
-    const found = await ask(`/account/${id}/transfers/2`, { headers: { "X-API-Key": key } });
+    const found = await ask(`/account/${id}/transfers/2`, { headers: await keyWith("ledger.find") });
     expect(found).toMatchObject({ status: 200, body: { id: "2", from: "alice", to: "bob", balances: {} } });
   });
 
@@ -235,6 +239,20 @@ describe("a transfer", () => {
       storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
     );
     expect(tables).toEqual([]);
+  });
+});
+
+describe("a service's key", () => {
+  it.each([
+    ["ledger.read", { "balances/alice": 200, transactions: 200, balances: 403 }],
+    ["ledger.list", { "balances/alice": 403, transactions: 403, balances: 200 }],
+  ])("that grants %s reads no more than that of a ledger", async (grant, statuses) => {
+    const { id, deposit } = aLedger();
+    await deposit("alice", 10);
+    const headers = await keyWith(grant);
+    for (const [what, status] of Object.entries(statuses)) {
+      expect(await ask(`/account/${id}/${what}`, { headers }), what).toMatchObject({ status });
+    }
   });
 });
 
