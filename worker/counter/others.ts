@@ -8,6 +8,8 @@ import { type Width, widest } from "./parts.ts";
 const TELL_INTERVAL_MS = 1_000;
 /** How often a part tries again to tell the home of a change. Each try keeps it awake for a second. */
 const MOST_TRIES = 5;
+/** In place of a part's number: all others together. */
+const ALL = -1;
 
 /** Calls to other parts. */
 export interface Calls {
@@ -20,7 +22,7 @@ export interface Calls {
 export class Others {
   readonly #number: number;
   readonly #calls: Calls;
-  /** At the home: the parts by number. At a part: the sum of all others, under 0. */
+  /** At the home: the parts by number. At a part: the sum of all others, as `ALL`. */
   readonly #known = new Map<number, number>();
   #toldAt = 0;
   /** How often in a row the home did not answer. */
@@ -110,7 +112,7 @@ export class Others {
   async #tell(own: () => number): Promise<void> {
     this.#toldAt = Date.now();
     try {
-      this.#known.set(-1, await this.#calls.tell(own()));
+      this.#known.set(ALL, await this.#calls.tell(own()));
       this.#failed = 0;
     } catch (error) {
       console.warn(JSON.stringify({ class: "counter", event: "part-not-told", error: String(error) }));
