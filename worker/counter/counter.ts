@@ -27,6 +27,8 @@ import type { Copy } from "./shared.ts";
 import { Watchers } from "./watchers.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
+/** When a deletion that failed is tried again. */
+const RETRY_MS = 60_000;
 
 /**
  * The new count: a number, because a call that answers with an object costs workerd a quarter more. Or the count that
@@ -160,6 +162,7 @@ export class CounterDO extends DurableObject<Env> {
 
   /** A part tells its count. Returns the sum of all others. */
   async told(number: number, count: number): Promise<number> {
+    await this.#wake.look();
     // The counter was deleted, and an isolate that knew it as wide counts on.
     if (count !== 0 && this.#widths.length === 0) this.widen(number + 1);
     this.#others.told(number, count);
@@ -206,6 +209,7 @@ export class CounterDO extends DurableObject<Env> {
 
   /** The count as of now. For a while it is also published to KV (shared.ts), unless the counter was never written. */
   async share(): Promise<Copy> {
+    await this.#wake.look();
     const asOf = Date.now();
     const copy = { count: await this.#total(), asOf };
     if (this.#schema.empty && !this.#isWide) return copy;
@@ -227,7 +231,11 @@ export class CounterDO extends DurableObject<Env> {
     // A change that waits again is use: the alarm comes once more.
     if (goes !== undefined && goes <= asOf && this.#commits.pending.length === 0) {
       // An open socket counts as use.
-      if (this.#watchers.isEmpty) return this.remove();
+      if (this.#watchers.isEmpty) {
+        // Set before: if KV fails, the object ends, and the runtime gives up an alarm that fails again and again.
+        this.#wake.by(asOf + RETRY_MS);
+        return this.remove();
+      }
       this.ctx.storage.sql.exec("UPDATE counter SET idle_since = ?", asOf);
     }
     this.#wake.by(this.#goesAt());

@@ -403,6 +403,26 @@ describe("eventual reads", () => {
     expect((await eventual(id)).body).toMatchObject({ count: 3 });
   });
 
+  it.each(["after a reader", "after a part has told its count"])(
+    "leave an alarm that comes earlier, which was set before the object slept: %s",
+    async (when) => {
+      const { id, stub, post } = aCounter();
+      await post("increment");
+      await eventual(id);
+      const soon = Date.now() + 12_000;
+      await runInDurableObject(stub, (_, { storage }) => storage.setAlarm(soon));
+      await evictDurableObject(stub);
+      vi.setSystemTime(Date.now() + 10_000);
+      const put = vi.spyOn(env.READS, "put");
+      // A copy that failed is tried again in five seconds, and one that follows another is sent then.
+      if (when === "after a reader") put.mockRejectedValueOnce(new Error("KV is away"));
+      await stub.share();
+      if (when !== "after a reader") await stub.told(1, 1);
+      put.mockRestore();
+      expect(await alarmOf(stub)).toBe(soon);
+    },
+  );
+
   it("do not come back after a deletion, if a copy was on its way", async () => {
     const { id, stub, post } = aCounter();
     await post("increment");
@@ -496,6 +516,27 @@ describe("what does not last", () => {
     expect(await tablesOf(stub)).toEqual([]);
     expect(await alarmAt(stub)).toBeNull();
     expect((await post("increment")).body).toEqual({ count: 1 });
+  });
+
+  it("is such a counter also if KV fails for longer than the runtime tries an alarm again", async () => {
+    const { id, stub, post } = aCounter();
+    await post("increment");
+    pass(31 * DAY);
+    await call(`/counter/value?id=${id}&consistency=eventual`);
+    const away = vi.spyOn(env.READS, "delete").mockImplementation(async () => {
+      // The real call begins once all that was written before is on disk.
+      await scheduler.wait(10);
+      throw new Error("KV is away");
+    });
+    onTestFinished(() => away.mockRestore());
+    await expect(runDurableObjectAlarm(stub)).rejects.toThrow("KV is away");
+    // The object has ended, and with it the stub.
+    const again = env.COUNTER.get(stub.id);
+    expect(await alarmAt(again)).toBe(Date.now() + 60_000);
+    away.mockRestore();
+    await runDurableObjectAlarm(again);
+    expect(await tablesOf(again)).toEqual([]);
+    expect(await alarmAt(again)).toBeNull();
   });
 
   it("is not a counter that a known caller has changed, or that is watched", async () => {
