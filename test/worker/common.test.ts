@@ -314,6 +314,20 @@ describe("the page", () => {
     expect((await call(path, { headers: { "If-None-Match": '"old"' } })).status).toBe(200);
   });
 
+  it.each([
+    ["gzip", "gzip"],
+    ["deflate, GZIP;q=0.5, *;q=0", "gzip"],
+    ["identity;q=0.1, gzip;q=0.9", "gzip"],
+    ["gzip;q=0", null],
+    ["gzip; q=0.0, br", null],
+    ["*;q=0", null],
+    ["br", null],
+    ["", null],
+  ])("is compressed only for who takes that: %j", async (accepted, coding) => {
+    const { headers } = await call("/page.js", { headers: { "Accept-Encoding": accepted } });
+    expect(headers.get("Content-Encoding")).toBe(coding);
+  });
+
   it("allows only its own scripts and styles", async () => {
     const { headers, body } = await call("/");
     const policy = headers.get("Content-Security-Policy") ?? "";

@@ -1,4 +1,4 @@
-/** The media type of an answer, by the caller's `Accept` (RFC 9110, 12.5.1). Plain logic. */
+/** The media type or coding of an answer, by the caller's `Accept` or `Accept-Encoding` (RFC 9110, 12.5). Plain logic. */
 
 /** The one of these types that the caller wants most; the first if the header names none of them. */
 export function wantedOf(accept: string, types: readonly string[]): string {

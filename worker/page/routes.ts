@@ -3,6 +3,7 @@
  * it is used; each with an ETag.
  */
 import type { Context } from "hono";
+import { wantedOf } from "../http/accept.ts";
 import type { App } from "../http/context.ts";
 import { Hono } from "../http/hono.ts";
 import { describe, sends } from "../http/openapi.ts";
@@ -50,7 +51,7 @@ function asset(c: Context<App>, { gzip, etag }: Asset, type: string, more: Recor
     .map((tag) => tag.trim().replace(/^W\//, ""));
   if (known?.includes(etag)) return c.body(null, 304, headers);
   const bytes = Uint8Array.fromBase64(gzip);
-  if (/\bgzip\b/.test(acceptedEncodings(c.req.raw))) {
+  if (wantedOf(acceptedEncodings(c.req.raw), ["identity", "gzip"]) === "gzip") {
     return new Response(bytes, {
       headers: { ...headers, "Content-Type": type, "Content-Encoding": "gzip" },
       encodeBody: "manual",
