@@ -147,6 +147,15 @@ describe("a body", () => {
   });
 });
 
+describe("a query", () => {
+  it("is refused if it gives a parameter more than once, but not if no route has it", async () => {
+    expect(await callSample("/sample?id=a&id=b")).toMatchObject({ status: 400, body: { errors: [{ field: "id" }] } });
+    for (const name of ["other", "constructor", "toString", "__proto__"]) {
+      expect((await callSample(`/sample?${name}=1&${name}=2`)).status, name).toBe(200);
+    }
+  });
+});
+
 describe("cross-origin calls", () => {
   const settings = { corsOrigins: ["https://app.example"] };
   const preflight = { Origin: "https://app.example", "Access-Control-Request-Method": "POST" };

@@ -67,7 +67,7 @@ export function query<const E extends v.ObjectEntries>(
   return documented(
     async (c, next) => {
       const given = Object.entries(c.req.queries());
-      const twice = given.filter(([name, values]) => name in schema.entries && values.length > 1);
+      const twice = given.filter(([name, values]) => Object.hasOwn(schema.entries, name) && values.length > 1);
       if (twice.length > 0) throw invalid(twice.map(([field]) => ({ field, message: "given more than once" })));
       c.req.addValidatedData("query", check(schema, Object.fromEntries(given.map(([name, [value]]) => [name, value]))));
       await next();
