@@ -3,6 +3,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { notWritten } from "../../../worker/objects/retry.ts";
 import { BEGIN_WITHIN_MS } from "../../../worker/session/of-user.ts";
 import { placeOfUser, SessionDO } from "../../../worker/session/session.ts";
 import { placeOfToken } from "../../../worker/session/token.ts";
@@ -69,6 +70,21 @@ describe("the sessions of a user", () => {
     expect((await revoke(ben, ofBen?.id)).status).toBe(403);
     expect((await revoke(ann, first?.id)).status).toBe(200);
     expect([await isLive(one), await isLive(other), await isLive(bens)]).toEqual([false, true, true]);
+  });
+
+  it("end one by one also if the answer to the call that ended one is lost", async () => {
+    const userId = unique();
+    const token = await logIn(userId);
+    const [first] = await listed(userId);
+    const { endSessions } = SessionDO.prototype;
+    vi.spyOn(SessionDO.prototype, "endSessions").mockImplementationOnce(async function (this: SessionDO, id) {
+      await endSessions.call(this, id);
+      throw notWritten("the list", "the object was reset");
+    });
+    const revoke = () => ask(`/session/user/${userId}/${first?.id}`, { method: "DELETE", headers: ADMIN });
+    expect((await revoke()).status).toBe(200);
+    expect(await isLive(token)).toBe(false);
+    expect((await revoke()).status).toBe(404);
   });
 
   it("all end at once, and a dead token is refused everywhere", async () => {
