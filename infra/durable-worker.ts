@@ -145,7 +145,7 @@ export class DurableWorker extends pulumi.ComponentResource {
       // What was right when the version was made is not wrong because it has been applied since: `exports` then has
       // tombstones that are done, and the API does not return them. Its message may tell of an override that the settings
       // no longer have; the tag is in the resource's name.
-      { parent: this, retainOnDelete: true, ignoreChanges: ["deploy", "exports", "annotations"] },
+      { parent: this, retainOnDelete: true, ignoreChanges: ["exports", "annotations", ...ofItsTime(preview)] },
     );
   }
 }
@@ -155,6 +155,16 @@ export class DurableWorker extends pulumi.ComponentResource {
  * the first step of the update, before any storage is told: one that fails on its way leaves no `keepsStorage` behind.
  */
 const kept = ({ protect }: DurableWorkerArgs) => (protect ? {} : { keepsStorage: false });
+
+/**
+ * What else of a version that is there stays as it was. A replacement keeps what is ignored: one that was made with `deploy`
+ * would take all traffic again. So a version that gets none is not replaced, whatever its bindings would be now, and one that
+ * is known to be made anew is made as the plan says.
+ */
+function ofItsTime({ traffic, renewedBecause }: Preview): readonly string[] {
+  if (traffic.release === 0) return ["deploy", "bindings"];
+  return renewedBecause === undefined ? ["deploy"] : [];
+}
 
 /** Whether the release becomes a version by this update: one that was uploaded before changes nothing by itself. */
 const isMade = ({ live, tag, renewedBecause }: Preview): boolean =>

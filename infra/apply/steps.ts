@@ -106,12 +106,12 @@ export class Steps {
     const { changed, replacing } = wanted.against(old, live);
     if (replacing.length > 0) return this.#replace(wanted, old, replacing);
     if (changed.length === 0) {
-      const entry = wanted.entry(old.id);
+      const entry = wanted.kept(old.id);
       if (!isDeepStrictEqual(entry, old)) this.#state.put(entry);
       return { id: old.id, state: live, done: { action: "unchanged" } };
     }
     const state = await wanted.update(old.id, live);
-    this.#state.put(wanted.entry(old.id));
+    this.#state.put(wanted.kept(old.id));
     return { id: old.id, state, done: { action: "update", changed } };
   }
 
@@ -132,7 +132,7 @@ export class Steps {
   /** Takes over what exists, if it is as the program says. Differences in ignored properties stay for the next apply. */
   async #import(wanted: Wanted): Promise<Outcome> {
     const { id, state } = await imported(wanted.kind, wanted.context, wanted.declaration.importId);
-    const entry = wanted.entry(id);
+    const entry = wanted.made(id);
     const { changed } = wanted.against(entry, state);
     if (changed.length > 0) {
       throw new Error(`it cannot be imported: ${changed.join(", ")} of what exists differ from what the program says`);
@@ -146,7 +146,7 @@ export class Steps {
     if (!this.#state.wasBegun(wanted.urn)) return undefined;
     const id = await wanted.kind.find?.(wanted.context, wanted.plain);
     if (id === undefined) return undefined;
-    const entry = wanted.entry(id);
+    const entry = wanted.made(id);
     const live = await wanted.read(id, entry.inputs);
     const { changed, replacing } = live ? wanted.against(entry, live) : { changed: [], replacing: [] };
     if (!live || replacing.length > 0) return undefined;
@@ -161,7 +161,7 @@ export class Steps {
       const { id, state } = await wanted.kind.create(wanted.context, wanted.plain);
       // An API that made the new one in the place of the old leaves nothing to delete.
       const leftover = replaced && !replaced.retainOnDelete && replaced.id !== id ? replaced : undefined;
-      this.#state.put(wanted.entry(id), leftover);
+      this.#state.put(wanted.made(id), leftover);
       return { id, state, done };
     } catch (error) {
       if (error instanceof ApiError && error.status !== undefined && error.status < 500) this.#state.refuse(wanted.urn);
@@ -219,6 +219,8 @@ class Wanted {
   readonly plain: Properties;
   /** The same with secrets sealed: for the state. */
   readonly #sealed: Properties;
+  /** What the state has of the properties that are ignored. */
+  readonly #ignored: Properties;
 
   /** `key`: seals secrets for the state. `old`: the resource that exists; undefined: it is to be made, or taken over. */
   constructor(
@@ -233,16 +235,23 @@ class Wanted {
     if (problems.length > 0) throw new Error(problems.map(({ reason }) => reason).join("; "));
     const nested = [...declaration.ignoreChanges, ...declaration.replaceOnChanges].find((path) => /[.[*]/.test(path));
     if (nested) throw new Error(`${nested}: ignoreChanges and replaceOnChanges take whole properties here`);
-    // What is ignored stays as it was; a secret in it is not known any more, and so is taken from the program.
-    const before = pick(old?.inputs ?? {}, ...declaration.ignoreChanges);
-    const ignored = Object.fromEntries(Object.entries(before).filter(([, value]) => !holdsSecrets(value)));
+    // What is ignored stays as it was. A secret in it is not known any more: what is made anew has the program's.
+    this.#ignored = pick(old?.inputs ?? {}, ...declaration.ignoreChanges);
+    const ignored = Object.fromEntries(Object.entries(this.#ignored).filter(([, value]) => !holdsSecrets(value)));
     this.plain = { ...object(reveal(inputs)), ...ignored };
     this.#sealed = { ...object(seal(inputs, key)), ...ignored };
   }
 
-  entry(id: string): Entry {
+  /** For the state: what was made with these inputs. */
+  made(id: string): Entry {
     const { type, protect, retainOnDelete } = this.declaration;
     return { urn: this.urn, type, id, inputs: { ...this.#sealed }, protect, retainOnDelete };
+  }
+
+  /** For the state: what exists, which has kept what is ignored. */
+  kept(id: string): Entry {
+    const made = this.made(id);
+    return { ...made, inputs: { ...made.inputs, ...this.#ignored } };
   }
 
   /** The state now, or undefined when it is gone. */

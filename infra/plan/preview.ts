@@ -93,7 +93,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     source: kept ?? { commit: recordedCommit(release), committed: release.committed ?? undefined },
     tag,
     secrets,
-    renewedBecause: kept && renewedBecause({ tag, kept, secrets, known }),
+    renewedBecause: kept && renewedBecause({ tag, kept, secrets, known, share: traffic.release }),
     traffic,
     schema,
     deploymentMessage: next.deploymentMessage,
@@ -131,10 +131,14 @@ interface Kept {
   readonly kept: Pick<LiveVersion, "number" | "secrets">;
   readonly secrets: string | undefined;
   readonly known: Known | undefined;
+  /** Per cent of the traffic that the release gets. */
+  readonly share: number;
 }
 
 /** Why a release whose version is there becomes one again; undefined: it does not, as far as anybody can tell. */
-function renewedBecause({ tag, kept, secrets, known }: Kept): string | undefined {
+function renewedBecause({ tag, kept, secrets, known, share }: Kept): string | undefined {
   if (known && !known.get("WorkerVersion", LOGICAL.version(tag))) return "the state does not have its version";
+  // One without traffic gets its bindings when it gets some (durable-worker.ts).
+  if (share === 0) return undefined;
   return secrets === undefined || secrets === kept.secrets ? undefined : "a secret of the stack has changed";
 }

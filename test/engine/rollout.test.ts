@@ -172,6 +172,47 @@ describe("a stack that is pinned to a version", () => {
   });
 });
 
+describe("a secret that changes while a release gets no traffic", () => {
+  let site: Site;
+  beforeAll(async () => {
+    site = await Site.open();
+  });
+  afterAll(() => site?.close());
+
+  /** Gives the stack another admin token, and updates it. */
+  async function rotate(name: string): Promise<readonly string[]> {
+    site.stack.secrets = { ...site.stack.secrets, adminToken: `${name}-token-that-is-long-enough` };
+    const up = await site.stack.up();
+    expect(up.ok, up.text).toBe(true);
+    return changes(up.steps);
+  }
+
+  it("moves nothing, though the version was made with all traffic, and goes out with the release", async () => {
+    // With its classes, and so with all traffic at once.
+    expect((await site.deploy(release("first"))).ok).toBe(true);
+    await rotate("second");
+    expect(await site.shares()).toEqual({ 2: 100 });
+
+    site.set({ pin: 1 });
+    expect(await rotate("third")).toEqual(DEPLOYMENT_ONLY);
+    expect(await rotate("fourth")).toEqual([]);
+    expect((await site.stack.refresh()).ok).toBe(true);
+    expect(changes((await site.stack.up()).steps)).toEqual([]);
+    expect(await site.shares()).toEqual({ 1: 100 });
+
+    site.set({ pin: 0 });
+    expect((await site.stack.up()).ok).toBe(true);
+    expect(await site.shares()).toEqual({ 3: 100 });
+    site.set({ rollout: 0 });
+    await rotate("fifth");
+    expect(await site.shares()).toEqual({ 3: 100 });
+    site.set({ rollout: 100 });
+    expect((await site.stack.up()).ok).toBe(true);
+    expect(await site.shares()).toEqual({ 4: 100 });
+    expect(changes((await site.stack.up()).steps)).toEqual([]);
+  });
+});
+
 describe("the secrets of a stack", () => {
   let site: Site;
   beforeAll(async () => {
