@@ -49,6 +49,22 @@ const shown = ({ classes }: Declaring): string =>
     .sort()
     .join();
 
+/** What served when only versions of ours did, the stable one last. */
+interface Served<Version> {
+  readonly servedLast: readonly Version[];
+  readonly changedByOthers: number | undefined;
+}
+
+/** The versions among it that can serve again: none from before such a change. */
+export const servableOf = <Version extends Pick<Declaring, "number">>({
+  servedLast,
+  changedByOthers: changed = 0,
+}: Served<Version>): readonly Version[] => servedLast.filter(({ number }) => number >= changed);
+
+/** Whether such a change lets none of it serve again, so that there is nothing beside a release, and no way back. */
+export const isCutOff = (live: Served<Pick<Declaring, "number">>): boolean =>
+  live.servedLast.length > 0 && servableOf(live).length === 0;
+
 /**
  * The tag of the version that a release makes: `tag`, as long as no version with it is from before such a change; else
  * another one, which stays the same from then on.

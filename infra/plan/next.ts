@@ -5,14 +5,14 @@ import { LEAST_SHARE } from "../rollout/steps.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { versionPart } from "../stack/extras.ts";
 import { regionTable, workerSettings } from "../stack/told.ts";
-import { servableTag } from "./changed-by-others.ts";
+import { isCutOff, servableOf, servableTag } from "./changed-by-others.ts";
 import { deploymentMessage, servesAsWanted } from "./drift.ts";
 import { type LiveVersion, type LiveWorker, regionTableOf, versionOf } from "./live.ts";
 import { keptVersion } from "./ours.ts";
 import { type Back, pinned } from "./pin.ts";
 import { refusalNote, takenBack } from "./refused-release.ts";
 import { compareRegions, isSameRegions, type RegionChange, type RegionTable } from "./regions.ts";
-import { shareOf, split, type Traffic } from "./traffic.ts";
+import { cutOff, shareOf, split, type Traffic } from "./traffic.ts";
 
 export interface Next {
   /** The tag of the version that the release makes in this stack. */
@@ -97,10 +97,11 @@ function tagOf(release: Release, settings: PublicSettings, table: RegionTable): 
 
 function trafficOf(settings: PublicSettings, live: LiveWorker, tag: string): Traffic {
   const { stack, pin, rollout, rolloutTrial } = settings;
-  const { versions, rollbackFloor, changedByOthers = 0 } = live;
+  const { versions, rollbackFloor, changedByOthers } = live;
   if (pin > 0) return pinned({ stack, pin, versions, rollbackFloor });
-  const servable = live.servedLast.filter(({ number }) => number >= changedByOthers);
-  return split(servable, tag, rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout);
+  const share = rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout;
+  if (share < 100 && changedByOthers !== undefined && isCutOff(live)) return cutOff(changedByOthers, share);
+  return split(servableOf(live), tag, share);
 }
 
 function backOf(pin: number, traffic: Traffic, { servedLast }: LiveWorker): Back | undefined {

@@ -64,6 +64,19 @@ export function split(serving: readonly Serving[], tag: string, rollout: number)
   };
 }
 
+/** Nobody for the rest of the traffic: with version `changed` something else changed the classes, and none from before serves again. */
+export const cutOff = (changed: number, rollout: number): Traffic => ({
+  release: rollout,
+  findings: [
+    {
+      code: "lifecycle_needs_full_rollout",
+      subject: `rollout ${rollout}`,
+      message: `something else changed the classes with version ${changed}, and Cloudflare lets no version from before serve again: there is none for the rest of the traffic.`,
+      fix: "set rollout to 100 for this release, which takes all traffic at once; until then, what serves now goes on.",
+    },
+  ],
+});
+
 /** All traffic for the stable version, and none for what an update uploads. */
 function abandoned(stable: Serving, tag: string): Traffic {
   return {

@@ -2,7 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { changedByOthers, changedInTags, type Declaring, servableTag } from "../../infra/plan/changed-by-others.ts";
 import { readWorker } from "../../infra/plan/live.ts";
+import { nextOf } from "../../infra/plan/next.ts";
 import { Reads } from "../../infra/plan/reads.ts";
+import { preview } from "./preview.ts";
 
 const DIGEST = "a".repeat(64);
 const TAG = `${"a".repeat(12)}-1`;
@@ -51,6 +53,37 @@ describe("the classes that something else has changed", () => {
     expect(servableTag(TAG, [made(4, `${TAG}-3`), ours(1)], 6)).toBe(`${TAG}-6`);
     expect(servableTag(TAG, [other(3)], 3)).toBe(TAG);
     expect(servableTag(TAG, [ours(4), other(3)], 3)).toBe(TAG);
+  });
+});
+
+describe("a share of the traffic after such a change", () => {
+  const { release, settings, live } = preview();
+  const foreign = { versionId: "v-6", number: 6, tag: undefined, digest: undefined, percentage: 100 };
+  const [, ours] = live.versions;
+  if (!ours) throw new Error("the preview has a version that served before");
+  const changed = { ...live, changedByOthers: 6, serving: [foreign], servedLast: [{ ...ours, percentage: 100 }] };
+  const trafficOf = (more: Partial<typeof settings>) => nextOf(release, { ...settings, ...more }, changed).traffic;
+
+  it.each([
+    [{ rollout: 0 }, 0],
+    [{ rollout: 0, rolloutTrial: true }, 0.01],
+    [{ rollout: 10 }, 10],
+  ])("of %j is refused: there is no version for the rest, and the release does not get all of it", (more, share) => {
+    expect(trafficOf(more)).toEqual({
+      release: share,
+      findings: [
+        expect.objectContaining({
+          code: "lifecycle_needs_full_rollout",
+          subject: `rollout ${share}`,
+          message: expect.stringContaining("something else changed the classes with version 6"),
+          fix: expect.stringContaining("set rollout to 100"),
+        }),
+      ],
+    });
+  });
+
+  it("is not in the way of a release that is to have all of it", () => {
+    expect(trafficOf({ rollout: 100 })).toEqual({ release: 100, findings: [] });
   });
 });
 
