@@ -215,7 +215,7 @@ function refuseOther(approved: ApprovedPlan, now: ApprovedPlan): void {
  * @throws UserError where it fails.
  */
 async function rehearse({ plan, live, release }: Preview, stack: string): Promise<void> {
-  const serving = live.versions.find(({ versionId }) => versionId === live.serving.at(-1)?.versionId);
+  const serving = live.versions.find(({ versionId }) => versionId === live.servedLast.at(-1)?.versionId);
   if (!serving) return;
   const changesTables = JSON.stringify(serving.schemas) !== JSON.stringify(release.schemas);
   if (!plan.changesLifecycle && !changesTables) return;

@@ -22,7 +22,7 @@ const Plan = v.strictObject({
   release: v.strictObject({ digest: v.string(), tag: v.string(), step: v.string(), history: v.string() }),
   /** The target's settings, without its secrets and without what a promotion writes itself. */
   settings: v.record(v.string(), v.unknown()),
-  /** What the target served, and the step of the history that was live there. */
+  /** What the target served, as this program left it, and the step of the history that was live there. */
   account: v.strictObject({
     step: v.nullable(v.string()),
     serving: v.array(
@@ -55,7 +55,8 @@ export function planOf(from: string, preview: Preview): ApprovedPlan {
     settings: Object.fromEntries(shown),
     account: {
       step: plan.from ?? null,
-      serving: live.serving.map(({ number, versionId, tag: own, percentage }) => ({
+      // What something else has deployed over it is among the warnings, and gets nothing of the traffic.
+      serving: live.servedLast.map(({ number, versionId, tag: own, percentage }) => ({
         version: number,
         id: versionId,
         tag: own ?? null,

@@ -6,7 +6,9 @@
  */
 import { setTimeout as pause } from "node:timers/promises";
 import { describe } from "@durable-stack/class-lifecycle";
+import { updateLine } from "../apply/update-line.ts";
 import { isAllowed } from "../plan/allowed.ts";
+import { servableOf } from "../plan/changed-by-others.ts";
 import { type LiveVersion, readWorker } from "../plan/live.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import type { Preview } from "../plan/preview.ts";
@@ -114,6 +116,11 @@ class Rollout {
     if (shareIn(preview) === 100) return this.#confirm(open, preview);
     if (goesWhole(preview) || preview.live.serving.length === 0) {
       return this.#atOnce(preview);
+    }
+    if (stableIn(preview) === undefined) {
+      throw new UserError(
+        `${nameOf(preview)} is what ${stack} served last, and something else has taken its traffic: there is no other version to compare it with. To give it back: ${updateLine(stack, dir)}`,
+      );
     }
     const { rolloutSteps: steps } = open.settings;
     say(`${nameOf(preview)} of ${stack}, beside version ${stableOf(preview).number}`);
@@ -435,9 +442,12 @@ const servingRelease = ({ live, tag }: Traffic) => live.serving.find((version) =
 const shareIn = (traffic: Traffic): number => servingRelease(traffic)?.percentage ?? 0;
 const versionOf = (traffic: Traffic): string | undefined => servingRelease(traffic)?.versionId;
 
-/** The version that has the rest of the traffic. @throws where there is none. */
-function stableOf({ live, tag }: Traffic) {
-  const stable = live.serving.find((version) => version.tag !== tag);
+/** The version that has the rest of the traffic, or gets it with the first step: of ours, whatever was deployed over it. */
+const stableIn = ({ live, tag }: Traffic) => servableOf(live).find((version) => version.tag !== tag);
+
+/** The same. @throws where there is none. */
+function stableOf(traffic: Traffic) {
+  const stable = stableIn(traffic);
   if (!stable) throw new UserError("No other version serves beside the release: there is nothing to compare it with.");
   return stable;
 }

@@ -1,5 +1,6 @@
 /** What a person hears before a release goes out that no earlier version can follow, or that may not go out at all. */
 import { describe } from "@durable-stack/class-lifecycle";
+import { isCutOff } from "../plan/changed-by-others.ts";
 import type { Preview } from "../plan/preview.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -8,11 +9,12 @@ import { UserError } from "../stack/user-error.ts";
 export const nameOf = ({ release }: Preview): string => `Release ${shortDigest(release.digest)}`;
 
 /** Whether no earlier version can serve after this release, so that it goes to all traffic at once. */
-export const isIrreversible = ({ plan, schema }: Pick<Preview, "plan" | "schema">): boolean =>
-  plan.changesLifecycle || schema.raisesFloor;
+export const isIrreversible = ({ plan, schema, live }: Judged): boolean =>
+  plan.changesLifecycle || schema.raisesFloor || isCutOff(live);
+type Judged = Pick<Preview, "plan" | "schema" | "live">;
 
 /** Whether it goes to all traffic at once, be it for that or because two region tables may not share the traffic. */
-export const goesWhole = (preview: Pick<Preview, "plan" | "schema" | "regions">): boolean =>
+export const goesWhole = (preview: Judged & Pick<Preview, "regions">): boolean =>
   isIrreversible(preview) || preview.regions.length > 0;
 
 /** How to go back over a release with another region table. */
@@ -29,9 +31,16 @@ export function wholeLines(preview: Preview): readonly string[] {
     ];
   }
   return [
-    `${nameOf(preview)} goes to all traffic at once, because ${preview.plan.changesLifecycle ? "it changes classes" : "its tables are none that older code can live with"}.`,
+    `${nameOf(preview)} goes to all traffic at once, because ${whyWhole(preview)}.`,
     "No earlier version can serve again. If it is bad: build a release that mends it, from this history, and roll that out. Data stays.",
   ];
+}
+
+function whyWhole({ plan, schema }: Judged): string {
+  if (plan.changesLifecycle) return "it changes classes";
+  return schema.raisesFloor
+    ? "its tables are none that older code can live with"
+    : "something else changed the classes, and no version from before can serve beside it";
 }
 
 /** @throws UserError where the stack refuses the release. */

@@ -12,7 +12,7 @@ const version = (number: number, tag: string, percentage: number) => ({
   digest: tag.repeat(64),
 });
 const serving = (...versions: ReturnType<typeof version>[]): Partial<Preview> => ({
-  live: { ...preview().live, serving: versions },
+  live: { ...preview().live, serving: versions, servedLast: versions },
 });
 /** Version 4 serves, and the release, whose version gets the tag `n`, comes. */
 const now = (more: Partial<Preview> = {}) => preview({ tag: "n", ...serving(version(4, "o", 100)), ...more });
@@ -33,6 +33,13 @@ describe("nothing stands against", () => {
     const rest = { ...preview().plan, from: "0003-change", moves: [], changesLifecycle: false };
     expect(against(now({ ...halfway, plan: rest }))).toEqual([]);
     expect(against(now({ ...serving(version(5, "n", 100)), plan: rest }))).toEqual([]);
+  });
+  it("what such a promotion has done over a version of something else", () => {
+    const { live = preview().live } = serving(version(4, "o", 100));
+    const foreign = { versionId: "v-6", number: 6, tag: undefined, digest: undefined, percentage: 100 };
+    const before = plan(now({ live: { ...live, serving: [foreign] } }));
+    expect(differences(before, before)).toEqual([]);
+    expect(differences(before, plan(now(serving(version(7, "n", 0.01), version(4, "o", 99.99)))))).toEqual([]);
   });
   it("the share that the promotion itself writes into the settings", () => {
     expect(against(now({ settings: { ...settings, rollout: 10 } }))).toEqual([]);

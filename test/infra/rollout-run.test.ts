@@ -6,6 +6,7 @@ import type { Finding } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import type { UpdateOptions } from "../../infra/apply/update.ts";
+import type { ServingVersion } from "../../infra/plan/live.ts";
 import { AS_LEFT } from "../../infra/rollout/as-left.ts";
 import type { Step } from "../../infra/rollout/steps.ts";
 import type { Check } from "../../infra/smoke/probe.ts";
@@ -16,6 +17,10 @@ import { preview, version } from "./preview.ts";
 const fresh = () => ({
   /** Per cent of the traffic, by the version's number: 5 is the release's. */
   shares: new Map([[4, 100]]),
+  /** What something else has deployed over that, until the next update; undefined: nothing. */
+  foreign: undefined as ServingVersion | undefined,
+  /** Number of the version with which something else changed the classes; undefined: it did not. */
+  changedByOthers: undefined as number | undefined,
   deployments: 1,
   steps: [] as Step[],
   changesClasses: false,
@@ -75,8 +80,9 @@ const serving = () =>
 const live = () => ({
   ...preview().live,
   rollbackFloor: world.rollbackFloor,
-  serving: serving(),
+  serving: world.foreign ? [world.foreign] : serving(),
   servedLast: serving(),
+  changedByOthers: world.changedByOthers,
   deployment: { id: `d-${world.deployments}`, message: "durable-stack", source: "api", createdOn: world.createdOn },
 });
 
@@ -130,6 +136,7 @@ vi.mock("../../infra/apply/update.ts", () => ({
             ? [[5, 100]]
             : [[4, 100 - share], ...(share > 0 ? [[5, share] as const] : [])],
     );
+    world.foreign = undefined;
     world.deployments++;
     return true;
   },
@@ -429,6 +436,41 @@ describe("a rollout while something else is built", () => {
     expect(text).toContain("npm run rollout -- abandon --stack local");
     expect(text).not.toContain("stay with the release");
     expect(world.deployments).toBe(1);
+  });
+});
+
+describe("a rollout that begins while a version of something else serves", () => {
+  beforeEach(() => {
+    world.foreign = { versionId: "v-6", number: 6, tag: undefined, digest: undefined, percentage: 100 };
+  });
+
+  it("goes on beside the version that served before, and back to that", async () => {
+    world.steps = [step(10, true), step(100)];
+    world.checks = () => [failed("page")];
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual(["went back", expect.stringMatching(/beside version 4\n[\s\S]*back at version 4/)]);
+    expect(text).not.toMatch(/version 6|--to 6/);
+    expect(world.shares).toEqual(new Map([[4, 100]]));
+  });
+
+  it("has nothing to compare where it is over the release itself, and names what puts that back", async () => {
+    world.steps = [step(10), step(100)];
+    world.shares = new Map([[5, 100]]);
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual([
+      "error",
+      expect.stringMatching(/something else has taken its traffic.*To give it back: npm (start|run up)/),
+    ]);
+    expect(world.deployments).toBe(1);
+  });
+
+  it("goes out whole where that one changed the classes: no version from before can serve beside it", async () => {
+    world.steps = [step(10), step(100, true)];
+    world.changedByOthers = 6;
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual(["done", expect.stringMatching(/all traffic at once, because something else changed/)]);
+    expect(world.shares).toEqual(new Map([[5, 100]]));
+    expect(world.deployments).toBe(2);
   });
 });
 
