@@ -19,6 +19,8 @@ import { changeShare } from "../rollout/share.ts";
 import { standingAt } from "../rollout/steps.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
+import type { SettingKey } from "../stack/schema.ts";
+import { takeOut } from "../stack/settings-file.ts";
 import { mustFindToken } from "../stack/token-at-hand.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, tellPassedOver, workerUrl } from "./command.ts";
@@ -97,6 +99,12 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
   const live = await refusePinned(stack, dir);
   const before = statusLine(settings, live);
   if (live.serving.length < 2) {
+    if (share === 0 && settings.rolloutTrial && settings.rollout === 0) {
+      // What a first step has left whose update changed nothing.
+      const out = takeOut({ stack: name, dir }, "rolloutTrial" satisfies SettingKey, false);
+      console.log(`No rollout is under way: ${before}\n${out}: the next update gives no release any traffic.`);
+      return;
+    }
     throw new UserError(
       `No rollout is under way: ${before}\nBegin one with \`rollout: 10\` in the settings and a new release; go back from a finished one with: npm run rollback -- --stack ${name}`,
     );

@@ -30,7 +30,7 @@ import { otherAtHand } from "./at-hand.ts";
 import { mustBeCountable } from "./countable.ts";
 import { isPassing, loggedNow, numbersOf, windowOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
-import { goBack, setShare, TrafficTold } from "./share.ts";
+import { goBack, type Now, setShare, TrafficTold } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
 import { Trial, type TrialOptions } from "./trial.ts";
 import { BACK_OVER_REGIONS, goesWhole, isIrreversible, nameOf, refuseErrors, wholeLines } from "./whole.ts";
@@ -93,7 +93,12 @@ class Rollout {
 
   /** What to do with a rollout that stands still. */
   #goOnOr(share: number): string {
-    return `Run the same command again to go on, or: ${this.#wayBack(share)}`;
+    return `Run the same command again to go on${this.#orBack(share)}`;
+  }
+
+  /** Nothing of what has no traffic is to be taken back. */
+  #orBack(share: number): string {
+    return share === 0 ? "." : `, or: ${this.#wayBack(share)}`;
   }
 
   /** The command that takes the traffic back from a release which has this share of it. */
@@ -341,22 +346,23 @@ class Rollout {
 
   async #set(share: number): Promise<void> {
     const { stack, dir } = this.#options;
-    const left = this.#last?.deployment;
+    const { deployment: left, share: before = 0 } = this.#last ?? {};
     await setShare(stack, dir, share, {
-      again: `run the same command again to go on, or: ${this.#wayBack(share)}`,
+      again: (isAsItWas) => `run the same command again to go on${this.#orBack(isAsItWas ? before : share)}`,
       left,
-      others: () => this.#others(share, left),
+      now: () => this.#now(share, left),
     });
     this.#last = { deployment: undefined, share };
   }
 
-  /** That something else has changed the traffic while an update to this share failed; undefined: it has not, or nobody knows. */
-  async #others(share: number, left: string | undefined): Promise<TrafficTold | undefined> {
+  /** What became of the traffic in an update to this share that failed. `left`: the deployment before. */
+  async #now(share: number, left: string | undefined): Promise<Now> {
     const { stack, dir } = this.#options;
     try {
       const { reads, settings } = openStack(stack, { dir });
       const now = { live: await readWorker(reads, settings.workerName), tag: this.#tag ?? "" };
-      return now.live.deployment?.id === left || shareIn(now) === share ? undefined : this.#otherTraffic(now);
+      if (now.live.deployment?.id === left) return "as it was";
+      return shareIn(now) === share ? undefined : this.#otherTraffic(now);
     } catch (error) {
       if (isUserError(error)) return undefined;
       throw error;

@@ -1,11 +1,14 @@
 /** Sets the release's share of a stack's traffic: the one way in, for a rollout and for a person. */
 
+import * as v from "valibot";
 import { type UpdateOptions, update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
 import type { Serving } from "../plan/traffic.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { openStack } from "../stack/open.ts";
+import { fullKey, projectName, readStackFile } from "../stack/project.ts";
+import type { SettingKey } from "../stack/schema.ts";
 import { changeSetting, settingsFile, takeOut } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { updateAsLeft } from "./as-left.ts";
@@ -18,37 +21,51 @@ export class TrafficTold extends UserError {
 
 /** What a step of a rollout knows beside its share. */
 export interface StepGiven {
-  /** What a person does where the update failed, or was interrupted: the command goes on where the account stands. */
-  readonly again: string;
+  /**
+   * What a person does where the update failed, or was interrupted: the command goes on where the account stands.
+   * `isAsItWas`: whether it stands where it did before.
+   */
+  readonly again: (isAsItWas: boolean) => string;
   /** The deployment that the step was decided by: where another one is in force, nothing is sent. Undefined: any may be. */
   readonly left?: string | undefined;
-  /** Asked after a failure: what to say where something else has changed the traffic; undefined: nothing has. */
-  readonly others?: () => Promise<TrafficTold | undefined>;
+  /** Asked after a failure: what became of the traffic. */
+  readonly now?: () => Promise<Now>;
 }
+
+/** The traffic after an update that failed; an error: something else has changed it; undefined: it has moved, or nobody knows. */
+export type Now = "as it was" | TrafficTold | undefined;
 
 /**
  * Writes the share (per cent; under 1 it is a trial without users) into the stack's settings, and brings it into force.
  * @throws Interrupted with what to do, or TrafficTold where it failed. The settings have the share, and say again what they
- * said where something else has changed the traffic.
+ * said where the traffic is as it was, or something else has changed it: else the next update would send it where nobody
+ * thinks of any more.
  */
 export async function setShare(
   stack: string,
   dir: string,
   share: number,
-  { again, left, others }: StepGiven,
+  { again, left, now: ask }: StepGiven,
 ): Promise<void> {
   const file = settingsFile(stack, dir);
-  const before = shareSet(openStack(stack, { dir }).settings);
+  const putBack = shareIn(file);
   writeShare(stack, dir, share);
-  const failure = await updateAsLeft(left, () => failureOf(stack, dir, () => sentence(again)));
+  const failure = await updateAsLeft(left, () => failureOf(stack, dir, () => undefined));
   if (failure === undefined) return;
-  if (failure instanceof Interrupted) throw failure;
-  const told = await others?.();
-  if (told) {
-    writeShare(stack, dir, before);
-    throw told;
+  const isDone = failure instanceof Interrupted && failure.isDone;
+  const now = isDone ? undefined : await ask?.();
+  if (now !== undefined) putBack();
+  const isAsItWas = now === "as it was";
+  const stands = isAsItWas ? `The traffic is as it was, and so are the settings in ${file}. ` : "";
+  if (failure instanceof Interrupted) {
+    throw new Interrupted(failure.signal, isDone, `${failure.message}\n${stands}${sentence(again(isAsItWas))}`);
   }
-  throw new TrafficTold(`${failure} ${written(share)} in ${file}: ${again}`);
+  if (now instanceof TrafficTold) throw now;
+  throw new TrafficTold(
+    isAsItWas
+      ? `${failure} ${stands}${sentence(again(true))}`
+      : `${failure} ${written(share)} in ${file}: ${again(false)}`,
+  );
 }
 
 /**
@@ -215,6 +232,24 @@ function writeShare(stack: string, dir: string, share: number): void {
   if (rolloutTrial === undefined) takeOut({ stack, dir }, "rolloutTrial", false);
   else changeSetting(file, "rolloutTrial", rolloutTrial);
 }
+
+/** The share as a stack's file has it now, to be put back: a key that is not there comes out again. */
+function shareIn(file: string): () => void {
+  const project = projectName();
+  const config = Object.entries(readStackFile(file).config).map(
+    ([key, value]) => [fullKey(project, key), value] as const,
+  );
+  const kept = (["rollout", "rolloutTrial"] satisfies readonly SettingKey[]).map((key) => {
+    const [, value] = config.find(([full]) => full === fullKey(project, key)) ?? [];
+    return [key, v.is(Value, value) ? value : undefined] as const;
+  });
+  return () => {
+    for (const [key, value] of kept) changeSetting(file, key, value);
+  };
+}
+
+/** What such a setting is in a file, also where the Pulumi CLI has written it as text. */
+const Value = v.union([v.number(), v.boolean(), v.string()]);
 
 /** What `writeShare` has written, in words. */
 function written(share: number): string {

@@ -1,5 +1,5 @@
 /** A rollout of a stack whose account, update and smoke test are played: how it ends, and what it says of the traffic. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Finding } from "@durable-stack/class-lifecycle";
@@ -36,6 +36,8 @@ const fresh = () => ({
   misled: undefined as number | undefined,
   /** When the deployment in force was made. */
   createdOn: undefined as string | undefined,
+  /** Whether the next update fails before it has done anything. */
+  fails: () => false,
   /** Told of each update before it begins. */
   onUpdate: () => {},
   /** Told of each look at the stack. */
@@ -124,6 +126,7 @@ vi.mock("../../infra/apply/update.ts", () => ({
     world.onUpdate();
     const left = process.env[AS_LEFT];
     if (left !== undefined && left !== `d-${world.deployments}`) return false;
+    if (world.fails()) return false;
     if (world.interrupts()) throw new Interrupted("SIGINT", false, `Interrupted.\n${next?.(false)}`);
     const { pin, rollout, rolloutTrial } = parse(readFileSync(file, "utf8")).config;
     const share = rolloutTrial ? 0.01 : rollout;
@@ -193,8 +196,41 @@ it("leaves an abandon that ends between its last look and its update, and puts t
     ),
   ]);
   expect(world.shares).toEqual(new Map([[4, 100]]));
-  expect(parse(readFileSync(file, "utf8")).config.rollout).toBe(settings().rollout);
+  expect(parse(readFileSync(file, "utf8")).config.rollout).toBe(10);
   expect(process.env[AS_LEFT]).toBeUndefined();
+});
+
+describe("a step whose update changes nothing", () => {
+  const SETTINGS = "config:\n  anonymousDays: 8\n";
+  const ends = [
+    ["fails", () => (world.fails = () => world.deployments === 2)],
+    ["is interrupted", () => (world.interrupts = () => world.deployments === 2)],
+  ] as const;
+
+  it.each(ends)("leaves the settings as they were, and does not speak of a way back (%s)", async (_, begin) => {
+    world.deployments = 2;
+    writeFileSync(file, SETTINGS);
+    world.steps = [step(0, true), step(100)];
+    begin();
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual([
+      "error",
+      expect.stringContaining(
+        `The traffic is as it was, and so are the settings in ${file}. Run the same command again to go on.`,
+      ),
+    ]);
+    expect(text).not.toMatch(/abandon|rollback/);
+    expect(readFileSync(file, "utf8")).toBe(SETTINGS);
+  });
+
+  it.each(ends)("in the middle leaves the share of the step before, which goes back (%s)", async (_, begin) => {
+    world.steps = [step(10), step(100)];
+    begin();
+    const { text } = await rolledOut();
+    expect(text).toMatch(/The traffic is as it was.* to go on, or: npm run rollout -- abandon --stack local$/);
+    expect(parse(readFileSync(file, "utf8")).config).toEqual({ rollout: 10 });
+    expect(world.shares.get(5)).toBe(10);
+  });
 });
 
 describe("a rollout that cannot look at the stack after an update", () => {

@@ -107,7 +107,7 @@ describe("a way back whose update succeeds", () => {
 describe("an interrupted step of a rollout", () => {
   it("goes on with the same command", async () => {
     const text = await said(
-      setShare("local", dir, 50, { again: "run the same command again to go on, or: abandon it" }),
+      setShare("local", dir, 50, { again: () => "run the same command again to go on, or: abandon it" }),
     );
     expect(text).toMatch(/\nRun the same command again to go on, or: abandon it$/);
   });
@@ -116,7 +116,7 @@ describe("an interrupted step of a rollout", () => {
 describe("a share without users whose update fails", () => {
   it("is told as it was written", async () => {
     code = 1;
-    await expect(setShare("local", dir, LEAST_SHARE, { again: "go on" })).rejects.toThrow(
+    await expect(setShare("local", dir, LEAST_SHARE, { again: () => "go on" })).rejects.toThrow(
       `The update failed. rollout is 0 and rolloutTrial is true in ${file}: go on`,
     );
     expect(settings()).toEqual({ rollout: 0, rolloutTrial: true });
