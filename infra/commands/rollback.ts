@@ -19,9 +19,11 @@ import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { otherSecrets } from "../rollout/at-hand.ts";
 import { type Pinnable, servesAlone, setPin, takePinOut } from "../rollout/pinning.ts";
+import { unpinnedLines, unpinQuestion } from "../rollout/unpinned.ts";
 import { isIrreversible, nameOf, refuseErrors, wholeLines } from "../rollout/whole.ts";
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
+import { settingsFile } from "../stack/settings-file.ts";
 import { table } from "../stack/table.ts";
 import { mustFindToken } from "../stack/token-at-hand.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -171,20 +173,26 @@ async function unpin(stack: OpenStack, live: LiveWorker, { dir, yes = false }: O
   }
   refuseErrors(next);
   if (next.uploads) mustFindToken(name);
-  const version = next.live.versions.find(({ tag }) => tag === next.tag)?.versionId;
+  const version = next.live.versions.find(({ tag }) => tag === next.tag);
   // A Worker that is gone, as after a destruction, has none.
   const deployments = serving.length === 0 ? [] : await stack.reads.deployments(settings.workerName);
-  const hadTraffic = deployments.some(({ versions }) => versions.some(({ versionId }) => versionId === version));
-  const traffic = trafficAfter(next).join(", ");
-  console.log(
-    isPinned
-      ? `Without the pin: ${traffic}.`
-      : `${free} It serves ${trafficBefore(next).join(", ")}, and its settings say: ${traffic}.`,
+  const hadTraffic = deployments.some(({ versions }) =>
+    versions.some(({ versionId }) => versionId === version?.versionId),
   );
-  for (const line of wholeLines(next)) console.log(line);
+  const traffic = trafficAfter(next).join(", ");
+  const lines = isPinned
+    ? [
+        `Without the pin: ${traffic}.`,
+        ...unpinnedLines({
+          next,
+          hadTraffic: hadTraffic ? version?.number : undefined,
+          file: settingsFile(name, dir),
+        }),
+      ]
+    : [`${free} It serves ${trafficBefore(next).join(", ")}, and its settings say: ${traffic}.`];
+  for (const line of [...lines, ...wholeLines(next)]) console.log(line);
   const whole = isIrreversible(next) ? `, and send all traffic to ${nameOf(next)}` : "";
-  const what = isPinned ? `Release the pin of ${name} to version ${pin}` : `Update ${name}`;
-  await confirm(`${what}${whole}`, yes);
+  await confirm(isPinned ? unpinQuestion(next, pin) : `Update ${name}${whole}`, yes);
   // After a destruction that was interrupted the state may have what is gone.
   const refresh = next.warnings.some(({ code }) => code === "bound_resource_missing");
   await takePinOut(pinnable(stack, dir), { ...next, refresh });

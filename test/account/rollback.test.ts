@@ -232,7 +232,9 @@ describe("a rollback", () => {
     writeFileSync(settings, text.replace(/release: .*/, `release: ${setting}`));
     const { code, stdout, stderr } = await run("rollback", "--unpin");
     const name = digest.slice(0, 12);
-    expect(stdout).toContain(`Without the pin: release ${name} 100 %.\nRelease ${name} goes to all traffic at once`);
+    expect(stdout).toMatch(
+      new RegExp(`Without the pin: release ${name} 100 %\\.\n.*\nRelease ${name} goes to all traffic at once`),
+    );
     expect(stdout).toContain("No earlier version can serve again.");
     expect(stderr).toContain(`Release the pin of local to version 1, and send all traffic to Release ${name}: nobody`);
     expect(code).toBe(1);
@@ -281,10 +283,14 @@ describe("a rollback", () => {
     changeSetting(settings, "pin", undefined);
     const asked = await run("rollback", "--unpin");
     // The account still says it.
-    expect(asked.stdout).toMatch(/^Without the pin: release \w+ 100 %\.\n/);
+    expect(asked.stdout).toMatch(
+      /^Without the pin: release (\w+) 100 %\.\nNow it serves version 2 \(\w+\) 100 %\. Release \1, another one than what serves, gets 100 % of the traffic at once\. It had traffic before, as version 3\.\nIn steps: set rollout: 0 in .* rollout -- run --stack local\n$/,
+    );
     expect(asked).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("Release the pin of local to version 2: nobody"),
+      stderr: expect.stringMatching(
+        /Release the pin of local to version 2, and send all traffic to Release \w+: nobody/,
+      ),
     });
     expect(await shares()).toEqual({ 2: 100 });
     expect(await run("rollback", "--unpin", "--yes")).toMatchObject({
@@ -301,6 +307,20 @@ describe("a rollout", () => {
     expect(code).toBe(1);
     expect(stderr).toContain("No rollout is under way");
     expect((await run("rollout", "set", "101")).stderr).toContain("0 to 100");
+  });
+
+  it("of which a first step has left the trial in the settings is taken out by an abandon, without an update", async () => {
+    const before = await shares();
+    changeSetting(settings, "rollout", 0);
+    changeSetting(settings, "rolloutTrial", true);
+    const { code, stdout } = await run("rollout", "abandon", "--yes");
+    expect([code, stdout]).toEqual([
+      0,
+      expect.stringMatching(/^No rollout is under way: [\s\S]*rolloutTrial is out of/),
+    ]);
+    expect(readFileSync(settings, "utf8")).not.toContain("rolloutTrial");
+    expect(await shares()).toEqual(before);
+    changeSetting(settings, "rollout", undefined);
   });
 
   it("whose share is wrong is refused by the name of the file where it stands", async () => {
