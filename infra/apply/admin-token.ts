@@ -9,6 +9,9 @@ import { UserError } from "../stack/user-error.ts";
 /** In the account's folder: the token for deposits and resets of the Workers that are deployed there. */
 const ADMIN_TOKEN_FILE = "admin-token";
 
+/** Variables with the tokens of another stack: what deploys to a local account does not get to see them. */
+export const WITHOUT_TOKENS = { ADMIN_TOKEN: undefined, ADMIN_TOKEN_PREVIOUS: undefined };
+
 /**
  * The token that belongs to the account of `dir`, made at first use: the same for `npm start` and for the Pulumi CLI.
  * @throws UserError where the file holds none that a Worker takes, or cannot be read or written.

@@ -15,6 +15,7 @@ import type { Account } from "../stack/account.ts";
 import { setOverVariable } from "../stack/placed.ts";
 import { fullKey, type Project, readProject } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
+import { WITHOUT_TOKENS } from "./admin-token.ts";
 import { folderWord } from "./hints.ts";
 import type { Order, Report } from "./messages.ts";
 import type { Step } from "./steps.ts";
@@ -86,6 +87,7 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
     env: {
       NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"),
       ...process.env,
+      ...WITHOUT_TOKENS,
       ...setOverVariable(project.setOver),
       ...(options.color && { FORCE_COLOR: "1" }),
     },

@@ -14,7 +14,7 @@ import { setOverVariable } from "../stack/placed.ts";
 import { encryptedIn, fullKey, LOCAL, projectName, readProject, readStackFile } from "../stack/project.ts";
 import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
-import { adminTokenOf } from "./admin-token.ts";
+import { adminTokenOf, WITHOUT_TOKENS } from "./admin-token.ts";
 import { runPulumi, type Variables } from "./pulumi-cli.ts";
 
 /** It guards the state of a throw-away account, whose secrets are in the same folder. */
@@ -47,7 +47,9 @@ export async function cliLocal(dir: string): Promise<{ readonly env: Variables; 
     CLOUDFLARE_EMAIL: undefined,
     CLOUDFLARE_API_USER_SERVICE_KEY: undefined,
     ...setOverVariable(project.setOver),
-    ADMIN_TOKEN: process.env.ADMIN_TOKEN || adminTokenOf(resolve(ROOT, dir)),
+    // The account's own, as `npm start` has it, and no other.
+    ...WITHOUT_TOKENS,
+    ADMIN_TOKEN: adminTokenOf(resolve(ROOT, dir)),
   };
   const made = await runPulumi(["stack", "select", LOCAL, "--create"], folder, env, true).catch((error: unknown) => {
     // Nothing of what the stack is made for has been done.

@@ -28,7 +28,7 @@ import { saying } from "../stack/interrupted.ts";
 import { mustBeWritable, readNamed, writeNamed } from "../stack/named-file.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
-import { mustFindToken } from "../stack/token-at-hand.ts";
+import { exportedToken, mustFindToken } from "../stack/token-at-hand.ts";
 import { UserError } from "../stack/user-error.ts";
 import { confirm, folder, runCommand, workerUrl } from "./command.ts";
 import { addressOf, EXIT, OF_TARGET, stopBetweenUpdates } from "./rollout-end.ts";
@@ -187,7 +187,7 @@ async function goOut(options: Options, { target, release, approved, overridden }
     stack: to,
     dir,
     url: addressIn(target, options),
-    adminToken: process.env.ADMIN_TOKEN || undefined,
+    adminToken: exportedToken(to),
     names: OF_TARGET,
     again: false,
     ...(approved && { approve: (now: Preview) => refuseOther(approved, planOf(from, now)) }),

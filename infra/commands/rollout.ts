@@ -21,7 +21,7 @@ import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import type { SettingKey } from "../stack/schema.ts";
 import { takeOut } from "../stack/settings-file.ts";
-import { mustFindToken } from "../stack/token-at-hand.ts";
+import { exportedToken, mustFindToken } from "../stack/token-at-hand.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, tellPassedOver, workerUrl } from "./command.ts";
 import { addressOf, EXIT, OWN, stopBetweenUpdates } from "./rollout-end.ts";
@@ -45,7 +45,7 @@ onStack(command.command("run"))
     "where the Worker answers, for the smoke test (default: the stack's host name, or the local account)",
     workerUrl,
   )
-  .option("--admin-token <token>", "for the smoke test (default: $ADMIN_TOKEN)")
+  .option("--admin-token <token>", "for the smoke test (default: $ADMIN_TOKEN, or the local account's)")
   .option("--again", "try a release once more that this stack has refused", false)
   .option("--yes", "do not ask before a release that cannot go back")
   .description(
@@ -69,7 +69,7 @@ async function run({
   stack,
   dir,
   url,
-  adminToken = process.env.ADMIN_TOKEN,
+  adminToken = exportedToken(stack),
   again,
   yes = false,
 }: RunOptions): Promise<void> {

@@ -23,6 +23,10 @@ export function mustFindToken(stack: string, { env = process.env, root = ROOT }:
   );
 }
 
+/** The admin token of a stack that the environment has. A local account has one of its own. */
+export const exportedToken = (stack: string, env: Environment = process.env): string | undefined =>
+  stack === LOCAL ? undefined : env.ADMIN_TOKEN || undefined;
+
 interface Where {
   readonly env?: Environment;
   readonly root?: string;

@@ -46,6 +46,12 @@ async function done(command: string): Promise<string> {
 
 const ask = async (path: string): Promise<unknown> => (await fetch(`http://127.0.0.1:${port}${path}`)).json();
 
+/** What the Worker answers to whoever resets a counter with this token. */
+async function reset(token: string): Promise<number> {
+  const headers = { authorization: `Bearer ${token}` };
+  return (await fetch(`http://127.0.0.1:${port}/counter/reset`, { method: "POST", headers })).status;
+}
+
 describe("the stack local and the real CLI", () => {
   it("without an account, say how to start one, and suggest nothing that loses data", async () => {
     const { code, text } = await run("npm run -s up -- --stack=local --yes");
@@ -71,8 +77,12 @@ describe("the stack local and the real CLI", () => {
     expect(preview).toMatch(/fresh, to \d{4}-[\s\S]*7 to create/);
     // An address that Cloudflare has not given yet is unknown, which is not the same as no address.
     expect(preview).toMatch(/ api *: \[unknown\]/);
-    const up = await done("npm run -s up -- --yes -s local");
-    expect(up).toContain("7 created");
+    // What a terminal for production has.
+    const exported = { ADMIN_TOKEN: "production-token-of-an-admin", ADMIN_TOKEN_PREVIOUS: "older-token-of-an-admin" };
+    const up = await run("npm run -s up -- --yes -s local", exported);
+    expect(up).toMatchObject({ code: 0, text: expect.stringContaining("7 created") });
+    const own = copy.read(".local/admin-token").trim();
+    expect(await Promise.all([own, ...Object.values(exported)].map(reset))).toEqual([200, 401, 401]);
     expect(await ask("/health")).toMatchObject({ status: "ok" });
     const began = performance.now();
     const again = await done("npm run -s up -- --yes --stack local --skip-preview");

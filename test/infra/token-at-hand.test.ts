@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { mustFindToken } from "../../infra/stack/token-at-hand.ts";
+import { exportedToken, mustFindToken } from "../../infra/stack/token-at-hand.ts";
 
 const root = mkdtempSync(join(tmpdir(), "token-at-hand-"));
 writeFileSync(
@@ -30,6 +30,12 @@ it.each([
 it("is found in ADMIN_TOKEN, and for the stack local in its account", () => {
   expect(looking("config: {}\n", { ADMIN_TOKEN: TOKEN })).not.toThrow();
   expect(looking("config: {}\n", {}, "local")).not.toThrow();
+});
+
+it("of the environment is none of the stack local", () => {
+  expect([exportedToken("production", { ADMIN_TOKEN: TOKEN }), exportedToken("local", { ADMIN_TOKEN: TOKEN })]).toEqual(
+    [TOKEN, undefined],
+  );
 });
 
 it("is asked for where nothing has it, with what to do where only CI does", () => {

@@ -1,9 +1,9 @@
-/** A stack's secrets that change while its traffic stays with an earlier version, which is of the same release. */
+/** The secrets of the stack `local`: which version gets them, and whose it never gets. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { applyHere } from "../../infra/apply/apply-here.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
@@ -12,7 +12,7 @@ import { makeReleases, type Releases } from "../releases.ts";
 import { sharesOf, versionsOf } from "../served.ts";
 
 const WORKER = projectName();
-const dir = mkdtempSync(join(tmpdir(), "rollback-secrets-"));
+const dir = mkdtempSync(join(tmpdir(), "secrets-"));
 const settings = join(dir, "Pulumi.local.yaml");
 let releases: Releases;
 let account: TestAccount;
@@ -28,6 +28,8 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true });
 });
 
+afterEach(() => vi.unstubAllEnvs());
+
 /** Runs a command as a person does. */
 const run = (name: string, ...args: string[]): Promise<{ code: number; text: string }> =>
   new Promise((resolve) => {
@@ -37,8 +39,9 @@ const run = (name: string, ...args: string[]): Promise<{ code: number; text: str
     );
   });
 
+const textOf = (name: string) => `${name}-token-of-the-one-admin`;
 /** Gives the stack this admin token. */
-const token = (name: string) => writeFileSync(join(dir, "admin-token"), `${name}-of-the-admin-of-this-stack\n`);
+const token = (name: string) => writeFileSync(join(dir, "admin-token"), `${textOf(name)}\n`);
 
 async function deploy(): Promise<string> {
   const { apiUrl, accountId, token: own } = account.running;
@@ -52,12 +55,12 @@ const count = async () => (await versionsOf(account, WORKER)).length;
 
 /** What the Worker answers to whoever has this admin token. */
 async function statusWith(name: string): Promise<number> {
-  const authorization = `Bearer ${name}-of-the-admin-of-this-stack`;
+  const authorization = `Bearer ${textOf(name)}`;
   const url = `http://127.0.0.1:${account.running.port}/counter/reset`;
   return (await fetch(url, { method: "POST", headers: { authorization } })).status;
 }
 
-it("a pinned stack stays where it is: what would have them is made once the pin is released", async () => {
+it("changed, leave a pinned stack where it is, and go out once the pin is released", async () => {
   token("first");
   // With its classes, and so with all traffic at once.
   await deploy();
@@ -80,7 +83,7 @@ it("a pinned stack stays where it is: what would have them is made once the pin 
   expect([await statusWith("second"), await statusWith("third")]).toEqual([401, 200]);
 });
 
-it("a rollback stays there whatever token is at hand when it is made", async () => {
+it("changed for a rollback, leave the traffic where that sends it", async () => {
   token("fourth");
   expect(await run("rollback", "--to", "2", "--yes")).toMatchObject({ code: 0 });
   expect(await shares()).toEqual({ 2: 100 });
@@ -88,7 +91,7 @@ it("a rollback stays there whatever token is at hand when it is made", async () 
   expect(await statusWith("fourth")).toBe(200);
 });
 
-it("a stack whose release is to get no traffic stays where it is, and takes them with the share", async () => {
+it("changed, wait for the share of a release that is to get no traffic", async () => {
   const before = await shares();
   changeSetting(settings, "rollout", 0);
   token("fifth");
@@ -98,4 +101,16 @@ it("a stack whose release is to get no traffic stays where it is, and takes them
   changeSetting(settings, "rollout", undefined);
   await deploy();
   expect([await statusWith("fourth"), await statusWith("fifth")]).toEqual([401, 200]);
+});
+
+it("are none of another stack's that is exported", async () => {
+  vi.stubEnv("ADMIN_TOKEN", textOf("production"));
+  vi.stubEnv("ADMIN_TOKEN_PREVIOUS", textOf("older"));
+  // Anything that makes a version.
+  changeSetting(settings, "anonymousDays", 9);
+  await deploy();
+  expect(await Promise.all(["fifth", "production", "older"].map(statusWith))).toEqual([200, 401, 401]);
+  const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const texts = files.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "latin1"));
+  for (const name of ["production", "older"]) expect(texts.some((text) => text.includes(textOf(name)))).toBe(false);
 });
