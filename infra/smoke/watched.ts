@@ -10,10 +10,10 @@ export async function watched<Seen>(
   look: () => Promise<Seen>,
   isEnough: (seen: Seen, elapsedMs: number) => boolean,
 ): Promise<Seen> {
-  const began = Date.now();
+  const began = performance.now();
   for (;;) {
     const seen = await look();
-    if (isEnough(seen, Date.now() - began)) return seen;
+    if (isEnough(seen, performance.now() - began)) return seen;
     await pause(POLL_MS);
   }
 }

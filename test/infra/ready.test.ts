@@ -1,7 +1,7 @@
 /** Whether the smoke test can judge: what is wrong with an address or a token is said before any release is blamed. */
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { addressOf, OF_TARGET, OWN } from "../../infra/commands/rollout-end.ts";
 import { Client } from "../../infra/smoke/client.ts";
 import { status } from "../../infra/smoke/expect.ts";
@@ -64,6 +64,20 @@ describe("a smoke test", () => {
     const options = { stack: "production", worker: "w", version: "v-1", adminToken: TOKEN, names };
     expect(await readiness(url, { ...options, patience: waits })).toMatchObject({ isReady: true });
     expect(times).toBe(2);
+  });
+
+  it("waits as long where this machine's clock is set forward meanwhile", async () => {
+    const { now } = Date;
+    let times = 0;
+    const url = await worker(({ url: path }) => {
+      if (path !== "/health" || times++ > 0) return undefined;
+      vi.spyOn(Date, "now").mockImplementation(() => now() + 3_600_000);
+      return [200, { environment: "production", version: "v-0" }];
+    });
+    closing.push(() => vi.restoreAllMocks());
+    const waits = { ...patience, versionMs: 10_000 };
+    const options = { stack: "production", worker: "w", version: "v-1", adminToken: TOKEN, names };
+    expect(await readiness(url, { ...options, patience: waits })).toMatchObject({ isReady: true });
   });
 
   it.each([
