@@ -3,6 +3,7 @@
  * back by itself, and a run that was killed goes on where the account stands.
  */
 import { once } from "node:events";
+import { cpSync, renameSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import { connect, createServer as createWire } from "node:net";
 import { join } from "node:path";
@@ -152,11 +153,16 @@ describe("a rollout", () => {
   });
 
   it("of one that takes three times as long goes back by itself", async () => {
+    // Built before: a build takes the processor from the requests that are compared.
+    const [release, another] = [join(project.root, "dist/release"), join(project.root, "dist/another")];
+    await build(USUAL, { name: "built meanwhile" });
+    cpSync(release, another, { recursive: true });
     await build(3 * USUAL);
     const text = await underLoad(async () => {
       const bad = running("node infra/commands/rollout.ts run --stack local || echo ended with $?");
       await bad.printed((said) => /\n50 %\n/.test(said));
-      await build(USUAL, { name: "built meanwhile" });
+      rmSync(release, { recursive: true });
+      renameSync(another, release);
       return bad.printed(() => false);
     });
     const digest = /Release (\w+) of/.exec(text)?.[1] ?? "none";
@@ -164,7 +170,10 @@ describe("a rollout", () => {
     const file = ".local/Pulumi.local.yaml";
     project.write(file, project.read(file).replace(/ {2}refusedReleases:.*\n/, ""));
     expect(await serving()).toMatch(new RegExp(`refused: .*${digest}`));
-    expect(text).toMatch(/Worse: 50 % of its requests take up to \d+ ms, where the stable version takes \d+ ms/);
+    // Which of both quantiles tells it is up to what else the machine does: 200 ms more for half of all requests hide one.
+    expect(text, text).toMatch(
+      /Worse: (50|90) % of its requests take up to \d+ ms, where the stable version takes \d+ ms/,
+    );
     expect(text).toContain("ended with 3");
   });
 
