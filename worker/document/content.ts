@@ -6,7 +6,12 @@ import * as Y from "yjs";
 
 /** A part that is nested deeper is not read. */
 const MAX_NESTED = 100;
+/** A part within XML that is none counts as so many levels: its JSON is text there, which doubles what is escaped in it. */
+const IN_XML = 50;
+/** The most characters of an answer, which may take two bytes each: a call of an object returns at most 32 MiB. */
+const MAX_LENGTH = 15 * 1_024 * 1_024;
 
+/** The document is nested too deep for this form, or too long in it. */
 export class TooDeep extends Error {}
 
 /**
@@ -18,7 +23,12 @@ export function jsonOf(doc: Y.Doc): string {
   return jsonText(Object.fromEntries(parts));
 }
 
-const jsonText = (value: unknown): string => JSON.stringify(value, withoutJsonOfItsOwn) ?? "";
+const jsonText = (value: unknown): string => fitting(JSON.stringify(value, withoutJsonOfItsOwn) ?? "");
+
+function fitting(text: string): string {
+  if (text.length > MAX_LENGTH) throw new TooDeep();
+  return text;
+}
 
 function withoutJsonOfItsOwn(_: string, value: unknown): unknown {
   if (typeof value === "bigint") return value.toString();
@@ -46,31 +56,35 @@ function partOf(type: Shared, depth: number): unknown {
   if (isXml(type)) return xmlOf(type, depth);
   if (isText(type, items)) return textIn(type, depth);
   if (type instanceof Y.Map || type._map.size > 0) {
-    const entries = [...type._map].filter(([, item]) => !item.deleted);
-    return Object.fromEntries(entries.map(([key, item]) => [key, valuesOf(item, depth).at(-1)]));
+    return Object.fromEntries(entriesOf(type, depth));
   }
-  const values = items.flatMap((item) => valuesOf(item, depth));
   const first = items[0]?.content;
-  return first instanceof Y.ContentType && isXml(first.type) ? values.map(inText).join("") : values;
+  const isOfXml = first instanceof Y.ContentType && isXml(first.type);
+  const values = items.flatMap((item) => valuesOf(item, depth, isOfXml));
+  return isOfXml ? values.map(inText).join("") : values;
 }
 
-function valuesOf(item: Y.Item, depth: number): unknown[] {
-  const { content } = item;
-  if (content instanceof Y.ContentType) return [partOf(content.type, depth + 1)];
+const entriesOf = ({ _map }: Pick<Shared, "_map">, depth: number): [string, unknown][] =>
+  [..._map].flatMap(([key, item]) => (item.deleted ? [] : [[key, valuesOf(item, depth).at(-1)]]));
+
+function valuesOf({ content }: Y.Item, depth: number, isInXml = false): unknown[] {
+  if (content instanceof Y.ContentType)
+    return [partOf(content.type, depth + (isInXml && !isXml(content.type) ? IN_XML : 1))];
   if (content instanceof Y.ContentDoc) return [{ guid: content.doc.guid }];
   if (content instanceof Y.ContentBinary) return [{ base64: content.content.toBase64() }];
   return content.getContent();
 }
 
 function xmlOf(type: Shared, depth: number): string {
-  const inner = itemsOf(type)
-    .map(({ content }) => {
-      if (content instanceof Y.ContentType) return inText(partOf(content.type, depth + 1));
-      return content instanceof Y.ContentString ? escaped(content.str) : "";
-    })
-    .join("");
+  let inner = "";
+  for (const item of itemsOf(type)) {
+    const { content } = item;
+    if (content instanceof Y.ContentType) inner += valuesOf(item, depth, true).map(inText).join("");
+    else if (content instanceof Y.ContentString) inner += escaped(content.str);
+    fitting(inner);
+  }
   if (!(type instanceof Y.XmlElement)) return inner;
-  const attributes = Object.entries(type.getAttributes()).map(([key, value]) => ` ${key}="${escaped(inText(value))}"`);
+  const attributes = entriesOf(type, depth + IN_XML).map(([key, value]) => ` ${key}="${escaped(inText(value))}"`);
   return `<${type.nodeName}${attributes.join("")}>${inner}</${type.nodeName}>`;
 }
 

@@ -236,7 +236,10 @@ async function read(c: DocumentContext, { name, since }: v.InferOutput<typeof Re
   const found = await retry(async () => await documentOf(c).read(visitor, form));
   if (found === "malformed") throw refusal("invalid-input", "since: is no state vector of Yjs");
   if (found === "too-deep") {
-    throw refusal("invalid-input", `Accept: the document is nested too deep for ${type}; ask for ${BYTES}`);
+    throw refusal(
+      "invalid-input",
+      `Accept: the document is nested too deep for ${type}, or too long; ask for ${BYTES}`,
+    );
   }
   const { body } = await readable(c, found);
   if (typeof body !== "string") return answerBytes(body, { Vary: "Accept" });

@@ -147,6 +147,50 @@ describe("reading", () => {
     expect([status, body]).toEqual([400, expect.objectContaining({ detail: expect.stringContaining("too deep") })]);
     expect((await call(`/document/${id}`, { headers: { Accept: "application/octet-stream" } })).status).toBe(200);
   });
+
+  /** The types say which parts and values may be where; Yjs takes any. */
+  const list = (...parts: unknown[]): Y.Array<unknown> => Reflect.apply(Y.Array.from, Y.Array, [parts]);
+  const element = (...parts: unknown[]): Y.XmlElement => {
+    const made = new Y.XmlElement("p");
+    Reflect.apply(made.insert, made, [0, parts]);
+    return made;
+  };
+  it.each<[string, (inner: unknown) => unknown]>([
+    ["lists that begin with XML", (inner) => list(element(), list(inner))],
+    ["lists in XML", (inner) => element(list("x", inner))],
+  ])("refuses %s, one in another, whose text would double with each", async (_, around) => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    let part: unknown = new Y.XmlText('"');
+    for (let i = 0; i < 24; i++) part = around(part);
+    doc.getXmlFragment("xml").insert(0, [element(part)]);
+    expect((await post(id, new Uint8Array(Y.encodeStateAsUpdate(doc)))).status).toBe(200);
+    expect((await call(`/document/${id}`)).status).toBe(400);
+    expect((await call(`/document/${id}`, { headers: { Accept: "application/octet-stream" } })).status).toBe(200);
+  });
+
+  it("refuses what is too long for it, and gives it as a text", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    const text = "\u0001".repeat(3 * 1_024 * 1_024);
+    doc.getText("text").insert(0, text);
+    expect((await post(id, new Uint8Array(Y.encodeStateAsUpdate(doc)))).status).toBe(200);
+    const { status, body } = await call(`/document/${id}`);
+    expect([status, body]).toEqual([400, expect.objectContaining({ detail: expect.stringContaining("too long") })]);
+    expect(await textOf(id)).toHaveLength(text.length);
+  });
+
+  it("gives the parts and values in an attribute, whatever a client has written", async () => {
+    const id = newDocument();
+    const doc = new Y.Doc();
+    const [outer, inner] = [element(new Y.XmlText("&")), element()];
+    Reflect.apply(outer.setAttribute, outer, ["a", list(inner)]);
+    Reflect.apply(inner.setAttribute, inner, ["a", { toString: 1 }]);
+    doc.getXmlFragment("xml").insert(0, [outer]);
+    expect((await post(id, new Uint8Array(Y.encodeStateAsUpdate(doc)))).status).toBe(200);
+    const { status, body } = await call(`/document/${id}`);
+    expect([status, body]).toEqual([200, { xml: expect.stringMatching(/^<p a="&lt;p .*toString.*">&amp;<\/p>$/) }]);
+  });
 });
 
 describe("an update", () => {
