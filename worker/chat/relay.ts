@@ -273,9 +273,14 @@ export class Relay {
       for (const session of push.ended ?? []) addNewest(this.#ended, session);
     }
     this.#copy?.add(push.door ? push.messages : fresh, { first: push.first, last });
-    this.#show(fresh, have);
     const orders = push.orders.filter((order) => order.turn > turn);
-    for (const { order } of orders) this.#obey(order);
+    const obey = (deletions: boolean) => {
+      for (const { order } of orders) if ((order.kind === "deleted") === deletions) this.#obey(order);
+    };
+    // Who may no longer be here gets none of the messages, and a deletion comes after its message.
+    obey(false);
+    this.#show(fresh, have);
+    obey(true);
     // A relay that starts has shown nothing, so all of that is behind it.
     const told = push.frames.reduce(toldAfter, this.#numbers ? this.#numbers.told : this.#here());
     const { epoch, link } = push;

@@ -13,6 +13,8 @@ import { tellsWho } from "./told.ts";
 const LOOK_AFTER_MS = 5_000;
 /** Orders that are kept for relays that missed them. One that missed more closes its sockets, which resume. */
 const ORDERS_KEPT = 100;
+/** In the place of a door before the newest, which stands for it: the end of no session. */
+const PASSED: Order = { kind: "ended", session: "" };
 const ORDERS = "relay-orders";
 const prefix = "relay:";
 const ENDING = "relays-ending";
@@ -228,7 +230,11 @@ export class Relays {
   order(order: Order): void {
     if (this.isEmpty) return;
     const last = this.#orders.last + 1;
-    this.#orders = { last, list: [...this.#orders.list, { turn: last, order }].slice(-ORDERS_KEPT) };
+    const all = [...this.#orders.list, { turn: last, order }].slice(-ORDERS_KEPT);
+    const newest = all.findLastIndex(isOfDoor);
+    // A door with all its members is large, and a value has at most 2 MB.
+    const list = all.map((each, i) => (i < newest && isOfDoor(each) ? { ...each, order: PASSED } : each));
+    this.#orders = { last, list };
     this.#home.storage.kv.put(ORDERS, this.#orders);
   }
 
@@ -385,9 +391,6 @@ export class Relays {
     const { have: after = last, turn = this.turn } = link ?? {};
     const messages = after < last ? (history?.read({ after, limit: MESSAGES_PER_FRAME }) ?? []) : [];
     const upTo = messages.at(-1)?.seq ?? last;
-    const orders = this.#orders.list.filter((order) => order.turn > turn);
-    // A deletion goes after its message, and so do the orders that come after it.
-    const early = orders.findIndex(({ order }) => order.kind === "deleted" && order.seq > upTo);
     return {
       epoch,
       link: link?.link,
@@ -395,12 +398,23 @@ export class Relays {
       messages,
       first: history?.first ?? 1,
       last,
-      orders: early < 0 ? orders : orders.slice(0, early),
+      orders: this.#ordersAfter(turn, upTo),
       firstTurn: this.#orders.list[0]?.turn ?? this.turn + 1,
       lastTurn: this.turn,
       others: this.#others(name),
       frames: this.#frames.get(name) ?? [],
     };
+  }
+
+  /** The orders after a turn. A deletion goes after its message (`upTo`), and so do the orders that come after it. */
+  #ordersAfter(turn: number, upTo: number): Push["orders"] {
+    const orders = this.#orders.list.filter((order) => order.turn > turn);
+    const early = orders.findIndex(({ order }) => order.kind === "deleted" && order.seq > upTo);
+    if (early < 0) return orders;
+    const due = orders.slice(0, early);
+    const [at, door] = [due.at(-1), orders.findLast(isOfDoor)];
+    // The newest door may stand for one of these.
+    return at && door ? [...due, { ...door, turn: at.turn }] : due;
   }
 
   #others(name: string): People {
@@ -446,3 +460,5 @@ export class Relays {
     if (!isSame) this.#home.storage.kv.put<Stored>(prefix + name, { epoch, link: named, sockets, people });
   }
 }
+
+const isOfDoor = ({ order }: Orders["list"][number]): boolean => order.kind === "door";

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Audience } from "../../../worker/chat/audience.ts";
 import { Copy } from "../../../worker/chat/copy.ts";
+import { MAX_MEMBERS } from "../../../worker/chat/door.ts";
 import { AT_RELAY, type Joining, joinRequest, NOT_THERE, readRelay } from "../../../worker/chat/joining.ts";
 import { addNewest, MAX_SOCKETS, MESSAGES_PER_FRAME } from "../../../worker/chat/limits.ts";
 import { NOBODY, type Push, relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
@@ -43,6 +44,16 @@ async function roomWithRelay() {
   const far = await enter(relayObject(room), "far");
   await near.nextOf("user_joined");
   return { room, near, far };
+}
+
+/** Rooms of this test keep more messages than go into one frame. */
+async function keepMore(): Promise<void> {
+  const { chat } = await runInDurableObject(roomObject(newRoom()), (it) => stackOf(Reflect.get(it, "env")).settings);
+  const { historyLimit } = chat;
+  onTestFinished(() => {
+    Object.assign(chat, { historyLimit });
+  });
+  Object.assign(chat, { historyLimit: 1_000 });
 }
 
 const textsOf = async (member: Member, count: number) => {
@@ -314,6 +325,49 @@ describe("a reader at a relay", () => {
     await enter(relayObject(room), "eve", { undecided: caller });
   });
 
+  it("hears of a change of the door, however many there were, of a room with the most members and the longest names", async () => {
+    const { room, far } = await roomWithRelay();
+    const members = Array.from({ length: MAX_MEMBERS }, (_, i) => `${i}`.padStart(120, "ж"));
+    await runInDurableObject(roomObject(room), (_, { storage }) => storage.kv.put("door", { rule: "public", members }));
+    await evictDurableObject(roomObject(room));
+    const caller = { kind: "user" as const, id: "eve" };
+    const eve = await enter(relayObject(room), "eve", { undecided: caller });
+    for (const member of members.slice(0, 10)) {
+      await roomObject(room).remove(member);
+      await roomObject(room).invite(member);
+    }
+    const stored = await runInDurableObject(roomObject(room), (_, { storage }) => [...storage.kv.list()]);
+    // Cloudflare takes 2 MB for a key and its value; the local runtime takes more.
+    for (const each of stored) expect(new TextEncoder().encode(JSON.stringify(each)).byteLength).toBeLessThan(500_000);
+    await roomObject(room).deleteMessage(1);
+    await far.nextOf("deleted");
+    await roomObject(room).setDoor({ rule: "members" });
+    expect(await eve.closed).toMatchObject({ code: 1008 });
+  });
+
+  it("who is removed gets nothing that is written after that, although calls to the relay were lost", async () => {
+    await keepMore();
+    const { room, near } = await roomWithRelay();
+    const caller = { kind: "user" as const, id: "eve" };
+    const eve = await enter(relayObject(room), "eve", { undecided: caller });
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    await roomObject(room).setDoor({ rule: "members" });
+    await runInDurableObject(roomObject(room), async (it: ChatRoomDO) => {
+      for (let i = 0; i < MESSAGES_PER_FRAME + 1; i++) {
+        await it.say({ userId: `user-${i}` }, { type: "chat", text: `${i}` });
+      }
+    });
+    // The orders after this wait for its message, and the newest door stands for those before.
+    await roomObject(room).deleteMessage(MESSAGES_PER_FRAME + 2);
+    await roomObject(room).setDoor({ rule: "members", owner: "near" });
+    take.mockRestore();
+    await near.say("between us");
+    expect(await eve.closed).toMatchObject({ code: 1008 });
+    expect(eve.frames().map(({ type }) => type)).not.toContain("message");
+  });
+
   it("who is invited several times at once is a member once, and so is everybody else who is", async () => {
     const { room } = await roomWithRelay();
     await runInDurableObject(roomObject(room), (it: ChatRoomDO) =>
@@ -335,6 +389,20 @@ describe("a reader at a relay", () => {
     await runDurableObjectAlarm(roomObject(room));
     expect(await holder.closed).toMatchObject({ code: 1008 });
     expect((await relayObject(room).fetch(joinRequest({ userId: "holder", session }))).status).toBe(401);
+  });
+
+  it("whose session ends gets no message that is written after that, although the first call was lost", async () => {
+    const { room, near } = await roomWithRelay();
+    const session = "s".repeat(64);
+    const holder = await enter(relayObject(room), "holder", { session });
+    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    await roomObject(room).sessionEnded(session);
+    take.mockRestore();
+    await near.say("between us");
+    expect(await holder.closed).toMatchObject({ code: 1008 });
+    expect(holder.frames().map(({ type }) => type)).not.toContain("message");
   });
 
   it("whose session ended before the relay began is refused", async () => {
@@ -377,12 +445,7 @@ describe("a reader at a relay", () => {
   });
 
   it("gets a message before its deletion, however far the relay is behind", async () => {
-    const { chat } = await runInDurableObject(roomObject(newRoom()), (it) => stackOf(Reflect.get(it, "env")).settings);
-    const { historyLimit } = chat;
-    onTestFinished(() => {
-      Object.assign(chat, { historyLimit });
-    });
-    Object.assign(chat, { historyLimit: 1_000 });
+    await keepMore();
     const { room, far } = await roomWithRelay();
     const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
       throw new Error("lost");

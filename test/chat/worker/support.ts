@@ -112,6 +112,11 @@ export class Member {
     }
   }
 
+  /** The frames that have arrived and were not read. */
+  frames(): readonly ServerFrame[] {
+    return this.#frames;
+  }
+
   /** All frames that have arrived by the time the room answers a ping. */
   async settled(): Promise<ServerFrame[]> {
     const frames: ServerFrame[] = [];
