@@ -2,11 +2,13 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { newApiKey, storedAt } from "../../../contract/api-keys.ts";
 import { History } from "../../../worker/chat/history.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { notWritten } from "../../../worker/objects/retry.ts";
 import { fc } from "../../properties.ts";
-import { call, fetchApp } from "../../worker/helpers.ts";
+import { ADMIN, call, fetchApp } from "../../worker/helpers.ts";
+import { ask } from "../../worker/tries.ts";
 import { fill, join, type Member, newRoom, roomObject, stays } from "./support.ts";
 
 afterEach(() => {
@@ -297,6 +299,26 @@ describe("an attachment", () => {
     await b.closed;
     await evictDurableObject(roomObject(room));
     expect((await download(room, key, b)).status).toBe(200);
+  });
+
+  it("that was sent may be read by the admin and a key that grants it, who are in no room; by no other key", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    const sent = await uploaded(room, member);
+    await member.say("look", { attachment: sent.key });
+    const unsent = await uploaded(room, member);
+    await roomObject(room).setDoor({ rule: "members" });
+    const statusFor = async (headers: Record<string, string>, { key } = sent) =>
+      (await ask(`/room/${room}/attachments/${key}`, { headers })).status;
+    const keyWith = async (...grants: string[]) => {
+      const key = newApiKey();
+      await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: crypto.randomUUID(), grants }));
+      return { "X-API-Key": key };
+    };
+    for (const headers of [ADMIN, await keyWith("chat.attach"), await keyWith("chat")]) {
+      expect([await statusFor(headers), await statusFor(headers, unsent)]).toEqual([200, 404]);
+    }
+    expect(await statusFor(await keyWith("chat.read"))).toBe(403);
   });
 
   it("can be sent by its uploader only, and once", async () => {
