@@ -187,7 +187,8 @@ export class Relay {
     this.#isLooking = true;
     const lookAgain = this.#audience.lookForSilent(now);
     this.#isLooking = lookAgain !== undefined;
-    if (!this.#numbers) return;
+    // It set itself after the rest was deleted, because a report failed.
+    if (!this.#numbers) return this.#ctx.storage.deleteAll();
     if (this.#audience.isEmpty() && this.#joining === 0) await this.#sendReport();
     else await this.#ctx.storage.setAlarm(lookAgain ?? now + LOOK_EVERY_MS);
   }

@@ -160,7 +160,11 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** Whether the room does not exist: nothing of it is stored, and nobody is in it. */
   get #isNowhere(): boolean {
-    return this.#book.schema.empty && !this.#upkeep.isKept && !this.#isInUse;
+    return !this.#isStored && !this.#isInUse;
+  }
+
+  get #isStored(): boolean {
+    return !this.#book.schema.empty || this.#upkeep.isKept;
   }
 
   /** Whether somebody is in the room. */
@@ -246,9 +250,13 @@ export class ChatRoomDO extends DurableObject<Env> {
     await this.#leaveNothing();
   }
 
-  /** Deletes what is left of a room that does not exist: the alarm, and what was needed to end its relays. */
-  async #leaveNothing(): Promise<void> {
-    if (this.#isNowhere && !this.#relays.isEnding) await this.ctx.storage.deleteAll();
+  /**
+   * Deletes what is left of a room that does not exist: the alarm, and what was needed to end its relays. `isQuiet`: those
+   * who are in it need no alarm. Even an empty database is stored, and billed, and nobody would delete it when they leave.
+   */
+  async #leaveNothing(isQuiet = false): Promise<void> {
+    if (this.#isStored || !this.#relays.isEmpty || this.#relays.isEnding) return;
+    if (isQuiet || this.#audience.isEmpty()) await this.ctx.storage.deleteAll();
   }
 
   /** Deletes all but the files. The alarm deletes those, and then the rest. */
@@ -428,7 +436,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     const now = Date.now();
     const lookAgain = this.#audience.lookForSilent(now);
     if (lookAgain !== undefined) await this.#upkeep.arm(lookAgain);
-    if (this.#book.schema.empty) return this.#leaveNothing();
+    if (this.#book.schema.empty) return this.#leaveNothing(lookAgain === undefined);
     // Files that R2 does not delete keep the room a while: to end it at once would set the alarm to now, again and again.
     if (await this.#upkeep.sweep(now, lookAgain !== undefined)) await this.#end(now);
   }

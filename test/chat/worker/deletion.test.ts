@@ -9,7 +9,7 @@ import { Uploads } from "../../../worker/chat/uploads.ts";
 import { patterns } from "../../../worker/patterns.ts";
 import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
 import { ask } from "../../worker/tries.ts";
-import { fill, join, knock, type Member, newRoom, roomObject, stays } from "./support.ts";
+import { fill, isEmptyFile, join, knock, type Member, newRoom, roomObject, stays } from "./support.ts";
 
 const DAY = 24 * 60 * 60 * 1_000;
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
@@ -309,6 +309,17 @@ describe("a room of unknown callers", () => {
     member.close();
     await member.closed;
     expect(await stored(room)).toEqual(NOTHING);
+  });
+
+  it("that two have joined, one after the other has left, leaves not even an empty database", async () => {
+    const room = newRoom();
+    const [stays, leaves] = [await join(room), await join(room)];
+    leaves.close();
+    await stays.nextOf("user_left");
+    expect(await runDurableObjectAlarm(roomObject(room))).toBe(true);
+    stays.close();
+    await stays.closed;
+    expect(await isEmptyFile(roomObject(room))).toBe(true);
   });
 });
 

@@ -13,7 +13,7 @@ import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import app from "../../../worker/index.ts";
 import { objectName } from "../../../worker/objects/names.ts";
 import { stackOf } from "../../../worker/stack.ts";
-import { join, Member, newRoom, roomObject, stays } from "./support.ts";
+import { isEmptyFile, join, Member, newRoom, roomObject, stays } from "./support.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -804,6 +804,18 @@ describe("a relay", () => {
       ...storage.kv.list({ prefix: "relay:" }),
     ]);
     expect(links).toEqual([]);
+  });
+
+  it("that carries nobody and cannot say so leaves not even an empty database", async () => {
+    const { room } = await roomWithRelay();
+    await evictDurableObject(relayObject(room), { webSockets: "close" });
+    const said = vi.spyOn(ChatRoomDO.prototype, "relaySaid").mockImplementation(() => {
+      throw new Error("lost");
+    });
+    expect(await runDurableObjectAlarm(relayObject(room))).toBe(true);
+    said.mockRestore();
+    expect(await runDurableObjectAlarm(relayObject(room))).toBe(true);
+    expect(await isEmptyFile(relayObject(room))).toBe(true);
   });
 
   it("whose sockets were dropped is forgotten by the next alarm", async () => {

@@ -1,4 +1,5 @@
 /** Helpers of the chat room's tests: members whose frames can be awaited. */
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { onTestFinished } from "vitest";
 import type { Connect } from "../../../worker/chat/panel/client.ts";
@@ -16,6 +17,13 @@ export const roomObject = (room: string) => env.CHAT_ROOM.getByName(`dev-eu:chat
 export async function stays(room: string): Promise<void> {
   await roomObject(room).setDoor({ rule: "public" });
 }
+
+/** Whether the object's database has not even tables of the runtime: such a one is not stored, nor billed. */
+export const isEmptyFile = (object: DurableObjectStub) =>
+  runInDurableObject(
+    object,
+    (_, { storage }) => storage.sql.exec("SELECT * FROM sqlite_master").toArray().length === 0,
+  );
 
 export interface JoinOptions {
   after?: number | string;
