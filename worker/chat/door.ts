@@ -31,8 +31,6 @@ export function invited(door: Door, userId: string): Door | "full" {
   return door.members.length < MAX_MEMBERS ? { ...door, members: [...door.members, userId] } : "full";
 }
 
-/** The door without a member. */
-export const removed = (door: Door, userId: string): Door => ({
-  ...door,
-  members: door.members.filter((id) => id !== userId),
-});
+/** The door without a member; the same if the user is none. */
+export const removed = (door: Door, userId: string): Door =>
+  door.members.includes(userId) ? { ...door, members: door.members.filter((id) => id !== userId) } : door;

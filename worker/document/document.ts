@@ -207,6 +207,8 @@ export class DocumentDO extends DurableObject<Env> {
   /** Changes the levels or the owner, and closes the sockets of those who may no longer read. */
   async share(change: Partial<Omit<Sharing, "people">>, keeper?: Caller): Promise<Sharing | "denied"> {
     if (!isKeeper(keeper, this.#keeping.sharing)) return "denied";
+    // A rule makes a document, and keeps it.
+    if (Object.keys(change).length === 0) return this.#keeping.sharing;
     this.#keeping.setSharing(change);
     (await this.#editor()).putOut();
     return this.#keeping.sharing;
@@ -216,6 +218,7 @@ export class DocumentDO extends DurableObject<Env> {
   async sharePerson(userId: string, level: Level | undefined, keeper?: Caller): Promise<Sharing | "denied" | "full"> {
     const { sharing } = this.#keeping;
     if (!isKeeper(keeper, sharing)) return "denied";
+    if (level === undefined && !Object.hasOwn(sharing.people, userId)) return sharing;
     const others = Object.entries(sharing.people).filter(([id]) => id !== userId);
     if (level !== undefined && others.length >= MAX_PEOPLE) return "full";
     this.#keeping.setSharing({

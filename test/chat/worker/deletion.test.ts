@@ -311,6 +311,12 @@ describe("a room of unknown callers", () => {
     expect(await stored(room)).toEqual(NOTHING);
   });
 
+  it("is not made by removing a member that it does not have", async () => {
+    const room = newRoom();
+    expect(await remove(`/room/${room}/members/bob`)).toMatchObject({ status: 200, body: { members: [] } });
+    expect(await isEmptyFile(roomObject(room))).toBe(true);
+  });
+
   it("that two have joined, one after the other has left, leaves not even an empty database", async () => {
     const room = newRoom();
     const [stays, leaves] = [await join(room), await join(room)];

@@ -1,13 +1,14 @@
 /** Who may read and write a document, by its own rule: over HTTP, and for as long as a WebSocket is open. */
 
+import { runInDurableObject } from "cloudflare:test";
 import * as v from "valibot";
 import { beforeAll, describe, expect, it } from "vitest";
 import * as Y from "yjs";
 import { joinRequest } from "../../../worker/document/joining.ts";
 import { ADMIN, fetchApp } from "../../worker/helpers.ts";
 import { ask, askAsAdmin } from "../../worker/tries.ts";
-import { Peer } from "../client.ts";
-import { newDocument, objectOf } from "./support.ts";
+import { Peer, updateOf } from "../client.ts";
+import { newDocument, objectOf, post } from "./support.ts";
 
 type Headers = Record<string, string>;
 const users = new Map<string, Headers>();
@@ -71,6 +72,23 @@ describe("a document", () => {
     await share(id, as("ann"), { anyone: "read" });
     expect((await read(id, {})).status).toBe(200);
     expect((await write(id, {})).status).toBe(401);
+  });
+
+  it("is neither made nor kept by a change of its rule that changes nothing", async () => {
+    const changeNothing = async (id: string) => {
+      expect((await ask(`/document/${id}/people/bob`, { method: "DELETE", headers: ADMIN })).status).toBe(200);
+      expect((await share(id, ADMIN, {})).status).toBe(200);
+    };
+    const stored = (id: string) =>
+      runInDurableObject(objectOf(id), (_, { storage }) => [...storage.kv.list()].map(([key]) => key));
+    const [none, ofAGuest] = [newDocument(), newDocument()];
+    await changeNothing(none);
+    expect((await read(none, ADMIN)).status).toBe(404);
+    expect(await stored(none)).toEqual([]);
+    expect((await post(ofAGuest, updateOf("hi"))).status).toBe(200);
+    const before = await stored(ofAGuest);
+    await changeNothing(ofAGuest);
+    expect(await stored(ofAGuest)).toEqual(before);
   });
 });
 
