@@ -193,9 +193,13 @@ export class Editor {
 
   /** Reads the document, once all that is read is durable. Or says why that cannot be. */
   async read(form: Form): Promise<{ body: string | Uint8Array } | "malformed" | "too-deep"> {
+    // Loaded first: a document that cannot be is no fault of the reader's.
+    const { copy } = this.writer;
+    const { doc } = copy;
     let body: string | Uint8Array;
     try {
-      body = this.#readNow(form);
+      if (form.as === "json") body = jsonOf(doc);
+      else body = form.as === "text" ? plainOf(doc, form.name) : copy.since(form.since);
     } catch (error) {
       if (error instanceof TooDeep) return "too-deep";
       if (form.as === "state" && form.since) return "malformed";
@@ -203,12 +207,6 @@ export class Editor {
     }
     await this.writer.settled();
     return { body };
-  }
-
-  #readNow(form: Form): string | Uint8Array {
-    const { copy } = this.writer;
-    if (form.as === "json") return jsonOf(copy.doc);
-    return form.as === "text" ? plainOf(copy.doc, form.name) : copy.since(form.since);
   }
 
   /** Closes the sockets of those who may no longer read. */

@@ -90,6 +90,20 @@ describe("reading", () => {
       expect((await fetchApp(`/document/${id}?since=${bad}`, { headers })).status).toBe(400);
   });
 
+  it("does not blame the state vector for a document that is damaged", async () => {
+    const id = newDocument();
+    await post(id, updateOf("here"));
+    await runInDurableObject(objectOf(id), (_, { storage }) => {
+      storage.sql.exec("UPDATE updates SET data = ?", new Uint8Array([200, 1]));
+    });
+    await evictDurableObject(objectOf(id));
+    const logged = vi.spyOn(console, "error");
+    onTestFinished(() => logged.mockRestore());
+    const headers = { Accept: "application/octet-stream" };
+    expect((await fetchApp(`/document/${id}?since=AA`, { headers })).status).toBe(500);
+    expect(logged).toHaveBeenCalled();
+  });
+
   it("finds no document where nothing was written, and writes nothing", async () => {
     const id = newDocument();
     expect((await call(`/document/${id}`)).status).toBe(404);
