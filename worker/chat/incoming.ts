@@ -6,7 +6,7 @@ import { isOpen, POLICY } from "../objects/sockets.ts";
 import type { Audience, Member } from "./audience.ts";
 import { type Budgets, COSTS, type Spender } from "./budgets.ts";
 import { readFrame } from "./frames.ts";
-import type { ChatFrame, Refusal } from "./outgoing.ts";
+import type { ChatFrame, Objection } from "./outgoing.ts";
 import type { ClientFrame } from "./protocol.ts";
 import type { Amount } from "./readers.ts";
 
@@ -18,7 +18,7 @@ export interface Desk {
   typed(socket: WebSocket, userId: string, now: number): void;
 }
 
-const NO_SUCH_NUMBER: Refusal = { code: "invalid", error: "seq: no message has this number yet" };
+const NO_SUCH_NUMBER: Objection = { code: "invalid", error: "seq: no message has this number yet" };
 
 export class Incoming {
   readonly #audience: Audience;
@@ -53,7 +53,7 @@ export class Incoming {
   }
 
   /** Answers an invalid or excess frame, while there is patience for it. */
-  refuse(socket: WebSocket, member: Spender, { clientId }: Pick<ChatFrame, "clientId">, why: Refusal): void {
+  refuse(socket: WebSocket, member: Spender, { clientId }: Pick<ChatFrame, "clientId">, why: Objection): void {
     if (!this.bears(socket, member, COSTS.offence)) return;
     this.#audience.deliver([socket], { type: "error", ...why, ...(clientId !== undefined && { clientId }) });
   }

@@ -105,7 +105,7 @@ export class Outgoing {
   }
 
   /** Tells senders of a message why it was not taken. */
-  refuse(senders: readonly Answer[], { clientId }: Pick<ChatFrame, "clientId">, why: Refusal): void {
+  refuse(senders: readonly Answer[], { clientId }: Pick<ChatFrame, "clientId">, why: Objection): void {
     for (const answer of senders) answer({ type: "error", ...why, ...(clientId !== undefined && { clientId }) });
   }
 
@@ -148,7 +148,7 @@ export class Outgoing {
     await this.#stored(trimmed);
   }
 
-  #refuse(said: Said, why: Refusal): void {
+  #refuse(said: Said, why: Objection): void {
     said.isRefused = true;
     this.refuse(said.senders, said.frame, why);
   }
@@ -201,12 +201,12 @@ export class Outgoing {
 }
 
 /** Why a message was not taken. */
-export type Refusal = Omit<ServerFrame & { type: "error" }, "type" | "clientId">;
+export type Objection = Omit<ServerFrame & { type: "error" }, "type" | "clientId">;
 
 const CONFLICTING: Known = { kind: "conflict" };
-export const CONFLICT: Refusal = { code: "conflict", error: "clientId: another message was sent under this id" };
-const NO_ATTACHMENT: Refusal = {
+export const CONFLICT: Objection = { code: "conflict", error: "clientId: another message was sent under this id" };
+const NO_ATTACHMENT: Objection = {
   code: "no-attachment",
   error: "attachment: no unsent upload of yours has this key",
 };
-export const NOT_STORED: Refusal = { code: "not-stored", error: "The message could not be stored; send it again" };
+export const NOT_STORED: Objection = { code: "not-stored", error: "The message could not be stored; send it again" };

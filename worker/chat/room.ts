@@ -25,7 +25,7 @@ import { Incoming } from "./incoming.ts";
 import { NOT_THERE, readJoinRequest, sendToRelay } from "./joining.ts";
 import { KeptDoor } from "./kept-door.ts";
 import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
-import { type Answer, type ChatFrame, CONFLICT, Outgoing, type Refusal } from "./outgoing.ts";
+import { type Answer, type ChatFrame, CONFLICT, type Objection, Outgoing } from "./outgoing.ts";
 import { chat } from "./pattern.ts";
 import { PING, PONG, type ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
@@ -457,7 +457,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   async #say(talker: Talker, frame: ChatFrame, { answer, offends, taken }: Speaking): Promise<void> {
     const { userId } = talker;
     const now = Date.now();
-    const refuse = (why: Refusal) => {
+    const refuse = (why: Objection) => {
       if (offends()) this.#outgoing.refuse([answer], frame, why);
     };
     const known = this.#outgoing.known(userId, frame, now);
@@ -486,7 +486,7 @@ interface Speaking {
 
 const WHOSE = { user: "you may send", address: "your network address may send", room: "this room takes" };
 
-function tooManyMessages({ whose, policy: { capacity, periodSeconds }, waitMs }: Over): Refusal {
+function tooManyMessages({ whose, policy: { capacity, periodSeconds }, waitMs }: Over): Objection {
   const retryAfter = Math.max(Math.ceil(waitMs / 1_000), 1);
   const error = `Too many messages: ${WHOSE[whose]} at most ${capacity} in ${periodSeconds} s; wait ${retryAfter} s`;
   return { code: "rate-limited", error, retryAfter };
