@@ -5,6 +5,7 @@
  */
 import { createDecoder, hasContent, readVarUint8Array } from "lib0/decoding";
 import { createEncoder, toUint8Array, writeVarUint8Array } from "lib0/encoding";
+import { joined } from "../objects/bytes.ts";
 
 /** The last row grows up to so many bytes. SQLite writes pages of 4 KiB. */
 const FULL_BYTES = 3_072;
@@ -72,14 +73,4 @@ export class Rows {
       .toArray();
     return row && { id: row.id, data: new Uint8Array(row.data) };
   }
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let offset = 0;
-  for (const part of parts) {
-    all.set(part, offset);
-    offset += part.byteLength;
-  }
-  return all;
 }

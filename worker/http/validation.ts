@@ -5,6 +5,7 @@
  */
 import type { MiddlewareHandler } from "hono";
 import * as v from "valibot";
+import { joined } from "../objects/bytes.ts";
 import type { App } from "./context.ts";
 import { jsonSchema } from "./json-schema.ts";
 import { documented, type Parameter, type Schema } from "./openapi.ts";
@@ -195,11 +196,5 @@ async function readAtMost(request: Request, maxBytes: number): Promise<Uint8Arra
     if (length > maxBytes) throw tooLarge();
     chunks.push(chunk);
   }
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return bytes;
+  return joined(chunks);
 }
