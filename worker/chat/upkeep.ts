@@ -89,7 +89,8 @@ export class Upkeep {
     if (!this.#sweepArmed) await this.#armSweep(0);
     if (this.#endArmed) return;
     const goes = this.goesAt();
-    if (goes !== undefined) await this.arm(goes);
+    // It may go at once, if all that came was refused.
+    if (goes !== undefined) await this.arm(Math.max(goes, Date.now()));
     this.#endArmed = true;
   }
 

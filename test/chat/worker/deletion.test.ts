@@ -311,6 +311,17 @@ describe("a room of unknown callers", () => {
     expect(await stored(room)).toEqual(NOTHING);
   });
 
+  it("goes again if its only message was refused", async () => {
+    const room = newRoom();
+    const member = await join(room);
+    member.send({ type: "chat", text: "look", attachment: "none" });
+    expect(await member.nextOf("error")).toMatchObject({ code: "no-attachment" });
+    member.close();
+    await member.closed;
+    expect(await runDurableObjectAlarm(roomObject(room))).toBe(true);
+    expect(await isEmptyFile(roomObject(room))).toBe(true);
+  });
+
   it("is not made by removing a member that it does not have", async () => {
     const room = newRoom();
     expect(await remove(`/room/${room}/members/bob`)).toMatchObject({ status: 200, body: { members: [] } });
