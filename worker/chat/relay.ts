@@ -10,8 +10,8 @@ import { deadCredential, denied } from "../http/denials.ts";
 import { problemResponse } from "../http/problem.ts";
 import { retry } from "../objects/retry.ts";
 import { GOING_AWAY, TRY_AGAIN } from "../objects/sockets.ts";
+import type { Wake } from "../objects/wake.ts";
 import { letIn, type SocketLimits, whyFull } from "./admission.ts";
-import { armBy } from "./alarm.ts";
 import { Audience, type Member, NOWHERE } from "./audience.ts";
 import { Budgets, COSTS } from "./budgets.ts";
 import { Copy, type CopyLimits } from "./copy.ts";
@@ -70,6 +70,7 @@ export interface RelayLimits extends CopyLimits, SocketLimits {
 
 export class Relay {
   readonly #ctx: DurableObjectState;
+  readonly #wake: Wake;
   readonly #name: string;
   readonly #limits: RelayLimits;
   readonly #newHome: () => HomeStub;
@@ -98,9 +99,10 @@ export class Relay {
   /** Whether the alarm is known to be set for silent sockets. */
   #isLooking = false;
 
-  constructor(ctx: DurableObjectState, name: string, limits: RelayLimits, newHome: () => HomeStub) {
+  constructor(ctx: DurableObjectState, wake: Wake, limits: RelayLimits, newHome: () => HomeStub) {
     this.#ctx = ctx;
-    this.#name = name;
+    this.#wake = wake;
+    this.#name = ctx.id.name ?? "";
     this.#limits = limits;
     this.#newHome = newHome;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
@@ -190,7 +192,7 @@ export class Relay {
     // It set itself after the rest was deleted, because a report failed.
     if (!this.#numbers) return this.#ctx.storage.deleteAll();
     if (this.#audience.isEmpty() && this.#joining === 0) await this.#sendReport();
-    else await this.#ctx.storage.setAlarm(lookAgain ?? now + LOOK_EVERY_MS);
+    else await this.#wake.arm(lookAgain ?? now + LOOK_EVERY_MS);
   }
 
   /** Asks the home for everything. False if the room does not exist, and must not be made. */
@@ -427,7 +429,7 @@ export class Relay {
   async #look(): Promise<void> {
     if (this.#isLooking || !this.#numbers || !this.#audience.isCompany()) return;
     this.#isLooking = true;
-    await this.#arm(Date.now() + ASK_AFTER_MS);
+    await this.#wake.arm(Date.now() + ASK_AFTER_MS);
   }
 
   #keep(numbers: Numbers): void {
@@ -440,7 +442,7 @@ export class Relay {
       others === numbers.others &&
       isSameTold(told, numbers.told);
     if (!isSame) this.#ctx.storage.kv.put(KEY, numbers);
-    if (!this.#numbers) this.#ctx.waitUntil(this.#arm(Date.now() + LOOK_EVERY_MS));
+    if (!this.#numbers) this.#ctx.waitUntil(this.#wake.arm(Date.now() + LOOK_EVERY_MS));
     this.#numbers = numbers;
   }
 
@@ -450,11 +452,8 @@ export class Relay {
     this.#heardAt = 0;
     // The alarm goes with the rest.
     this.#isLooking = false;
+    this.#wake.gone();
     this.#ctx.waitUntil(this.#ctx.storage.deleteAll());
-  }
-
-  #arm(at: number): Promise<void> {
-    return armBy(this.#ctx.storage, at);
   }
 }
 

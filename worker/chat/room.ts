@@ -13,6 +13,7 @@ import { problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { objectName, placeOfObject, regionOfObject, stubAt } from "../objects/names.ts";
 import { answerAsleep, answerClose, GOING_AWAY } from "../objects/sockets.ts";
+import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
 import { letIn, type SocketLimits, TOO_OFTEN, whyFull } from "./admission.ts";
@@ -44,6 +45,7 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 export type Readable = { kind: "found"; upload: Upload } | { kind: "forbidden" | "missing" };
 
 export class ChatRoomDO extends DurableObject<Env> {
+  readonly #wake: Wake;
   readonly #book: Book;
   readonly #door: KeptDoor;
   readonly #upkeep: Upkeep;
@@ -64,10 +66,13 @@ export class ChatRoomDO extends DurableObject<Env> {
     const { regions, settings } = stackOf(env);
     const { historyLimit, retentionDays, rooms, ...limits } = settings.chat;
     const retentionMs = retentionDays === undefined ? undefined : retentionDays * DAY_MS;
+    const wake = new Wake(storage);
+    this.#wake = wake;
     this.#book = new Book(storage, { limit: historyLimit, retentionMs });
     this.#door = new KeptDoor(storage.kv, { rule: rooms, members: [] });
     const unusedMs = settings.anonymousDays * DAY_MS;
-    this.#upkeep = new Upkeep({ storage, book: this.#book, unusedMs, bucket: () => this.#bucket }, this.#door.wasSet);
+    const keeping = { storage, wake, book: this.#book, unusedMs, bucket: () => this.#bucket };
+    this.#upkeep = new Upkeep(keeping, this.#door.wasSet);
     this.#socketLimits = limits;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
     this.#audience = new Audience(ctx, this.#budgets);
@@ -115,7 +120,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     const address = relayAddress(regions, name);
     if (address) {
       const most = { ...limits, historyLimit, retentionMs };
-      this.#relay = new Relay(ctx, name, most, () => stubAt(env, chat, address.home));
+      this.#relay = new Relay(ctx, wake, most, () => stubAt(env, chat, address.home));
     }
     answerAsleep(ctx, PING, PONG);
   }
@@ -256,7 +261,9 @@ export class ChatRoomDO extends DurableObject<Env> {
    */
   async #leaveNothing(isQuiet = false): Promise<void> {
     if (this.#isStored || !this.#relays.isEmpty || this.#relays.isEnding) return;
-    if (isQuiet || this.#audience.isEmpty()) await this.ctx.storage.deleteAll();
+    if (!isQuiet && !this.#audience.isEmpty()) return;
+    this.#wake.gone();
+    await this.ctx.storage.deleteAll();
   }
 
   /** Deletes all but the files. The alarm deletes those, and then the rest. */
@@ -423,6 +430,7 @@ export class ChatRoomDO extends DurableObject<Env> {
    * and tries again until it succeeds: the runtime gives up an alarm that fails again and again.
    */
   override async alarm(): Promise<void> {
+    this.#wake.gone();
     try {
       await (this.#relay ? this.#relay.alarm() : this.#doChores());
     } catch (error) {

@@ -2,7 +2,7 @@
  * When what a room has stored goes again: messages that are too old, files that nobody needs, and a room that only
  * unknown callers have used.
  */
-import { armBy } from "./alarm.ts";
+import type { Wake } from "../objects/wake.ts";
 import type { Book } from "./book.ts";
 
 /** R2 deletes many files in one call, so a deletion waits this long for further files. */
@@ -19,6 +19,7 @@ const SILENT_SINCE = "silent-since";
 
 interface Options {
   readonly storage: DurableObjectStorage;
+  readonly wake: Wake;
   readonly book: Book;
   /** How long a room that is not kept lives without use. */
   readonly unusedMs: number;
@@ -69,7 +70,7 @@ export class Upkeep {
 
   /** Sets the alarm to run by `at` (ms since the epoch). */
   arm(at: number): Promise<void> {
-    return armBy(this.#options.storage, at);
+    return this.#options.wake.arm(at);
   }
 
   /** Sets the alarm for the files. */

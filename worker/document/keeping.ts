@@ -158,22 +158,22 @@ export class Keeping {
 
   /** Somebody has joined. */
   joined(now: number): void {
-    void this.#arm(now + ASK_AFTER_MS);
+    void this.#wake.arm(now + ASK_AFTER_MS);
   }
 
   /** An answer is kept under an idempotency key. */
   answered(now: number): void {
-    void this.#arm(sweepDue(now));
+    void this.#wake.arm(sweepDue(now));
   }
 
   /** Versions have left the list. */
   left(now: number): void {
-    void this.#arm(now);
+    void this.#wake.arm(now);
   }
 
   /** Versions are to be swept at this time (ms since the epoch), or before. */
   sweepBy(at: number): Promise<void> {
-    return this.#arm(at);
+    return this.#wake.arm(at);
   }
 
   /** Deletes all that is stored. What is left is the mark of it, which is written in the same moment. */
@@ -224,8 +224,7 @@ export class Keeping {
     } catch (error) {
       // The runtime gives up an alarm that fails again and again; this one comes back until it succeeds.
       console.error(`A document's ${what} failed and is tried again in ${RETRY_MS / 1_000} s: ${error}`);
-      await this.#wake.look();
-      this.#wake.by(Date.now() + RETRY_MS);
+      await this.#wake.arm(Date.now() + RETRY_MS);
     }
   }
 
@@ -276,10 +275,5 @@ export class Keeping {
     this.#storage.kv.delete(DELETED_UNTIL);
     this.#storage.kv.delete(FORMER_OWNER);
     this.#deletedUntil = 0;
-  }
-
-  async #arm(at: number): Promise<void> {
-    await this.#wake.look();
-    this.#wake.by(at);
   }
 }

@@ -55,8 +55,7 @@ export class Chores {
       if (!isThere()) return;
       // The runtime gives up an alarm that fails again and again; this one comes back until it succeeds.
       console.error(`A ledger's ${what} failed and is tried again in ${RETRY_MS / 1_000} s: ${error}`);
-      await this.#parts.wake.look();
-      this.#parts.wake.by(Date.now() + RETRY_MS);
+      await this.#parts.wake.arm(Date.now() + RETRY_MS);
     }
   }
 

@@ -13,7 +13,10 @@ export class Wake {
 
   /** Finds out whether the alarm is set. Call it before `by`. */
   async look(): Promise<void> {
-    if (this.#at === undefined) this.#at = await this.#storage.getAlarm();
+    if (this.#at !== undefined) return;
+    const at = await this.#storage.getAlarm();
+    // Another call may have set it meanwhile.
+    if (this.#at === undefined) this.#at = at;
   }
 
   /** Makes sure that the alarm runs at `due` (ms since the epoch) or before. Does nothing if that is undefined. */
@@ -21,6 +24,12 @@ export class Wake {
     if (due === undefined || (this.#at != null && this.#at <= due)) return;
     this.#at = due;
     void this.#storage.setAlarm(due);
+  }
+
+  /** `look`, then `by`. */
+  async arm(due: number): Promise<void> {
+    await this.look();
+    this.by(due);
   }
 
   /** Call it when the alarm has run, or was deleted with everything else. */

@@ -1,12 +1,12 @@
 /** A room under pressure: budgets by user, address and room; clients that do not read; dead connections. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { armBy } from "../../../worker/chat/alarm.ts";
 import { Audience, NOWHERE } from "../../../worker/chat/audience.ts";
 import { Budgets } from "../../../worker/chat/budgets.ts";
 import { type Joining, joinRequest } from "../../../worker/chat/joining.ts";
 import type { Subprotocol } from "../../../worker/chat/protocol.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
+import { Wake } from "../../../worker/objects/wake.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
 import { cost } from "../cost.ts";
@@ -392,7 +392,14 @@ describe("greetings of 2.4 MB", () => {
 it("the alarm is set for the soonest time of those that are asked for at once", async () => {
   await runInDurableObject(roomObject(newRoom()), async (_, { storage }) => {
     const soon = Date.now() + 5_000;
-    await Promise.all([0, 40_000, 20_000].map((later) => armBy(storage, soon + later)));
+    const wake = new Wake(storage);
+    // The second call asks before the first sets it, and is answered after that.
+    const { promise, resolve: answer } = Promise.withResolvers<null>();
+    vi.spyOn(storage, "getAlarm").mockResolvedValueOnce(null).mockReturnValueOnce(promise);
+    const [first, second] = [0, 40_000].map((later) => wake.arm(soon + later));
+    await first;
+    answer(null);
+    await second;
     expect(await storage.getAlarm()).toBe(soon);
   });
 });
