@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { buildRelease } from "../release/build.ts";
 import { kib, MAIN_MODULE, shortDigest, sizeOf } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
+import { MOST } from "../release/size.ts";
 import { describeSource, isDirty } from "../release/source.ts";
 import { runCommand } from "./command.ts";
 
@@ -14,10 +15,9 @@ const command = new Command("npm run build --")
 
 async function build(): Promise<void> {
   const { dir, manifest, compressed, page } = await buildRelease();
-  const size = kib(sizeOf(manifest));
-  console.log(`${relative(ROOT, dir)}: ${shortDigest(manifest.digest)}, ${size}, step ${manifest.migration.step}`);
+  console.log(`${relative(ROOT, dir)}: ${shortDigest(manifest.digest)}, step ${manifest.migration.step}`);
   console.log(
-    `size: ${kib(compressed)} compressed, where Cloudflare takes 10 MiB (3 MiB on the Free plan); page: ${kib(page)}`,
+    `size: ${kib(sizeOf(manifest))}, where Cloudflare takes ${MOST}; compressed: ${kib(compressed)}; page: ${kib(page)}`,
   );
   console.log(`source: ${describeSource(manifest)}`);
   if (isDirty(manifest)) console.log("  A stack with `protect: true` refuses it: commit the changes, and build again.");

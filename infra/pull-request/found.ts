@@ -20,7 +20,7 @@ const Side = v.object({
   step: Name,
   /** Bytes of all modules. */
   bytes: Amount,
-  /** The same compressed, as Cloudflare counts them. */
+  /** The same compressed. */
   compressed: Amount,
 });
 

@@ -13,12 +13,12 @@ import { readIfThere } from "../stack/named-file.ts";
 import { BuildError } from "./build-error.ts";
 import { bundle } from "./bundle.ts";
 import { contentOf } from "./content.ts";
-import { digestOf, MAIN_MODULE, MANIFEST, type Manifest, releaseDigest, SBOM, SOURCE_MAP } from "./manifest.ts";
+import { digestOf, MAIN_MODULE, MANIFEST, type Manifest, releaseDigest, SBOM, SOURCE_MAP, sizeOf } from "./manifest.ts";
 import { buildPage } from "./page.ts";
 import { RELEASE_DIR, ROOT } from "./root.ts";
 import { Lockfile, sbomOf } from "./sbom.ts";
 import { undecided } from "./schemas.ts";
-import { compressedSize } from "./size.ts";
+import { checkSize, compressedSize } from "./size.ts";
 import { type Source, sourceOf } from "./source.ts";
 import { readWorkerConfig } from "./worker-config.ts";
 import { writeRelease } from "./write.ts";
@@ -26,7 +26,7 @@ import { writeRelease } from "./write.ts";
 export interface Built {
   readonly dir: string;
   readonly manifest: Manifest;
-  /** Bytes of all modules together, compressed: what Cloudflare's limit is for. */
+  /** Bytes of all modules together, compressed. */
   readonly compressed: number;
   /** Bytes of the page's files, which are in the main module. */
   readonly page: number;
@@ -74,9 +74,9 @@ export async function buildRelease(dir = RELEASE_DIR, source: Source = sourceOf(
   const config = readWorkerConfig();
   const bundled = await bundle(ROOT, config);
   const { main, sourceMap, modules } = bundled;
-  const compressed = compressedSize([main, ...modules.map(({ contents }) => contents)]);
 
   const content = { ...contentOf(config, bundled, migrations), ...source, tools: TOOLS };
+  checkSize(sizeOf(content));
   const digest = releaseDigest(content);
   const inputs = [...bundled.inputs, ...page.inputs];
   const sbom = sbomOf({ project, digest, inputs, lockfile: lockfile(), tools: TOOLS });
@@ -93,5 +93,6 @@ export async function buildRelease(dir = RELEASE_DIR, source: Source = sourceOf(
       ...modules.map(({ name, contents }) => [name, contents] as const),
     ]),
   );
+  const compressed = compressedSize([main, ...modules.map(({ contents }) => contents)]);
   return { dir, manifest, compressed, page: page.bytes };
 }

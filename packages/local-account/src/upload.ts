@@ -210,7 +210,7 @@ function toUpload(
   const mainModule = metadata.main_module ?? null;
   const assets = assetsOf(metadata.assets ?? null, modules, mainModule !== null);
   checkModules(mainModule, modules);
-  checkSize(modules);
+  checkSize(modules.filter(({ contentType }) => bareType(contentType) !== SOURCE_MAP));
   for (const member of REFUSED) {
     const value = metadata[member];
     if (value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0))

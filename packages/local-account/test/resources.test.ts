@@ -3,6 +3,8 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { account, live, type Program, refusal } from "./support.ts";
 
+const MIB = 1_024 * 1_024;
+
 it("keeps KV namespaces and their values, shared with the Workers that bind to them", async () => {
   const test = await account();
   const { sdk, id: account_id } = test;
@@ -135,18 +137,32 @@ it("refuses what is over Cloudflare's limits, and cron triggers that it would re
   }
   expect(await deploy({ type: "json", name: "LONG", json: [text] })).toMatchObject({ status: 400 });
   await test.deploy("app", { bindings: [{ type: "plain_text", name: "FITS", text: "x".repeat(5_120) }] });
-  // Random bytes become no smaller. They are data, because to parse a script of that size takes its time to start.
-  const large = (mebibytes: number) => {
-    const content_base64 = randomBytes(mebibytes * 1_024 * 1_024).toString("base64");
-    const data = { name: "data.bin", content_type: "application/octet-stream", content_base64 };
-    return test.deploy("large", { tag: "large", modules: [data] });
-  };
-  await large(9);
-  expect((await test.ask("large")).json()).toMatchObject({ tag: "large" });
-  expect(await refusal(large(11))).toMatchObject({ status: 413, code: 10027, message: expect.stringContaining("11.") });
   expect(await refusal(test.call("put", "/workers/scripts/app/schedules", [{ cron: "0 22 * * 0" }]))).toMatchObject({
     code: 10100,
     message: expect.stringContaining("weekday: '0' must be 1 to 7"),
+  });
+});
+
+it("takes a Worker of up to 64 MiB, however well it compresses, and does not count its source maps", async () => {
+  const test = await account();
+  const module = (name: string, content_type: string, contents: Buffer) => {
+    return { name, content_type, content_base64: contents.toString("base64") };
+  };
+  // Data, because to parse a script of that size takes its time to start.
+  const large = (data: Buffer, map = 0) =>
+    test.deploy("large", {
+      tag: "large",
+      modules: [
+        module("data.bin", "application/octet-stream", data),
+        module("index.js.map", "application/source-map", Buffer.alloc(map * MIB, "x")),
+      ],
+    });
+  await large(randomBytes(11 * MIB), 54);
+  expect((await test.ask("large")).json()).toMatchObject({ tag: "large" });
+  expect(await refusal(large(Buffer.alloc(64 * MIB)))).toMatchObject({
+    status: 413,
+    code: 10027,
+    message: "Your Worker exceeded the size limit of 64 MiB: its modules have 64.0 MiB.",
   });
 });
 
