@@ -114,6 +114,11 @@ it("keeps secrets, and asks before it goes back to an older secret", async () =>
   await secrets.ok("deploy");
   await secrets.ok("secret put TOKEN", "hush");
   expect(await secrets.ask()).toBe("hush");
+  // The upload does not name the secret, and its code cannot start without it.
+  secrets.write(
+    "index.js",
+    `import { env } from "cloudflare:workers"; const token = env.TOKEN.trim(); export default { fetch: () => new Response(token) };`,
+  );
   await secrets.ok("deploy");
   expect(await secrets.ask()).toBe("hush");
   expect(await secrets.ok("secret list")).toContain('"TOKEN"');

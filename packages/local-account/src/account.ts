@@ -31,7 +31,7 @@ import { Tails } from "./tails.ts";
 import { removedFirst, tidied } from "./tidy.ts";
 import { eventOf } from "./traces.ts";
 import type { Upload } from "./upload.ts";
-import type { Inspection } from "./versions.ts";
+import { allBindings, type Inspection } from "./versions.ts";
 
 interface AccountOptions {
   readonly dir: string;
@@ -190,9 +190,9 @@ export class Account {
     return new Bookmarks(path.join(this.#data, BOOKMARKS_FOLDER, id), this.databaseFile(id));
   }
 
-  /** Starts the upload's modules once, and returns what they export. */
-  inspect(upload: Upload): Promise<Inspection> {
-    return this.runtime.inspect(upload);
+  /** Starts the modules of an upload to a Worker once, and returns what they export. Without an id, the Worker is new. */
+  async inspect(upload: Upload, workerId: string | undefined): Promise<Inspection> {
+    return this.runtime.inspect({ ...upload, bindings: allBindings(this.state, workerId, upload) });
   }
 
   /**

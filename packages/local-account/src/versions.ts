@@ -6,7 +6,7 @@ import { deploy } from "./deploy.ts";
 import { ApiError, invalid } from "./errors.ts";
 import { newUuid } from "./ids.ts";
 import { isLive } from "./lifecycle.ts";
-import type { CodeExports, State, Version, Worker } from "./model.ts";
+import type { Binding, CodeExports, State, Version, Worker } from "./model.ts";
 import type { Plan } from "./options.ts";
 import { currentDeployment, namespaceOf, versionOf, versionsOf, workerOf } from "./queries.ts";
 import type { Draft } from "./store.ts";
@@ -134,12 +134,7 @@ function newVersion(draft: Draft, worker: Worker, { upload, inspection }: Upload
   checkAlias(upload, worker);
   const latest = versionsOf(draft.state, worker.id)[0];
   const assets = assetsFor(draft, upload.assets, { keep: upload.keepAssets, latest, now: Date.now() });
-  const bindings = inherit(upload.bindings, {
-    from: latest,
-    version: (id) => draft.state.versions.get(id),
-    keep: upload.keepBindings,
-    strict: upload.strictInherit,
-  });
+  const bindings = allBindings(draft.state, worker.id, upload);
   if (assets === undefined && upload.mainModule === null)
     throw invalid(
       "main_module: required, unless there are assets: `assets.jwt`, or `keep_assets` and a version with some.",
@@ -174,6 +169,15 @@ function newVersion(draft: Draft, worker: Worker, { upload, inspection }: Upload
     deployedOn: null,
   };
 }
+
+/** The bindings of an upload to a Worker: its own, and those that it takes from earlier versions. */
+export const allBindings = (state: State, workerId: string | undefined, upload: Upload): Binding[] =>
+  inherit(upload.bindings, {
+    from: workerId === undefined ? undefined : latestVersion(state, workerId),
+    version: (id) => state.versions.get(id),
+    keep: upload.keepBindings,
+    strict: upload.strictInherit,
+  });
 
 /** The classes that the version declares and that its deployment would provision. */
 function pendingClasses(state: State, worker: Worker, version: Version): ReadonlySet<string> {

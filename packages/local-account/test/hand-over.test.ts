@@ -269,9 +269,9 @@ it.each(["app", "account"])("cuts nothing if the new workerd does not start with
   expect(await answer).toBe("still here");
 });
 
-/** Runs anywhere but with this binding, as where an upload is looked at. */
+/** Starts where an upload is looked at, where a stand-in has every property, and not with the binding itself. */
 const notWith = (binding: string) =>
-  `import { env } from "cloudflare:workers"; if (env.${binding}) throw new Error("not here"); export default { fetch() {} };`;
+  `import { env } from "cloudflare:workers"; if (!env.${binding}.nothing) throw new Error("not here"); export default { fetch() {} };`;
 
 it("goes on as before if a version does not start at its preview address, and says why", async () => {
   const test = await account();

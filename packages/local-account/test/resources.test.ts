@@ -126,6 +126,44 @@ it("refuses bindings to missing things, and types that it does not serve, by nam
   });
 });
 
+it("starts a Worker that uses its bindings at the top level of its modules, as Cloudflare documents it", async () => {
+  const test = await account();
+  const { uuid } = await test.sdk.d1.database.create({ account_id: test.id, name: "main" });
+  await test.call("post", "/r2/buckets", { name: "blobs" });
+  const { id } = await test.sdk.hyperdrive.configs.create({
+    account_id: test.id,
+    name: "db",
+    origin: { scheme: "postgres", host: "127.0.0.1", port: 5_432, database: "app", user: "me", password: "hush" },
+  });
+  const bindings = [
+    { type: "d1", name: "DB", id: uuid },
+    { type: "r2_bucket", name: "BLOBS", bucket_name: "blobs" },
+    { type: "version_metadata", name: "VERSION" },
+    { type: "hyperdrive", name: "HYPERDRIVE", id },
+    { type: "durable_object_namespace", name: "ROOM", class_name: "Room" },
+  ];
+  const code = `
+    import { env, DurableObject } from "cloudflare:workers";
+    if (typeof env.DB !== "object" || !("prepare" in env.DB)) throw new Error("no database");
+    const byId = env.DB.prepare("SELECT ?1 AS id");
+    const { BLOBS: { get } } = env;
+    const release = env.VERSION.id.slice(0, 8).toUpperCase();
+    const user = env.HYPERDRIVE.user.toUpperCase();
+    const lobby = "room " + env.ROOM.idFromName("lobby").toString();
+    export class Room extends DurableObject {}
+    export default { fetch: async () => Response.json({ ...await byId.bind("7").first(), release, user, lobby, get: typeof get }) };`;
+  const version = await test.deploy("app", { code, bindings, exports: live("Room") });
+  expect((await test.ask("app")).json()).toEqual({
+    id: "7",
+    release: version.id.slice(0, 8).toUpperCase(),
+    user: "ME",
+    lobby: expect.stringMatching(/^room [0-9a-f]{64}$/),
+    get: "function",
+  });
+  await test.call("patch", "/workers/scripts/app/settings", { compatibility_date: "2026-10-01" });
+  expect((await test.ask("app")).json()).toMatchObject({ id: "7" });
+});
+
 it("refuses what is over Cloudflare's limits, and cron triggers that it would refuse", async () => {
   const test = await account();
   const deploy = (binding: object) => refusal(test.deploy("app", { bindings: [binding] }));

@@ -36,7 +36,7 @@ export const scriptVersions = ({ account }: Api) =>
           10211,
           "Version upload failed. You attempted to upload a version of a Worker that includes a Durable Object migration, but migrations must be fully applied via a non-versioned deployment.",
         );
-      const inspection = await account.inspect(upload);
+      const inspection = await account.inspect(upload, worker.id);
       // It may be deleted while its modules start.
       const version = await account.change((draft) => {
         const { id } = script(draft.state, worker.name);

@@ -27,7 +27,7 @@ export const scripts = ({ account }: Api) => {
           strictInherit: c.req.query("bindings_inherit") === "strict",
           source: sourceOf(c.req.header("user-agent")),
         });
-        const inspection = await account.inspect(upload);
+        const inspection = await account.inspect(upload, workerNamed(account.state, name)?.id);
         const version = await account.change((draft) => {
           const worker = workerNamed(draft.state, name) ?? createWorker(draft, name);
           draft.put("workers", { ...worker, ...settingsOf(upload.settings) });

@@ -33,7 +33,7 @@ export const versions = ({ account, addressOf }: Api) => {
       .post("/", async (c) => {
         const worker = found(param(c, "worker"));
         const upload = readJson(await json(c));
-        const inspection = await account.inspect(upload);
+        const inspection = await account.inspect(upload, worker.id);
         const options = { deploy: c.req.query("deploy") === "true", plan: account.plan };
         // It may be deleted while its modules start.
         const version = await account.change((draft) =>

@@ -12,6 +12,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import { ApiError } from "../errors.ts";
+import type { Binding } from "../model.ts";
 import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
 import type { Inspection } from "../versions.ts";
 import { cpuMsOf, memoryOf } from "./process.ts";
@@ -51,7 +52,10 @@ const Probed = v.union([
 
 const Listening = v.object({ event: v.literal("listen"), port: v.number() });
 
-/** The parts of an upload or a version that are needed to start its modules. */
+/**
+ * The parts of an upload or a version that are needed to start its modules. Its bindings are all that it will have, also
+ * those of earlier versions.
+ */
 export type Inspected = Pick<
   Upload,
   "mainModule" | "compatibilityDate" | "compatibilityFlags" | "bindings" | "modules"
@@ -146,11 +150,7 @@ export class Prober {
         mainModule: upload.mainModule,
         compatibilityDate: upload.compatibilityDate,
         compatibilityFlags: upload.compatibilityFlags,
-        vars: Object.fromEntries(
-          upload.bindings.flatMap(({ name, type, text, json }) =>
-            type === "json" ? [[name, json]] : type === "plain_text" || type === "secret_text" ? [[name, text]] : [],
-          ),
-        ),
+        ...boundIn(upload.bindings),
         modules: upload.modules.flatMap(({ name, contentType, contents }) => {
           const type = MODULE_TYPES.get(bareType(contentType));
           return type === undefined ? [] : [{ name, type, base64: Buffer.from(contents).toString("base64") }];
@@ -233,6 +233,33 @@ export class Prober {
     this.#idle.unref();
   }
 }
+
+/** The values of bindings where an upload is looked at, and the names of those that only a stand-in can be there for. */
+function boundIn(bindings: readonly Binding[]): { vars: Record<string, unknown>; standIns: readonly string[] } {
+  const vars = new Map<string, unknown>();
+  const standIns: string[] = [];
+  for (const { name, type, text, json } of bindings) {
+    if (type === "plain_text" || type === "secret_text") vars.set(name, text);
+    else if (type === "json") vars.set(name, json);
+    else if (type === "version_metadata") vars.set(name, NO_VERSION);
+    else if (type === "hyperdrive") vars.set(name, NO_DATABASE);
+    else standIns.push(name);
+  }
+  return { vars: Object.fromEntries(vars), standIns };
+}
+
+/** The version that an upload will be has no id yet. */
+const NO_VERSION = { id: "00000000-0000-0000-0000-000000000000", tag: "", timestamp: "2026-11-01T00:00:00.000Z" };
+
+/** Texts too: code takes them apart. Of those that need a request, the real start says so. */
+const NO_DATABASE = {
+  connectionString: "postgresql://user:password@localhost:5432/database",
+  host: "localhost",
+  port: 5_432,
+  user: "user",
+  password: "password",
+  database: "database",
+};
 
 const refused = (message: string) => new ApiError(400, 10021, message);
 

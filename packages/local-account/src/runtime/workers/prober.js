@@ -3,8 +3,36 @@
  * of its own too (prober.ts), because nothing else can end a bundle that never stops starting.
  */
 
+/**
+ * Runs before the bundle, whose top level may use `env` of `cloudflare:workers`. What it binds to is not here, so under
+ * each of `{{names}}` is something that has every property and method, and gives nothing.
+ */
+const STAND_INS = `
+import { env } from "cloudflare:workers";
+
+const EMPTY = {
+  // Not a promise: who awaits it gets it.
+  then: undefined,
+  toString: () => "",
+  toJSON: () => null,
+  [Symbol.toPrimitive]: () => "",
+  [Symbol.iterator]: function* () {},
+  [Symbol.asyncIterator]: async function* () {},
+};
+const standIn = (target) => new Proxy(target, {
+  has: () => true,
+  get: (_, key) => (Object.hasOwn(EMPTY, key) ? EMPTY[key] : anything),
+  apply: () => anything,
+  construct: () => anything,
+});
+const anything = standIn(function () {});
+
+for (const name of {{names}}) env[name] = standIn({});
+`;
+
 /** The main module in the isolate of a bundle. `{{main}}` is the name of the uploaded main module. */
 const PROBE = `
+import "/account:stand-ins.js";
 import * as bundle from {{main}};
 import { DurableObject, WorkerEntrypoint, WorkflowEntrypoint } from "cloudflare:workers";
 
@@ -35,6 +63,7 @@ export default {
 `;
 
 const PROBE_NAME = "account:probe.js";
+const STAND_INS_NAME = "account:stand-ins.js";
 
 const decode = (base64) => Uint8Array.fromBase64(base64);
 const text = (base64) => new TextDecoder().decode(decode(base64));
@@ -62,7 +91,7 @@ async function take(request) {
 
 /** Starts the last bundle in isolation, and answers with its exports, or why it does not start. */
 async function inspect(env) {
-  const { modules, mainModule, compatibilityDate, compatibilityFlags, vars } = bundle;
+  const { modules, mainModule, compatibilityDate, compatibilityFlags, vars, standIns } = bundle;
   const started = performance.now();
   try {
     const worker = env.LOADER.load({
@@ -73,6 +102,7 @@ async function inspect(env) {
         ...modules,
         // Half of it is Miniflare's, which is not here.
         "cloudflare:email": { js: "export class EmailMessage {}" },
+        [STAND_INS_NAME]: { js: STAND_INS.replace("{{names}}", () => JSON.stringify(standIns)) },
         [PROBE_NAME]: { js: PROBE.replace("{{main}}", JSON.stringify(`/${mainModule}`)) },
       },
       env: vars,
