@@ -8,7 +8,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { servesAsWanted } from "../plan/drift.ts";
 import { type LiveWorker, readWorker, regionTableOf } from "../plan/live.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
-import { whyNot } from "../plan/pin.ts";
+import { isTooOld, whyNot } from "../plan/pin.ts";
 import { previewOf } from "../plan/preview.ts";
 import { previousVersion } from "../plan/previous.ts";
 import { allRefused } from "../plan/refused-release.ts";
@@ -93,7 +93,7 @@ async function choose(stack: OpenStack, live: LiveWorker, asked: number | undefi
       `${workerName} has no earlier version that can serve again and is not of a refused release; --to takes one of those, too.\n\n${listing(stack, live)}`,
     );
   }
-  const obstacle = whyNot({ stack: name, pin: to, versions: live.versions, rollbackFloor: live.rollbackFloor });
+  const obstacle = whyNot({ ...live, stack: name, pin: to });
   if (obstacle) throw new UserError(`${describe(obstacle)}\n\n${listing(stack, live)}`);
   return to;
 }
@@ -217,6 +217,7 @@ function listing(stack: OpenStack, live: LiveWorker): string {
       ...(regions && !live.regions.every((table) => isSameRegions(table, regions)) ? ["another region table"] : []),
       ...(version.number === live.rollbackFloor ? ["rollback floor"] : []),
       ...(live.rollbackFloor !== undefined && version.number < live.rollbackFloor ? ["below the rollback floor"] : []),
+      ...(isTooOld(version, live) ? ["too old"] : []),
     ];
     return [
       String(version.number),

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Finding } from "@durable-stack/class-lifecycle";
 import { shortDigest } from "../release/manifest.ts";
 import { isOurs } from "./ours.ts";
-import { canServe } from "./pin.ts";
+import { canServe, type Servable } from "./pin.ts";
 import type { Serving, Traffic } from "./traffic.ts";
 
 /** A binding of a version; the text of a secret is never among its properties. */
@@ -169,11 +169,8 @@ interface Drifted extends Observed {
 }
 
 /** Versions that serve and are not ours, and a deployment that moved the traffic of ours. */
-export function trafficDrift(
-  { serving, servedLast, versions, deployment, rollbackFloor }: Drifted,
-  asWanted: boolean,
-  stack: string,
-): readonly Finding[] {
+export function trafficDrift(observed: Drifted, asWanted: boolean, stack: string): readonly Finding[] {
+  const { serving, servedLast, versions, deployment } = observed;
   const live = serving.flatMap(({ versionId, percentage }) => {
     const version = versions.find((known) => known.versionId === versionId);
     return version ? [{ ...version, percentage }] : [];
@@ -186,7 +183,7 @@ export function trafficDrift(
     const stable = versions.find(({ versionId }) => versionId === servedLast.at(-1)?.versionId);
     // An update that makes a version needs the admin token, which a terminal may not have; a pin does without.
     const back =
-      stable && canServe(stable, rollbackFloor)
+      stable && canServe(stable, observed)
         ? ` Without the admin token: \`npm run rollback -- --stack ${stack} --to ${stable.number}\`, which served before.`
         : "";
     return foreign.map((version) => ({
@@ -203,15 +200,15 @@ export function trafficDrift(
       code: "deployment_not_ours",
       subject: `deployment ${deployment.id}`,
       message: `${by(deployment.source)} made it, not this program: ${shares}.`,
-      fix: `\`up\` sends the traffic where this stack's settings say${waysToStay(stack, live, rollbackFloor)}. Without the admin token: \`npm run rollback -- --stack ${stack} --list\`, and --to with one that can serve.`,
+      fix: `\`up\` sends the traffic where this stack's settings say${waysToStay(stack, live, observed)}. Without the admin token: \`npm run rollback -- --stack ${stack} --list\`, and --to with one that can serve.`,
     },
   ];
 }
 
 /** How to leave the traffic with what serves. Without --to, a rollback would leave that for what served before it. */
-function waysToStay(stack: string, live: readonly KnownVersion[], rollbackFloor: number | undefined): string {
+function waysToStay(stack: string, live: readonly KnownVersion[], servable: Servable): string {
   const lines = live
-    .filter((version) => canServe(version, rollbackFloor))
+    .filter((version) => canServe(version, servable))
     .map(({ number }) => `\`npm run rollback -- --stack ${stack} --to ${number}\``);
   if (lines.length === 0) return "";
   return live.length === 1

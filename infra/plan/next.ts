@@ -97,8 +97,8 @@ function tagOf(release: Release, settings: PublicSettings, table: RegionTable): 
 
 function trafficOf(settings: PublicSettings, live: LiveWorker, tag: string): Traffic {
   const { stack, pin, rollout, rolloutTrial } = settings;
-  const { versions, rollbackFloor, changedByOthers } = live;
-  if (pin > 0) return pinned({ stack, pin, versions, rollbackFloor });
+  const { serving, versions, rollbackFloor, changedByOthers } = live;
+  if (pin > 0) return pinned({ stack, pin, serving, versions, rollbackFloor });
   const share = rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout;
   if (share < 100 && changedByOthers !== undefined && isCutOff(live)) return cutOff(changedByOthers, share);
   return split(servableOf(live), tag, share);

@@ -10,14 +10,20 @@ export interface Candidate {
   readonly digest: string | undefined;
 }
 
-export interface Pinning {
+/** What decides which versions can serve. */
+export interface Servable {
+  /** The versions of the Worker, the newest first. */
+  readonly versions: readonly Candidate[];
+  /** Those that serve now. */
+  readonly serving: readonly Pick<Candidate, "versionId">[];
+  /** Number of the first version that can serve. */
+  readonly rollbackFloor: number | undefined;
+}
+
+export interface Pinning extends Servable {
   readonly stack: string;
   /** Number of the version. */
   readonly pin: number;
-  /** The versions of the Worker, the newest first. */
-  readonly versions: readonly Candidate[];
-  /** Number of the first version that can serve. */
-  readonly rollbackFloor: number | undefined;
 }
 
 /** All traffic for the pinned version, and none for the release until the pin is released. */
@@ -69,14 +75,26 @@ export const notUploaded = (stack: string, release: string, reasons: readonly st
 
 const unpin = (stack: string) => `\`npm run rollback -- --stack ${stack} --unpin\``;
 
-/** Whether a version of ours can serve again: one that the rollback floor does not exclude. */
-export const canServe = ({ number, digest }: Candidate, rollbackFloor: number | undefined): boolean =>
-  digest !== undefined && rollbackFloor !== undefined && number >= rollbackFloor;
+/** How many of a Worker's newest versions Cloudflare deploys (changelog of 2025-09-11). */
+const DEPLOYABLE = 100;
+
+/** Whether Cloudflare would refuse the version for its age: it is not among the newest, and does not serve. */
+export const isTooOld = ({ versionId }: Candidate, { versions, serving }: Omit<Servable, "rollbackFloor">): boolean =>
+  versions.findIndex((version) => version.versionId === versionId) >= DEPLOYABLE &&
+  !serving.some((version) => version.versionId === versionId);
+
+/** Whether a version of ours can serve again: one that neither the rollback floor nor its age excludes. */
+export const canServe = (version: Candidate, servable: Servable): boolean =>
+  version.digest !== undefined &&
+  servable.rollbackFloor !== undefined &&
+  version.number >= servable.rollbackFloor &&
+  !isTooOld(version, servable);
 
 /** Why a stack cannot be pinned to a version; undefined: it can. */
-export function whyNot({ stack, pin, versions, rollbackFloor }: Pinning): Finding | undefined {
+export function whyNot({ stack, pin, ...servable }: Pinning): Finding | undefined {
+  const { versions, rollbackFloor } = servable;
   const subject = `pin ${pin}`;
-  const possible = versions.filter((version) => canServe(version, rollbackFloor));
+  const possible = versions.filter((version) => canServe(version, servable));
   const numbers = possible.map(({ number }) => number).join(", ");
   const fix = numbers
     ? `name one of ${numbers} (\`npm run rollback -- --stack ${stack} --list\`), or release the pin with --unpin.`
@@ -87,11 +105,15 @@ export function whyNot({ stack, pin, versions, rollbackFloor }: Pinning): Findin
     const message = `version ${pin} was made by something else, and does not say which classes it is for.`;
     return { code: "pin_version_not_ours", subject, message, fix };
   }
-  if (rollbackFloor === undefined || pin >= rollbackFloor) return undefined;
-  return {
-    code: "pin_below_rollback_floor",
-    subject,
-    message: `version ${pin} is from before version ${rollbackFloor}, the first one for the classes and tables as they are now.`,
-    fix,
-  };
+  if (rollbackFloor !== undefined && pin < rollbackFloor) {
+    return {
+      code: "pin_below_rollback_floor",
+      subject,
+      message: `version ${pin} is from before version ${rollbackFloor}, the first one for the classes and tables as they are now.`,
+      fix,
+    };
+  }
+  if (!isTooOld(version, servable)) return undefined;
+  const message = `version ${pin} is not among the ${DEPLOYABLE} newest, and Cloudflare deploys no older one. To have its code again, deploy its release as a new version.`;
+  return { code: "pin_version_too_old", subject, message, fix };
 }

@@ -10,10 +10,11 @@ import type { DeploymentRead } from "./reads.ts";
  * `refused`: releases that it is not to be of, by the first 12 digits of their digests.
  */
 export function previousVersion(
-  { serving, versions, rollbackFloor }: Pick<LiveWorker, "serving" | "versions" | "rollbackFloor">,
+  live: Pick<LiveWorker, "serving" | "versions" | "rollbackFloor">,
   deployments: readonly Pick<DeploymentRead, "versions">[],
   refused: readonly string[],
 ): LiveVersion | undefined {
+  const { serving, versions } = live;
   const [left, ...beside] = serving;
   const whole = deployments.flatMap((deployment) => (deployment.versions.length === 1 ? deployment.versions : []));
   // The stable one first: the deployment that gave it all traffic may be too old to be listed.
@@ -23,7 +24,7 @@ export function previousVersion(
       (version) =>
         version &&
         version.versionId !== left?.versionId &&
-        canServe(version, rollbackFloor) &&
+        canServe(version, live) &&
         !refused.includes(shortDigest(version.digest ?? "")),
     );
 }

@@ -29,16 +29,17 @@ export function pinnedElsewhereText(
   {
     pinned: pin,
     pinIsWayBack,
+    serving,
     versions,
     rollbackFloor,
-  }: Pick<LiveWorker, "pinned" | "pinIsWayBack" | "versions" | "rollbackFloor">,
+  }: Pick<LiveWorker, "pinned" | "pinIsWayBack" | "serving" | "versions" | "rollbackFloor">,
 ): string | undefined {
   if (pin === undefined || pinIsWayBack) return undefined;
   const rollback = `npm run rollback -- --stack ${stack}`;
   const hold = `To stay there: take over the settings of whoever rolled back (they are to be committed, and pulled here), or: ${rollback} --to ${pin}`;
   return [
     `The account says that ${stack} is pinned to version ${pin}, as a rollback leaves it, and these settings have no pin: this would end it. Nothing was changed.`,
-    ...(whyNot({ stack, pin, versions, rollbackFloor }) ? [] : [hold]),
+    ...(whyNot({ stack, pin, serving, versions, rollbackFloor }) ? [] : [hold]),
     `To end it: ${rollback} --unpin`,
   ].join("\n");
 }
@@ -52,7 +53,7 @@ export function pinnedText(
 ): string {
   const share = serving.find(({ number }) => number === pin)?.percentage ?? 0;
   // A pin that cannot be carried out saves nobody.
-  if (share === 100 || whyNot({ stack, pin, versions, rollbackFloor })) {
+  if (share === 100 || whyNot({ stack, pin, serving, versions, rollbackFloor })) {
     return `${stack} is pinned to version ${pin}: a rollout has no effect. Release it first: npm run rollback -- --stack ${stack} --unpin`;
   }
   const file = relative(ROOT, settingsFile(stack, dir));

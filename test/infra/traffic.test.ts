@@ -109,7 +109,7 @@ describe("the share of a release", () => {
 
 describe("a pin", () => {
   const versions = [version(4, { digest: undefined }), version(3), version(2), version(1)];
-  const pin = (number: number) => ({ stack: "staging", pin: number, versions, rollbackFloor: 2 });
+  const pin = (number: number) => ({ stack: "staging", pin: number, versions, serving: [], rollbackFloor: 2 });
 
   it("sends all traffic to a version at or above the floor, with a warning that says how to release it", () => {
     for (const number of [2, 3]) {
@@ -132,6 +132,16 @@ describe("a pin", () => {
       expect(findings.every(isError)).toBe(true);
       expect(findings[0]?.fix).toContain("one of 3, 2 ");
     }
+  });
+
+  it("is refused for a version that Cloudflare deploys no more, unless it serves", () => {
+    const many = Array.from({ length: 101 }, (_, index) => version(101 - index));
+    const old = { stack: "staging", pin: 1, versions: many, serving: [], rollbackFloor: 1 };
+    expect(whyNot(old)).toMatchObject({ code: "pin_version_too_old", message: expect.stringContaining("100 newest") });
+    expect(whyNot(old)?.fix).toMatch(/, 3, 2 \(/);
+    expect(pinned(old).findings.every(isError)).toBe(true);
+    expect(whyNot({ ...old, pin: 2 })).toBeUndefined();
+    expect(whyNot({ ...old, serving: [{ versionId: "v1" }] })).toBeUndefined();
   });
 });
 

@@ -13,7 +13,7 @@ import { ApiError, invalid } from "./errors.ts";
 import { newUuid } from "./ids.ts";
 import type { Deployment, Share, State, Version, Worker } from "./model.ts";
 import type { Plan } from "./options.ts";
-import { servingVersions, versionOf, workerOf } from "./queries.ts";
+import { servingVersions, versionOf, versionsOf, workerOf } from "./queries.ts";
 import type { Draft } from "./store.ts";
 
 interface DeployOptions {
@@ -36,6 +36,7 @@ export function deploy(draft: Draft, workerId: string, shares: readonly Share[],
   const worker = workerOf(draft.state, workerId);
   for (const version of versions) {
     refuseBeforeFloor(worker, version);
+    refuseTooOld(draft.state, worker, version);
     refuseIdleConsumer(draft.state, worker, version);
     if (!options.force) refuseStaleSecrets(draft.state, worker, version);
   }
@@ -77,6 +78,28 @@ function refuseBeforeFloor(worker: Worker, version: Version): void {
     400,
     10221,
     `Version ${version.id} (number ${version.number}) cannot be deployed: version ${worker.lifecycleFloor} changed the Durable Object classes of '${worker.name}', and no version from before such a change can serve again.`,
+  );
+}
+
+/** How many of a Worker's newest versions Cloudflare deploys (changelog of 2025-09-11). */
+const DEPLOYABLE = 100;
+
+/** The versions that a deployment may name, newest first: of the newest, those that the classes leave, and what serves. */
+export function deployableVersions(state: State, worker: Worker): Version[] {
+  const serving = servingVersions(state, worker.id);
+  return versionsOf(state, worker.id).filter(
+    ({ id, number }, index) =>
+      (index < DEPLOYABLE && number >= worker.lifecycleFloor) || serving.some(({ version }) => version.id === id),
+  );
+}
+
+/** A version that passes the floor. */
+function refuseTooOld(state: State, worker: Worker, version: Version): void {
+  if (deployableVersions(state, worker).some(({ id }) => id === version.id)) return;
+  throw new ApiError(
+    400,
+    10223,
+    `Version ${version.id} (number ${version.number}) cannot be deployed: only the ${DEPLOYABLE} newest versions of '${worker.name}' can, and those that serve. Upload it again.`,
   );
 }
 

@@ -1,6 +1,7 @@
 /** `/accounts/:account/workers/scripts/:script/versions`: versions the way wrangler uploads and lists them. */
 import { Hono } from "hono";
 import { shownBinding } from "../bindings.ts";
+import { deployableVersions } from "../deploy.ts";
 import { ApiError } from "../errors.ts";
 import type { Version } from "../model.ts";
 import { ownsClasses, versionsOf } from "../queries.ts";
@@ -17,10 +18,10 @@ export const scriptVersions = ({ account }: Api) =>
   new Hono()
     .get("/", (c) => {
       const worker = script(account.state, param(c, "script"));
-      const deployable = c.req.query("deployable") === "true";
-      const all = versionsOf(account.state, worker.id).filter(
-        ({ number }) => !deployable || number >= worker.lifecycleFloor,
-      );
+      const all =
+        c.req.query("deployable") === "true"
+          ? deployableVersions(account.state, worker)
+          : versionsOf(account.state, worker.id);
       const { items, info } = pageOf(c, all, Math.max(all.length, 1));
       return ok(c, { items: items.map(listed) }, info);
     })

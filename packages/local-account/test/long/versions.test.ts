@@ -1,6 +1,10 @@
 /** Versions and deployments: immutable, split by percentage, rolled back, and never past a change of classes. */
+import { randomUUID } from "node:crypto";
 import { expect, it } from "vitest";
-import { account, live, refusal, type TestAccount, versionBody } from "../support.ts";
+import { Account } from "../../src/account.ts";
+import { versionOf, workerOf } from "../../src/queries.ts";
+import { Draft } from "../../src/store.ts";
+import { account, live, refusal, type TestAccount, temporaryDirectory, versionBody } from "../support.ts";
 
 const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter") };
 const TAG = (tag: string) => ({ tag, bindings: [{ type: "plain_text", name: "TAG", text: tag }] });
@@ -184,6 +188,46 @@ it("rolls back, but not to before a change of classes, and not over a changed se
   await test.split("app", { [second.id]: 100 }, "?force=true");
   expect(await tagOf(test)).toBe("second");
 });
+
+it("deploys the 100 newest versions and what serves, and no older one", async () => {
+  const dir = temporaryDirectory();
+  const first = await account({ dir });
+  const oldest = await first.deploy("app", TAG("oldest"));
+  const serving = await first.deploy("app", TAG("serving"));
+  await first.close();
+  addCopies(dir, serving.id, 100);
+
+  const test = await account({ dir });
+  const deployable = async () =>
+    (await test.sdk.workers.scripts.versions.list("app", { account_id: test.id, deployable: true, per_page: 200 }))
+      .result.items ?? [];
+  expect((await deployable()).map(({ number }) => number)).toEqual(
+    Array.from({ length: 101 }, (_, index) => 102 - index),
+  );
+  await test.split("app", { [serving.id]: 100 });
+  expect(await refusal(test.split("app", { [oldest.id]: 50, [serving.id]: 50 }))).toMatchObject({
+    status: 400,
+    code: 10223,
+    message: expect.stringContaining("100 newest"),
+  });
+  const [newest] = await deployable();
+  await test.split("app", { [newest?.id ?? ""]: 100 });
+  expect(await deployable()).toHaveLength(100);
+  expect(await refusal(test.split("app", { [serving.id]: 100 }))).toMatchObject({ code: 10223 });
+});
+
+/** Writes copies of a version, as if they were uploaded after it. */
+function addCopies(dir: string, id: string, count: number): void {
+  const store = Account.lock(dir);
+  const draft = new Draft(store);
+  const version = versionOf(draft.state, id);
+  for (let more = 1; more <= count; more++)
+    draft.put("versions", { ...version, id: randomUUID(), number: version.number + more });
+  const worker = workerOf(draft.state, version.workerId);
+  draft.put("workers", { ...worker, versionCount: worker.versionCount + count });
+  store.commit(draft);
+  store.close();
+}
 
 it("applies the classes of an uploaded version when it is deployed, and only with all traffic", async () => {
   const test = await account();
