@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { AssetsBody, type AssetsUpload, toConfig } from "./assets/config.ts";
 import { parseBindings } from "./bindings.ts";
+import { now } from "./clock.ts";
 import { ApiError, invalid } from "./errors.ts";
 import { checkSize } from "./limits.ts";
 import type { Binding, ExportEntry, MigrationStep, Migrations } from "./model.ts";
@@ -73,7 +74,11 @@ const MigrationsBody = v.object({
 const MOST_CPU_MS = 300_000;
 
 /** A date from which on a Worker has the runtime's changes. */
-export const CompatibilityDate = v.pipe(text, v.isoDate("must be a date as YYYY-MM-DD"));
+export const CompatibilityDate = v.pipe(
+  text,
+  v.isoDate("must be a date as YYYY-MM-DD"),
+  v.check((date) => date <= now().slice(0, "YYYY-MM-DD".length), "must not be after today (UTC)"),
+);
 
 /** Those of EXTRAS that have rules. */
 export const CheckedExtras = v.object({

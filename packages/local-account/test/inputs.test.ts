@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { expect, it } from "vitest";
-import { account, refusal, type TestAccount } from "./support.ts";
+import { account, live, refusal, type TestAccount, versionBody } from "./support.ts";
 
 /** A call with any body. */
 async function send(test: TestAccount, method: string, at: string, init: RequestInit = {}) {
@@ -88,7 +88,25 @@ it("refuses messages that are too large for a queue", async () => {
   });
 });
 
-it("refuses settings of a Worker that are none, and a compatibility date that workerd does not have", async () => {
+it("takes any compatibility date up to today, also one that workerd does not have yet, and none to come", async () => {
+  const test = await account();
+  const day = (after: number) => new Date(Date.now() + after * 86_400_000).toISOString().slice(0, 10);
+  const upload = (compatibility_date: string) =>
+    test.call("post", "/workers/workers/app/versions?deploy=true", {
+      ...versionBody({ tag: compatibility_date, exports: live("Room"), classes: ["Room"] }),
+      compatibility_date,
+    });
+  await test.ensure("app");
+  expect(await upload(day(0))).toMatchObject({ compatibility_date: day(0) });
+  expect((await test.ask("app")).json()).toMatchObject({ tag: day(0) });
+  expect(await refusal(upload(day(2)))).toMatchObject({
+    status: 400,
+    code: 10021,
+    message: "compatibility_date: must not be after today (UTC)",
+  });
+});
+
+it("refuses settings of a Worker that are none", async () => {
   const test = await account();
   await test.deploy("app", { tag: "app" });
   const at = "/workers/scripts/app/settings";

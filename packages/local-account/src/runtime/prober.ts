@@ -5,7 +5,6 @@
  * The process starts with the first upload, and ends when it was idle for a minute.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { createRequire } from "node:module";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -17,9 +16,7 @@ import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
 import type { Inspection } from "../versions.ts";
 import { cpuMsOf, memoryOf } from "./process.ts";
 import type { Watchdog } from "./watchdog.ts";
-
-/** The path of workerd. Its package has no types. */
-const { default: WORKERD } = v.parse(v.object({ default: v.string() }), createRequire(import.meta.url)("workerd"));
+import { knownDate, WORKERD } from "./workerd.ts";
 
 /** https://developers.cloudflare.com/workers/platform/limits/#worker-startup-time, in milliseconds of CPU time. */
 const STARTUP_LIMIT_MS = 1_000;
@@ -148,7 +145,7 @@ export class Prober {
       signal,
       body: JSON.stringify({
         mainModule: upload.mainModule,
-        compatibilityDate: upload.compatibilityDate,
+        compatibilityDate: knownDate(upload.compatibilityDate),
         compatibilityFlags: upload.compatibilityFlags,
         ...boundIn(upload.bindings),
         modules: upload.modules.flatMap(({ name, contentType, contents }) => {

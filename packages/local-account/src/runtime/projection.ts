@@ -16,6 +16,7 @@ import { consumersOf } from "../tail-consumers.ts";
 import { type Serving, split } from "../traffic.ts";
 import { bareType, MODULE_TYPES } from "../upload.ts";
 import { type Queues, queueEntry, queueSettings } from "./queues.ts";
+import { knownDate } from "./workerd.ts";
 import { isRunnable, type WorkflowEngine, workflowEngines } from "./workflows.ts";
 
 type WorkerOptions = MiniflareOptions["workers"][number];
@@ -430,7 +431,7 @@ export function optionsFor(service: Service, { contents, folderOf, isDirect }: S
     ...(isDirect && { dev: { unsafeDirectSockets: [DIRECT_SOCKET] } }),
     config: {
       name: service.name,
-      compatibilityDate: service.compatibilityDate,
+      compatibilityDate: knownDate(service.compatibilityDate),
       compatibilityFlags: [...service.compatibilityFlags],
       manifest: {
         mainModule: service.mainModule,
