@@ -1,7 +1,7 @@
 /** The options of an account. */
 import type { Fault } from "./faults.ts";
 
-/** The kinds of namespace that the account's plan allows: "free" has SQLite only. */
+/** The account's plan. "free" has only namespaces with SQLite, and lower limits (limits.ts, assets/manifest.ts). */
 export type Plan = "free" | "paid";
 
 /** The options that `npm start` and `npm run account` share. */

@@ -6,6 +6,7 @@ import { deploy } from "./deploy.ts";
 import { ApiError, invalid } from "./errors.ts";
 import { newUuid } from "./ids.ts";
 import { isLive } from "./lifecycle.ts";
+import { checkVariables } from "./limits.ts";
 import type { Binding, CodeExports, State, Version, Worker } from "./model.ts";
 import type { Plan } from "./options.ts";
 import { currentDeployment, namespaceOf, versionOf, versionsOf, workerOf } from "./queries.ts";
@@ -37,6 +38,7 @@ export function addVersion(
       `'${worker.name}' declares \`exports\`; it cannot go back to \`migrations\`. Describe the change in \`exports\`.`,
     );
   const version = newVersion(draft, worker, uploaded, options.deploy);
+  checkVariables(version.bindings, options.plan);
   draft.put("workers", { ...worker, versionCount: version.number, updatedOn: version.createdOn });
   if (options.deploy) {
     draft.put("versions", version);
@@ -98,6 +100,7 @@ export function deriveVersion(
     report: null,
     deployedOn: null,
   };
+  checkVariables(version.bindings, options.plan);
   draft.put("workers", { ...worker, versionCount: version.number, updatedOn: version.createdOn });
   draft.put("versions", version);
   if (options.deploy)

@@ -181,6 +181,51 @@ it("refuses what is over Cloudflare's limits, and cron triggers that it would re
   });
 });
 
+it.each([
+  { plan: "free" as const, variables: 64, crons: 5 },
+  { plan: "paid" as const, variables: 128, crons: 250 },
+])(
+  "counts variables with those that are kept, and cron triggers of all Workers, on the plan $plan",
+  async ({ plan, variables, crons }) => {
+    const test = await account({ plan });
+    const kinds = [
+      { type: "plain_text", text: "x" },
+      { type: "secret_text", text: "x" },
+      { type: "json", json: {} },
+    ];
+    const some = (count: number) =>
+      Array.from({ length: count }, (_, index) => ({ type: "", ...kinds[index % kinds.length], name: `V${index}` }));
+    await test.deploy("app", { bindings: [{ type: "version_metadata", name: "VERSION" }, ...some(variables - 1)] });
+    const put = (name: string) => test.call("put", "/workers/scripts/app/secrets", { name, text: "hush" });
+    await put("LAST");
+    expect(await refusal(put("MORE"))).toMatchObject({
+      status: 400,
+      code: 10055,
+      message: expect.stringContaining(plan),
+    });
+    const kept = some(variables).map(({ name }) => ({
+      type: "inherit",
+      name: name === `V${variables - 1}` ? "LAST" : name,
+    }));
+    const inherits = (more: object[]) => test.deploy("app", { bindings: [...kept, ...more] });
+    await inherits([]);
+    expect(await refusal(inherits(some(variables + 1).slice(-1)))).toMatchObject({ code: 10055 });
+
+    await test.deploy("other", { tag: "other" });
+    const schedule = (worker: string, count: number) => {
+      const sent = Array.from({ length: count }, (_, index) => ({
+        cron: `${index % 60} ${Math.floor(index / 60)} * * *`,
+      }));
+      return test.call("put", `/workers/scripts/${worker}/schedules`, sent);
+    };
+    await schedule("app", crons - 1);
+    await schedule("other", 1);
+    expect(await refusal(schedule("other", 2))).toMatchObject({ status: 400, code: 10072 });
+    await schedule("app", crons - 2);
+    await schedule("other", 2);
+  },
+);
+
 it("takes a Worker of up to 64 MiB, however well it compresses, and does not count its source maps", async () => {
   const test = await account();
   const module = (name: string, content_type: string, contents: Buffer) => {

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { now } from "../clock.ts";
 import { cronFault } from "../cron.ts";
 import { ApiError, invalid } from "../errors.ts";
+import { checkCrons } from "../limits.ts";
 import type { Schedule } from "../model.ts";
 import { parse } from "../parse.ts";
 import { json, param } from "./body.ts";
@@ -34,6 +35,8 @@ export const schedules = ({ account }: Api) =>
       }
       const worker = await account.change((draft) => {
         const before = script(draft.state, param(c, "script"));
+        const all = [...draft.state.workers.values()].reduce((sum, worker) => sum + worker.schedules.length, 0);
+        checkCrons(all, all - before.schedules.length + sent.length, account.plan);
         const schedules = sent.map(
           ({ cron }) =>
             before.schedules.find((schedule) => schedule.cron === cron) ?? {
