@@ -143,7 +143,16 @@ export function changedExtras(
 }
 
 /** Members that the account cannot serve, and that would change what the Worker does. */
-const REFUSED = ["containers"] as const;
+const REFUSED = ["containers", "streaming_tail_consumers"] as const;
+
+/** Refuses what the account does not serve (501), in an upload or in settings. */
+export function refuseUnserved(sent: Readonly<Record<string, unknown>>): void {
+  for (const member of REFUSED) {
+    const value = sent[member];
+    if (value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0))
+      throw new ApiError(501, 10021, `${member}: the local account does not serve ${member}.`);
+  }
+}
 
 /** The content types of modules that workerd can load, with workerd's names for them. */
 export const MODULE_TYPES: ReadonlyMap<string, "esm" | "cjs" | "wasm" | "text" | "data" | "json"> = new Map([
@@ -216,11 +225,7 @@ function toUpload(
   const assets = assetsOf(metadata.assets ?? null, modules, mainModule !== null);
   checkModules(mainModule, modules);
   checkSize(modules.filter(({ contentType }) => bareType(contentType) !== SOURCE_MAP));
-  for (const member of REFUSED) {
-    const value = metadata[member];
-    if (value !== undefined && value !== null && !(Array.isArray(value) && value.length === 0))
-      throw new ApiError(501, 10021, `${member}: the local account does not serve ${member}.`);
-  }
+  refuseUnserved(metadata);
   const exports = metadata.exports ?? null;
   const migrations = metadata.migrations ?? null;
   if (exports !== null && migrations !== null)

@@ -106,6 +106,24 @@ it("takes any compatibility date up to today, also one that workerd does not hav
   });
 });
 
+it("refuses streaming tail consumers, in an upload and in settings", async () => {
+  const test = await account();
+  await test.deploy("app", { tag: "app" });
+  const sent = { streaming_tail_consumers: [{ service: "app" }] };
+  const none = { streaming_tail_consumers: [] };
+  const upload = (more: object) =>
+    test.call("post", "/workers/workers/app/versions", { ...versionBody({ tag: "app" }), ...more });
+  const at = "/workers/scripts/app";
+  const patch = (settings: string) => (more: object) => test.call("patch", `${at}/${settings}`, more);
+  for (const call of [patch("settings"), patch("script-settings"), upload]) {
+    expect(await refusal(call(sent))).toMatchObject({
+      status: 501,
+      message: expect.stringContaining("streaming_tail_consumers"),
+    });
+    await call(none);
+  }
+});
+
 it("refuses settings of a Worker that are none", async () => {
   const test = await account();
   await test.deploy("app", { tag: "app" });

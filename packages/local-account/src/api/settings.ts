@@ -6,7 +6,7 @@ import { now } from "../clock.ts";
 import { invalid } from "../errors.ts";
 import type { Version, Worker } from "../model.ts";
 import { parse } from "../parse.ts";
-import { CheckedExtras, CompatibilityDate, changedExtras, Settings } from "../upload.ts";
+import { CheckedExtras, CompatibilityDate, changedExtras, refuseUnserved, Settings } from "../upload.ts";
 import { deriveVersion, latestVersion } from "../versions.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
@@ -33,6 +33,7 @@ export const settings = ({ account }: Api) =>
     // A new version with these settings, deployed at once. A form with a part `settings`, or JSON.
     .patch("/:script/settings", async (c) => {
       const sent = parse(VersionSettings, await settingsBody(c));
+      refuseUnserved(sent);
       const name = param(c, "script");
       await inspect(account, name, sent);
       await account.change((draft) => {
@@ -67,7 +68,8 @@ export const settings = ({ account }: Api) =>
     })
     .get("/:script/script-settings", (c) => ok(c, unversioned(script(account.state, param(c, "script")))))
     .patch("/:script/script-settings", async (c) => {
-      const sent = await body(c, Settings);
+      const sent = await body(c, v.looseObject(Settings.entries));
+      refuseUnserved(sent);
       const worker = await account.change((draft) =>
         draft.put("workers", { ...script(draft.state, param(c, "script")), ...settingsOf(sent), updatedOn: now() }),
       );
