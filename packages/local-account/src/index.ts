@@ -146,7 +146,8 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     const port = await listen(door, options.port, "--port");
     const addressOf = (worker: string) => `http://${worker}.${account.identity.subdomain}.localhost:${port}`;
     const context = { account, dir, addressOf, invocations, calls: new Calls(options.onCall) };
-    const rest = restServer(api(context, new Faults(options.faults), options.onAnswer), view(context), account);
+    const page = view({ ...context, firesCrons: options.crons ?? false });
+    const rest = restServer(api(context, new Faults(options.faults), options.onAnswer), page, account);
     stops.push(stopOf(rest));
     const apiPort = await listen(rest, options.apiPort, "--api-port");
     const { accountId, token, subdomain } = account.identity;

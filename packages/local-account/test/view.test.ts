@@ -65,6 +65,13 @@ it("shows Workers, traffic, classes and calls, and no secret: no token, no value
   for (const hidden of ["hush-hush", "not-for-everyone", "in-a-query", token]) expect(text).not.toContain(hidden);
 });
 
+it("says whether cron triggers fire by themselves", async () => {
+  for (const crons of [true, false]) {
+    const test = await account({ crons });
+    expect((await data(test, "overview")).account).toMatchObject({ firesCrons: crons });
+  }
+});
+
 it("answers 304 until something changes", async () => {
   const test = await account();
   const { apiPort } = test.running;

@@ -13,14 +13,25 @@ export interface ViewOptions {
   readonly account: Account;
   readonly calls: Calls;
   readonly addressOf: (worker: string) => string;
+  /** Whether cron triggers fire by themselves. */
+  readonly firesCrons: boolean;
 }
 
 /** The account at this moment. `apiUrl`: the address of the REST API. */
-export async function overview({ account, calls, addressOf }: ViewOptions, apiUrl: string): Promise<Overview> {
+export async function overview(
+  { account, calls, addressOf, firesCrons }: ViewOptions,
+  apiUrl: string,
+): Promise<Overview> {
   const { state, identity } = account;
   const workers = [...state.workers.values()];
   return {
-    account: { id: identity.accountId, apiUrl, workerUrl: addressOf("<worker>"), createdOn: identity.createdOn },
+    account: {
+      id: identity.accountId,
+      apiUrl,
+      workerUrl: addressOf("<worker>"),
+      createdOn: identity.createdOn,
+      firesCrons,
+    },
     workers: workers.map((worker) => shownWorker(state, worker, addressOf)),
     namespaces: await Promise.all(
       [...state.namespaces.values()].map((namespace) => shownNamespace(account, namespace)),

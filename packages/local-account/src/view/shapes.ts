@@ -13,6 +13,8 @@ export interface Overview {
     /** The address of a Worker, with `<worker>` for its name. */
     readonly workerUrl: string;
     readonly createdOn: string;
+    /** Whether cron triggers fire by themselves. */
+    readonly firesCrons: boolean;
   };
   readonly workers: readonly ShownWorker[];
   readonly namespaces: readonly ShownNamespace[];

@@ -25,7 +25,7 @@ function workers({ workers: all, account }) {
     title: "Workers",
     about: [h("p", {}, "The deployed Workers, and which versions have their traffic.")],
   };
-  return panel(head, ...(all.length === 0 ? [nothingYet(account)] : all.map(worker)));
+  return panel(head, ...(all.length === 0 ? [nothingYet(account)] : all.map((shown) => worker(shown, account))));
 }
 
 /** @param {Overview["account"]} account */
@@ -45,8 +45,11 @@ function nothingYet({ workerUrl }) {
   );
 }
 
-/** @param {import("../shapes.ts").ShownWorker} worker */
-function worker({ name, url, crons, versions }) {
+/**
+ * @param {import("../shapes.ts").ShownWorker} worker
+ * @param {Overview["account"]} account
+ */
+function worker({ name, url, crons, versions }, { firesCrons }) {
   const serving = versions.items.filter(({ traffic }) => traffic !== null);
   return h(
     "article",
@@ -65,7 +68,8 @@ function worker({ name, url, crons, versions }) {
       serving.length === 0
         ? h("p", { class: "dim" }, "No version is deployed, so nothing answers.")
         : [bar(serving), h("ul", { class: "shares" }, ...serving.map(share))],
-      crons.length > 0 && h("p", { class: "dim" }, `Cron triggers, fired on request only: ${crons.join(", ")}`),
+      crons.length > 0 &&
+        h("p", { class: "dim" }, `Cron triggers${firesCrons ? "" : ", fired on request only"}: ${crons.join(", ")}`),
     ),
     versions.total > 0 &&
       table(
