@@ -239,13 +239,14 @@ const failed = (open: { destroy(): unknown }) => (error: unknown) => {
 
 function listen(server: Server, port: number, option: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) =>
+    server.once("error", ({ code, message }: NodeJS.ErrnoException) => {
+      const fix = `Choose another with ${option}, or 0 for any free one.`;
       reject(
-        error.code === "EADDRINUSE"
-          ? new PortInUse(`Port ${port} is in use. Choose another with ${option}, or 0 for any free one.`)
-          : error,
-      ),
-    );
+        code === "EADDRINUSE"
+          ? new PortInUse(`Port ${port} is in use. ${fix}`)
+          : new CannotStart(`Port ${port} cannot be used (${code ?? message}). ${fix}`),
+      );
+    });
     server.listen(port, "127.0.0.1", () => {
       const address = server.address();
       if (typeof address === "object" && address !== null) resolve(address.port);

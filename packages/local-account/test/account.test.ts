@@ -3,7 +3,7 @@ import { once } from "node:events";
 import fs, { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, request } from "node:http";
 import { syncBuiltinESMExports } from "node:module";
-import { connect } from "node:net";
+import { connect, Server } from "node:net";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, it, onTestFinished, vi } from "vitest";
@@ -126,6 +126,20 @@ it("says which port is taken and how to choose another", async () => {
   );
   // The failed starts let go of the directory.
   await account({ dir });
+});
+
+it("says which port this user may not have and how to choose another", async () => {
+  // Whoever runs the test may have any port.
+  const { listen } = Server.prototype;
+  vi.spyOn(Server.prototype, "listen").mockImplementation(function (this: Server, ...args: unknown[]) {
+    if (args[0] !== 80) return Reflect.apply(listen, this, args);
+    queueMicrotask(() => this.emit("error", Object.assign(new Error("listen EACCES"), { code: "EACCES" })));
+    return this;
+  });
+  onTestFinished(() => void vi.restoreAllMocks());
+  await expect(startAccount({ dir: temporaryDirectory(), port: 80, apiPort: 0 })).rejects.toThrow(
+    new CannotStart("Port 80 cannot be used (EACCES). Choose another with --port, or 0 for any free one."),
+  );
 });
 
 it("gives a Worker its address, its client and its version, and hides the Worker's exceptions", async () => {
