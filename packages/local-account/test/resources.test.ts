@@ -316,6 +316,18 @@ describe("addresses", () => {
     expect((await test.visit("app.example.com")).status).toBe(404);
   });
 
+  it("a custom domain and a route are in the longest zone that is there, and make no other", async () => {
+    const test = await account();
+    const { sdk, id: account_id } = test;
+    await test.deploy("app", { tag: "app" });
+    const zone = await sdk.zones.create({ account: { id: account_id }, name: "example.co.uk" });
+    const sent = { account_id, hostname: "api.example.co.uk", service: "app" };
+    expect(await sdk.workers.domains.update(sent)).toMatchObject({ zone_id: zone.id, zone_name: "example.co.uk" });
+    await test.call("put", "/workers/scripts/app/routes", [{ pattern: "www.example.co.uk/*" }]);
+    expect((await sdk.zones.list()).result.map(({ name }) => name)).toEqual(["example.co.uk"]);
+    expect((await sdk.workers.domains.update({ ...sent, hostname: "api.example.com" })).zone_name).toBe("example.com");
+  });
+
   it("a zone that is not there is refused with the way to make it", async () => {
     const test = await account();
     await test.deploy("app", { tag: "app" });

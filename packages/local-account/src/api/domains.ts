@@ -9,7 +9,7 @@ import type { Draft } from "../store.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
-import { noZone, zoneNamed } from "./zones.ts";
+import { isWithin, noZone, zoneNamed, zoneOfHost } from "./zones.ts";
 
 const DomainBody = v.looseObject({
   hostname: v.pipe(v.string(), v.regex(/^([a-z0-9-]+\.)+[a-z0-9-]+$/i, "must be a host name")),
@@ -61,11 +61,10 @@ export function putDomain(draft: Draft, sent: v.InferOutput<typeof DomainBody>):
 }
 
 function zoneFor(draft: Draft, hostname: string, id: string | undefined, name: string | undefined): Zone {
-  const registrable = hostname.split(".").slice(-2).join(".");
-  const zone = id === undefined ? zoneNamed(draft, name ?? registrable) : draft.state.zones.get(id);
+  const named = name === undefined ? zoneOfHost : () => zoneNamed(draft, name);
+  const zone = id === undefined ? named(draft, hostname) : draft.state.zones.get(id);
   if (zone === undefined) throw new ApiError(404, 7003, noZone(String(id)));
-  if (hostname !== zone.name && !hostname.endsWith(`.${zone.name}`))
-    throw invalid(`hostname: '${hostname}' is not within the zone '${zone.name}'.`);
+  if (!isWithin(hostname, zone)) throw invalid(`hostname: '${hostname}' is not within the zone '${zone.name}'.`);
   return zone;
 }
 

@@ -12,7 +12,7 @@ import { script } from "./deployments.ts";
 import { domainOf, putDomain } from "./domains.ts";
 import { ok } from "./envelope.ts";
 import { putRoute, routeOf } from "./routes.ts";
-import { noZone, zoneNamed } from "./zones.ts";
+import { noZone, zoneNamed, zoneOfHost } from "./zones.ts";
 
 const Routes = v.array(
   v.looseObject({
@@ -67,7 +67,7 @@ export const triggers = ({ account }: Api) =>
       );
     });
 
-/** The zone of a route: the one that it names, else the last two labels of its host. */
+/** The zone of a route: the one that it names, else that of its host. */
 function zoneOfRoute(draft: Draft, { pattern, zone_id, zone_name }: v.InferOutput<typeof Routes>[number]): Zone {
   const parts = parsePattern(pattern);
   if (typeof parts === "string") throw invalid(`pattern: '${pattern}' is not a route pattern: ${parts}.`);
@@ -76,14 +76,9 @@ function zoneOfRoute(draft: Draft, { pattern, zone_id, zone_name }: v.InferOutpu
     if (zone === undefined) throw invalid(noZone(zone_id));
     return zone;
   }
-  const host = parts.host.replace(/^\*\.?/, "");
-  const known = [...draft.state.zones.values()]
-    .filter(({ name }) => host === name || host.endsWith(`.${name}`))
-    .sort((a, b) => b.name.length - a.name.length)[0];
-  return zone_name === undefined && known !== undefined ? known : zoneNamed(draft, zone_name ?? registrable(host));
+  if (zone_name !== undefined) return zoneNamed(draft, zone_name);
+  return zoneOfHost(draft, parts.host.replace(/^\*\.?/, ""));
 }
-
-const registrable = (host: string) => host.split(".").slice(-2).join(".");
 
 /** The changes that `PUT …/domains/records` would make. */
 function changeset(state: State, name: string, origins: v.InferOutput<typeof Origin>[], replace: boolean) {

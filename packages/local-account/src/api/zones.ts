@@ -44,6 +44,16 @@ export function zoneNamed(draft: Draft, name: string): Zone {
   return zone ?? draft.put("zones", { id: tagOf(name), name, createdOn: now() });
 }
 
+/** The zone of a host: of those that are there the longest, else that of its last two labels, which it makes. */
+export function zoneOfHost(draft: Draft, host: string): Zone {
+  const [known] = [...draft.state.zones.values()]
+    .filter((zone) => isWithin(host, zone))
+    .sort((a, b) => b.name.length - a.name.length);
+  return known ?? zoneNamed(draft, host.split(".").slice(-2).join("."));
+}
+
+export const isWithin = (host: string, { name }: Zone): boolean => host === name || host.endsWith(`.${name}`);
+
 /** Why a call that names a zone by an id is refused, where there is none. */
 export const noZone = (id: string): string =>
   `zone_id: there is no zone '${id}'. In a local account a look-up by name makes one, and answers with its id: GET /client/v4/zones?name=example.com.`;
