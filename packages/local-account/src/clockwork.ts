@@ -8,6 +8,8 @@ import { cpuLimitOf } from "./runtime/cpu-limit.ts";
 import { serviceName } from "./runtime/projection.ts";
 
 const MINUTE_MS = 60_000;
+/** How long before a minute a timer that was set for it may come. */
+const EARLY_MS = 1_000;
 
 /**
  * Fires one trigger of a Worker, due `at` (ms since the epoch), and returns the outcome of its handler.
@@ -50,8 +52,9 @@ export class Clockwork<W extends Scheduled> {
   start(): void {
     const next = () => {
       this.start();
-      // A timer may come a little early. And the clock may have been set back by a moment: no minute is fired twice.
-      const minute = Math.round(Date.now() / MINUTE_MS) * MINUTE_MS;
+      // A timer may come a little early, or late after a sleep of the machine. And the clock may have been set back by a
+      // moment: no minute is fired twice.
+      const minute = Math.floor((Date.now() + EARLY_MS) / MINUTE_MS) * MINUTE_MS;
       if (minute === this.#fired) return;
       this.#fired = minute;
       void this.#tick(minute);

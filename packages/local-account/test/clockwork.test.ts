@@ -43,6 +43,23 @@ it("fires what is due at each full minute, tells what fails, and stops", async (
   expect(problems).toContain("throws: the cron trigger '* * * * *' could not be fired: Error: no deployment");
 });
 
+it("fires nothing before its time where the machine has slept over a minute, and the next minute in time", async () => {
+  const fired: string[] = [];
+  const clockwork = new Clockwork({
+    workers: () => [{ name: "good", schedules: schedules("* * * * *") }],
+    async fire(_, __, at) {
+      fired.push(`${new Date().toISOString().slice(11, 19)} due ${new Date(at).toISOString().slice(11, 19)}`);
+      return "ok";
+    },
+    onProblem: (line) => expect.fail(line),
+  });
+  clockwork.start();
+  vi.setSystemTime(new Date("2026-03-01T10:59:55Z"));
+  await vi.advanceTimersByTimeAsync(2 * 60_000);
+  clockwork.stop();
+  expect(fired).toEqual(["11:00:35 due 11:00:00", "11:01:00 due 11:01:00"]);
+});
+
 it("tells a trigger the minute in which it was due, and fires none twice if the clock is set back by a moment", async () => {
   const fired: string[] = [];
   const clockwork = new Clockwork({
