@@ -38,7 +38,9 @@ export class Bookmarks {
     const names = await this.#names();
     const known = names.at(-1);
     if (known?.endsWith(digest)) return known;
-    const name = `${hex(Date.now() / 1_000)}-${hex(Date.now() % 1_000)}-00000000-${digest}`;
+    // The clock may have been set back, and names are in the order of their times.
+    const moment = Math.max(Date.now(), known === undefined ? 0 : timeOf(known) + 1);
+    const name = `${hex(moment / 1_000)}-${hex(moment % 1_000)}-00000000-${digest}`;
     await mkdir(this.#folder, { recursive: true });
     await replace(path.join(this.#folder, name), contents);
     for (const old of names.slice(0, 1 - MOST_BOOKMARKS))

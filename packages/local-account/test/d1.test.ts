@@ -3,9 +3,10 @@ import { readdirSync } from "node:fs";
 import fs from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import * as v from "valibot";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { MOST_BOOKMARKS } from "../src/bookmarks.ts";
+import { Bookmarks, MOST_BOOKMARKS } from "../src/bookmarks.ts";
 import { statementsOf } from "../src/sql.ts";
 import { account, refusal, temporaryDirectory } from "./support.ts";
 
@@ -155,6 +156,25 @@ it("keeps the newest bookmarks of a database, and restores the oldest of them", 
   const { previous_bookmark: previous = "" } = await timeTravel.restore(uuid, { account_id, bookmark: oldest });
   expect(await query("SELECT max(n) AS most FROM t")).toMatchObject([{ results: [{ most: 3 }] }]);
   expect(kept()).toEqual([...made.slice(2), previous]);
+});
+
+it("keeps a bookmark that was just handed out, also after the clock was set back", async () => {
+  const dir = temporaryDirectory();
+  const file = path.join(dir, "app.sqlite");
+  const db = new DatabaseSync(file);
+  onTestFinished(() => db.close());
+  db.exec("CREATE TABLE t (n)");
+  const bookmarks = new Bookmarks(path.join(dir, "bookmarks"), file);
+  const next = () => {
+    db.exec("INSERT INTO t VALUES (1)");
+    return bookmarks.now();
+  };
+  for (let n = 0; n < MOST_BOOKMARKS; n++) await next();
+  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 3_600_000 });
+  onTestFinished(() => void vi.useRealTimers());
+  const handedOut = await next();
+  await next();
+  await expect(bookmarks.check(handedOut)).resolves.toBeUndefined();
 });
 
 it.each([
