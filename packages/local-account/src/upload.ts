@@ -3,6 +3,7 @@
  * JSON of the versions API (modules in base64). Both become the same `Upload`.
  */
 import * as v from "valibot";
+import { annotationsOf } from "./annotations.ts";
 import { AssetsBody, type AssetsUpload, toConfig } from "./assets/config.ts";
 import { parseBindings } from "./bindings.ts";
 import { now } from "./clock.ts";
@@ -242,11 +243,7 @@ function toUpload(
     compatibilityFlags: metadata.compatibility_flags,
     exports,
     migrations: migrations === null ? null : toMigrations(migrations),
-    annotations: Object.fromEntries(
-      Object.entries(metadata.annotations ?? {}).filter(
-        (entry): entry is [string, string] => typeof entry[1] === "string",
-      ),
-    ),
+    annotations: annotationsOf(metadata.annotations),
     extras: changedExtras({}, metadata),
     settings: v.parse(Settings, metadata),
     source: options.source,

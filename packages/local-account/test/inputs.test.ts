@@ -106,6 +106,25 @@ it("takes any compatibility date up to today, also one that workerd does not hav
   });
 });
 
+it("cuts messages of versions and deployments to 1,000 bytes, and refuses a tag with more than 100", async () => {
+  const test = await account();
+  const long = { "workers/message": `${"x".repeat(999)}ü and more`, "workers/tag": "t".repeat(100) };
+  const { id } = await test.deploy("app", { annotations: long });
+  const versions = "/workers/scripts/app/versions";
+  expect(await test.call("get", `${versions}/${id}`)).toMatchObject({
+    annotations: { "workers/message": "x".repeat(999), "workers/tag": long["workers/tag"] },
+  });
+  const deployed = await test.call("post", "/workers/scripts/app/deployments", {
+    versions: [{ version_id: id, percentage: 100 }],
+    annotations: { "workers/message": "é".repeat(501) },
+  });
+  expect(deployed).toMatchObject({ annotations: { "workers/message": "é".repeat(500) } });
+  expect(await refusal(test.upload("app", { annotations: { "workers/tag": "é".repeat(51) } }))).toMatchObject({
+    status: 400,
+    message: "annotations.workers/tag: it has 102 bytes; at most 100 are allowed.",
+  });
+});
+
 it("refuses streaming tail consumers, in an upload and in settings", async () => {
   const test = await account();
   await test.deploy("app", { tag: "app" });

@@ -1,6 +1,7 @@
 /** `/accounts/:account/workers/scripts/:script/deployments`: which versions get a Worker's traffic. */
 import { Hono } from "hono";
 import * as v from "valibot";
+import { annotationsOf } from "../annotations.ts";
 import { deploy } from "../deploy.ts";
 import { ApiError, noSuchWorker } from "../errors.ts";
 import type { Deployment, State, Worker } from "../model.ts";
@@ -47,7 +48,7 @@ export const deployments = ({ account }: Api) => {
           plan: account.plan,
           force: c.req.query("force") === "true",
           source: sourceOf(c.req.header("user-agent")),
-          annotations: { ...texts(annotations ?? {}), "workers/triggered_by": "deployment" },
+          annotations: { ...annotationsOf(annotations), "workers/triggered_by": "deployment" },
         }),
       );
       return ok(c, shown(deployment));
@@ -73,10 +74,6 @@ export function script(state: State, name: string): Worker {
 
 /** The `source` of a change, by the client's user agent. */
 export const sourceOf = (userAgent = "") => (/wrangler/i.test(userAgent) ? "wrangler" : "api");
-
-/** The members of a record that are text. Clients send null, or nothing, for members that are not set. */
-export const texts = (record: Record<string, string | null | undefined>): Record<string, string> =>
-  Object.fromEntries(Object.entries(record).filter((entry): entry is [string, string] => typeof entry[1] === "string"));
 
 const shown = ({ id, createdOn, source, versions, annotations }: Deployment) => ({
   id,

@@ -1,6 +1,7 @@
 /** Settings of the newest version (`…/settings`), and of the Worker outside its versions (`…/script-settings`). */
 import { Hono } from "hono";
 import * as v from "valibot";
+import { annotationsOf } from "../annotations.ts";
 import { inherit, parseBindings, shownBinding } from "../bindings.ts";
 import { now } from "../clock.ts";
 import { invalid } from "../errors.ts";
@@ -10,7 +11,7 @@ import { CheckedExtras, CompatibilityDate, changedExtras, refuseUnserved, Settin
 import { deriveVersion, latestVersion } from "../versions.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { script, sourceOf, texts } from "./deployments.ts";
+import { script, sourceOf } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 import { formOf, isForm, jsonOf } from "./form.ts";
 import { asService, settingsOf } from "./scripts.ts";
@@ -59,7 +60,7 @@ export const settings = ({ account }: Api) =>
             deploy: true,
             plan: account.plan,
             source: sourceOf(c.req.header("user-agent")),
-            annotations: texts(sent.annotations ?? {}),
+            annotations: annotationsOf(sent.annotations),
           },
         );
       });

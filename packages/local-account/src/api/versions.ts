@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { Account } from "../account.ts";
+import { annotationsOf } from "../annotations.ts";
 import { shownConfig } from "../assets/config.ts";
 import { inherit, parseBindings, shownBinding } from "../bindings.ts";
 import { ApiError, noSuchWorker } from "../errors.ts";
@@ -12,7 +13,7 @@ import { readJson } from "../upload.ts";
 import { addVersion, deriveVersion } from "../versions.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { sourceOf, texts } from "./deployments.ts";
+import { sourceOf } from "./deployments.ts";
 import { ok, paged } from "./envelope.ts";
 
 export const versions = ({ account, addressOf }: Api) => {
@@ -53,7 +54,7 @@ export const versions = ({ account, addressOf }: Api) => {
               deploy: false,
               plan: account.plan,
               source: sourceOf(c.req.header("user-agent")),
-              annotations: { ...texts(annotations ?? {}), "workers/triggered_by": "secret" },
+              annotations: { ...annotationsOf(annotations), "workers/triggered_by": "secret" },
             },
           ),
         );
