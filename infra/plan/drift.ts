@@ -45,8 +45,8 @@ const OVER = `${MARK}, over deployment `;
 
 /**
  * The message of a version. The deployment that its upload makes, where that changes classes, has the same. `begins`:
- * whether a class begins with it without the objects that it was to receive. Cloudflare keeps 100 bytes of it: what is
- * read back comes before the step, whose name may be long.
+ * whether a class begins with it without the objects that it was to receive. Cloudflare keeps 1,000 bytes of it: what
+ * is read back comes before the step, whose name may be long.
  */
 export const versionMessage = (digest: string, step: string, begins = false): string =>
   `${MADE_OF}${shortDigest(digest)}${begins ? WITHOUT : ""}, step ${step}`;
@@ -96,9 +96,7 @@ export function deploymentMessage(
   if (asWanted && message?.startsWith(MARK) && pinIn(message) === pin) return message;
   // A pin is forced without this.
   if (pin === undefined && putsBack(observed, tag)) return `${OVER}${id}`;
-  // Cloudflare keeps 100 bytes of a message: with both notes there is no room for more.
-  const after = pin === undefined ? `after deployment ${id}` : `after ${id}`;
-  return [MARK, ...(refusal === undefined ? [] : [refusal]), ...pinNote, after].join(", ");
+  return [MARK, ...(refusal === undefined ? [] : [refusal]), ...pinNote, `after deployment ${id}`].join(", ");
 }
 
 /** The pin in a deployment's message: the release that it refuses, if any, and the number of the version. */

@@ -17,7 +17,6 @@ export type Code =
   // Ours: the history and its lock.
   | "history_empty"
   | "step_name_invalid"
-  | "step_name_long"
   | "step_name_duplicate"
   | "step_out_of_order"
   | "step_empty"
@@ -115,7 +114,6 @@ export type Code =
 
 /** Codes of warnings, which do not stop a deployment. */
 const WARNINGS: ReadonlySet<string> = new Set<Code>([
-  "step_name_long",
   "class_name_reused",
   "class_not_in_history",
   "class_bound_elsewhere",

@@ -10,8 +10,6 @@ import { applyChange, type LiveClasses } from "./replay.ts";
 
 /** `0001-create-patterns`: four digits, so that steps sort as they are ordered. */
 const STEP_NAME = /^\d{4}-[a-z0-9]+(-[a-z0-9]+)*$/;
-/** With more, a message that names the release and the step does not fit into the 100 bytes that Cloudflare keeps. */
-const LONGEST_STEP_NAME = 50;
 /** A name that JavaScript can export and Cloudflare accepts as a class name. */
 const CLASS_NAME = /^[A-Za-z_$][\w$]{0,63}$/;
 
@@ -37,12 +35,7 @@ interface ChangeAt {
 
 type Rule<At> = (at: At) => Finding | readonly Finding[] | undefined;
 
-const STEP_RULES: readonly Rule<StepAt>[] = [
-  stepNameIsWellFormed,
-  stepNameIsShort,
-  stepIsInOrder,
-  stepChangesSomething,
-];
+const STEP_RULES: readonly Rule<StepAt>[] = [stepNameIsWellFormed, stepIsInOrder, stepChangesSomething];
 const CHANGE_RULES: readonly Rule<ChangeAt>[] = [
   classNamesAreValid,
   classChangesOnce,
@@ -91,16 +84,6 @@ function stepNameIsWellFormed({ step: { name } }: StepAt): Finding | undefined {
     subject: name,
     message: "it is not a step's name like 0002-rename-room.",
     fix: "use four digits, a dash, and lower-case words.",
-  };
-}
-
-function stepNameIsShort({ step: { name } }: StepAt): Finding | undefined {
-  if (name.length <= LONGEST_STEP_NAME) return undefined;
-  return {
-    code: "step_name_long",
-    subject: name,
-    message: `its name has ${name.length} characters, and what Cloudflare shows of a version is cut where it has more than ${LONGEST_STEP_NAME}.`,
-    fix: "shorten it, as long as the step is not released; a released one keeps its name.",
   };
 }
 

@@ -65,19 +65,6 @@ describe("lint", () => {
     ]);
   });
 
-  it("warns of a step whose name is too long for a version's message, which a released one keeps", () => {
-    const named = (length: number) =>
-      lint([
-        {
-          name: `0001-${"a".repeat(length - 5)}`,
-          changes: [{ op: "create", className: "A", storage: "sqlite" }],
-        },
-      ]);
-    expect(named(50)).toEqual([]);
-    const [found] = named(51);
-    expect([found?.code, found && isError(found)]).toEqual(["step_name_long", false]);
-  });
-
   it("refuses a step that changes one class twice", () => {
     const wrong: readonly Migration[] = [
       { name: "0001-create", changes: [{ op: "create", className: "A", storage: "sqlite" }] },
