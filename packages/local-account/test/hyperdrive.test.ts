@@ -1,7 +1,9 @@
 /** Hyperdrive: configurations, and Workers that reach the database behind one. */
 import { createServer } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
-import { account, refusal } from "./support.ts";
+import { Account } from "../src/account.ts";
+import { project } from "../src/runtime/projection.ts";
+import { account, refusal, temporaryDirectory } from "./support.ts";
 
 /** A server that stands for a database: it answers with what it got. Returns its port. */
 async function database(): Promise<number> {
@@ -70,6 +72,27 @@ it("connects by the host of the binding, as drivers do", async () => {
     bindings: [{ type: "hyperdrive", name: "DB", id }],
   });
   expect((await test.ask("app")).text).toBe("got hello");
+});
+
+it("turns TLS off for a database on this machine, and for no other", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  const bindings: object[] = [];
+  for (const host of ["127.0.0.1", "localhost", "127.db.example.com", "db.example.com"]) {
+    const origin = { ...originOf(5_432), host };
+    const { id } = await test.sdk.hyperdrive.configs.create({ account_id: test.id, name: host, origin });
+    bindings.push({ type: "hyperdrive", name: host, id });
+  }
+  await test.deploy("app", { bindings, tag: "app" });
+  await test.close();
+  const store = Account.lock(dir);
+  onTestFinished(() => store.close());
+  // What a Worker sees is the way to Miniflare, which has the TLS.
+  const [service] = project(store.state, { previews: new Set(), broken: new Map() });
+  const plain = Object.entries(service?.env ?? {}).filter(([, bound]) =>
+    JSON.stringify(bound).includes("sslmode=disable"),
+  );
+  expect(plain.map(([host]) => host).sort()).toEqual(["127.0.0.1", "localhost"]);
 });
 
 it("shows, changes and deletes configurations, and never shows the password", async () => {

@@ -340,14 +340,14 @@ function email(binding: Binding): Env[string] {
 const bucketBinding = ({ buckets }: State, key: string): Env[string] | undefined =>
   buckets.has(key) ? { type: "r2", name: bucketDirectory(key) } : undefined;
 
-/** A database on this machine speaks no TLS. */
-const LOOPBACK = /^(localhost|127\..*|\[?::1\]?)$/;
+/** The hosts of a database on this machine, which speaks no TLS. */
+const THIS_MACHINE = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
 
 function hyperdriveBinding(config: Hyperdrive | undefined): Env[string] | undefined {
   if (config === undefined) return undefined;
   const { scheme, host, port, database, user, password } = config.origin;
   const [name, secret] = [user, password].map(encodeURIComponent);
-  const tls = LOOPBACK.test(host) ? "?sslmode=disable" : "";
+  const tls = THIS_MACHINE.test(host) ? "?sslmode=disable" : "";
   const address = isIPv6(host) ? `[${host}]` : host;
   const connectionString = `${scheme}://${name}:${secret}@${address}:${port}/${encodeURIComponent(database)}${tls}`;
   return { type: "hyperdrive", id: config.id, dev: { connectionString } };
