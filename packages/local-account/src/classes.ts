@@ -11,7 +11,7 @@ import type { Draft } from "./store.ts";
 
 /** Applies the version's `exports` if the Worker uses them, else its legacy migrations. */
 export function applyLifecycle(draft: Draft, worker: Worker, version: Version, plan: Plan): void {
-  const refused = namespacesOf(draft.state, worker.id).length;
+  const provisioned = namespacesOf(draft.state, worker.id).length;
   if (version.exports !== null || worker.usesExports) {
     const reconciliation = reconciliationOf(draft.state, worker, version, plan);
     refuseErrors(worker, reconciliation);
@@ -24,7 +24,7 @@ export function applyLifecycle(draft: Draft, worker: Worker, version: Version, p
     });
     return;
   }
-  if (refused === 0 && version.migrations === null) return;
+  if (provisioned === 0 && version.migrations === null) return;
   const migrations = version.deployedOn === null ? version.migrations : null;
   const outcome = migrate(migrations, legacySituation(draft.state, worker, version, plan));
   for (const namespace of outcome.put) draft.put("namespaces", namespace);

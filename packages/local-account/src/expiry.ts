@@ -1,6 +1,7 @@
 /** Deletes the objects of buckets that have expired by their lifecycle rules, once an hour. */
 import type { Account } from "./account.ts";
 import { canExpire, isExpired } from "./bucket-rules.ts";
+import { objectsOf } from "./runtime/storage.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -13,12 +14,7 @@ export async function expire(account: Account, at: number): Promise<{ bucket: st
   for (const bucket of buckets) {
     const keys = await account.runtime.calls.bucket(bucket.id, async (access) => {
       const expired: string[] = [];
-      let cursor: string | undefined;
-      do {
-        const page = await access.list({ limit: 1_000, ...(cursor !== undefined && { cursor }) });
-        expired.push(...page.objects.filter((object) => isExpired(bucket, object, at)).map(({ key }) => key));
-        cursor = page.truncated ? page.cursor : undefined;
-      } while (cursor !== undefined);
+      for await (const object of objectsOf(access)) if (isExpired(bucket, object, at)) expired.push(object.key);
       for (const key of expired) await access.delete(key);
       return expired;
     });

@@ -109,7 +109,10 @@ function heldBy(state: State, { id, name }: Worker): string[] {
   return [...ids].flatMap((holder) => state.workers.get(holder)?.name ?? []).sort();
 }
 
-/** Removes the Worker with its versions, deployments, namespaces, routes and domains. */
+/**
+ * Removes the Worker with all that is its own: versions, deployments, namespaces, transfers, consumers of queues,
+ * workflows, routes and domains. Refused (10064) without `force` while a queue or another Worker needs it.
+ */
 export function deleteWorker(draft: Draft, worker: Worker, force: boolean): void {
   const queues = force ? [] : consumedBy(draft.state, worker);
   if (queues.length > 0)

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import type { Account } from "../account.ts";
 import type { Bucket } from "../model.ts";
-import type { BucketAccess } from "../runtime/storage.ts";
+import { type BucketAccess, objectsOf } from "../runtime/storage.ts";
 
 /** The types of the data set, for GraphQL's schema. */
 export const R2_TYPES = `
@@ -48,12 +48,9 @@ const nameOf = ({ name, jurisdiction }: Bucket) => (jurisdiction === "default" ?
 
 async function contents(bucket: BucketAccess): Promise<{ objectCount: number; payloadSize: number }> {
   let [objectCount, payloadSize] = [0, 0];
-  let cursor: string | undefined;
-  do {
-    const page = await bucket.list({ limit: 1_000, ...(cursor !== undefined && { cursor }) });
-    objectCount += page.objects.length;
-    for (const { size } of page.objects) payloadSize += size;
-    cursor = page.truncated ? page.cursor : undefined;
-  } while (cursor !== undefined);
+  for await (const { size } of objectsOf(bucket)) {
+    objectCount++;
+    payloadSize += size;
+  }
   return { objectCount, payloadSize };
 }

@@ -71,6 +71,16 @@ export interface BucketAccess {
   }>;
 }
 
+/** All objects of a bucket, page by page. */
+export async function* objectsOf(bucket: BucketAccess): AsyncGenerator<BucketObject> {
+  let cursor: string | undefined;
+  do {
+    const page = await bucket.list({ limit: 1_000, ...(cursor !== undefined && { cursor }) });
+    yield* page.objects;
+    cursor = page.truncated ? page.cursor : undefined;
+  } while (cursor !== undefined);
+}
+
 export interface HttpMetadata {
   readonly contentType?: string;
   readonly contentDisposition?: string;
