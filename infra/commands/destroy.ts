@@ -12,7 +12,8 @@ import { bindersOf } from "../plan/identity.ts";
 import type { Known } from "../plan/known.ts";
 import { type LiveWorker, listWorkers, readLive } from "../plan/live.ts";
 import type { ObjectCount, Reads } from "../plan/reads.ts";
-import { isEmpty, isGone, notDeclared, notInState } from "../plan/storage-claims.ts";
+import { isEmpty, isGone } from "../plan/storage-claims.ts";
+import { notDeclared, notInState } from "../plan/storage-in-state.ts";
 import { awaitedFrom } from "../plan/transfers.ts";
 import type { Properties } from "../provider/values.ts";
 import { pullOf } from "../pull-request/stack-name.ts";
@@ -134,9 +135,9 @@ async function held(outputs: Properties | undefined, kind: "kv" | "r2", reads: R
 async function extraStorage(known: Known, reads: Reads) {
   const all = await Promise.all(
     notDeclared(known, []).map(async ({ kind, what, name, id, jurisdiction }) => {
-      const [where, key] = [{ kind, jurisdiction }, kind === "r2" ? name : id];
-      if (await isGone(where, reads, key)) return [];
-      return [{ kind, what, name, isEmpty: await isEmpty(where, reads, key) }];
+      const where = { kind, jurisdiction };
+      if (await isGone(where, reads, id)) return [];
+      return [{ kind, what, name, isEmpty: await isEmpty(where, reads, id) }];
     }),
   );
   return all.flat();

@@ -127,6 +127,8 @@ export interface BindingChange {
   readonly kind: "added" | "removed";
   /** What one that is removed leads to, in words. */
   readonly what?: string;
+  /** What becomes of that, in words, where it goes with it. */
+  readonly loss?: string;
 }
 
 /** How the bindings change that a project adds to those of the program and of its own classes (`own`); by name. */

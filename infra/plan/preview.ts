@@ -2,12 +2,13 @@
  * What the next deployment of a release to a stack will do: reads what is live, plans, and reads what the plan's
  * readers want to know besides. The program and `npm run migrations -- plan` both show and obey this one.
  */
-import type { Finding, Plan } from "@durable-stack/class-lifecycle";
+import { everNamed, type Finding, type Plan } from "@durable-stack/class-lifecycle";
+import { toldTo } from "../pull-request/stack-name.ts";
 import type { Release } from "../release/read.ts";
 import { recordedCommit } from "../release/source.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
-import { storageOf } from "../stack/extras.ts";
+import { type StorageOfStack, storageOf } from "../stack/extras.ts";
 import { type AddressPlan, addressPlan } from "./address-changes.ts";
 import { type Claims, claimsOf } from "./claims.ts";
 import { countObjects } from "./counted.ts";
@@ -21,8 +22,8 @@ import { type Looked, type Looking, look } from "./look.ts";
 import type { Next } from "./next.ts";
 import type { ObjectCount } from "./reads.ts";
 import { type SchemaPlan, schemaPlan } from "./schema.ts";
-import { notDeclared, usedBy } from "./storage-claims.ts";
-import { storageLeft } from "./storage-left.ts";
+import { notDeclared, notDeclaredAsBound, usedBy } from "./storage-in-state.ts";
+import { isDeleted, type Left, lossOf, storageLeft, unusedAllowances } from "./storage-left.ts";
 
 export interface Preview
   extends Judgement,
@@ -55,6 +56,8 @@ export interface Preview
   readonly bindings: readonly BindingChange[];
   /** Whether bindings may come or go of which nothing is known here, because only the program knows them. */
   readonly unknownBindings: boolean;
+  /** Storage that goes with all that is in it, because no binding asks for it any more. */
+  readonly deleted: readonly Left[];
   /** Objects of classes that change, by the name that is live, where the API gives them. */
   readonly objects: ReadonlyMap<string, ObjectCount>;
 }
@@ -79,8 +82,15 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const secrets = await args.secrets;
   const storage = storageOf(release, settings);
   const claims = await claimsOf({ reads: looked.reads, settings, identity, live, known, storage, adopts: plan.adopts });
-  const left = storageLeft(settings, usedBy(next.stable, notDeclared(known, storage)));
-  const { all, always, ended } = await findingsOf(args, { looked, claims, schema, left, holdsData });
+  const left = await leftOf(args, looked, storage);
+  const deleted = left.filter((one) => isDeleted(settings, one));
+  const { all, always, ended } = await findingsOf(args, {
+    looked,
+    claims,
+    schema,
+    left: leftFindings(args, left, storage),
+    holdsData,
+  });
   const { changesLifecycle } = plan;
   return {
     settings,
@@ -103,10 +113,34 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     hadCrons: known?.get("WorkersCronTrigger", LOGICAL.crons) !== undefined,
     addresses: await addressPlan({ reads: besides, settings, identity, claims, known, traffic }),
     regions: next.regions,
-    ...bindingsOf(args, looked, claims),
+    ...bindingsOf(args, looked, claims, deleted),
+    deleted,
     objects,
     ...judged(all, always, back && { back, stack, release, traffic, changesLifecycle }),
   };
+}
+
+/** Storage for bindings that the release has no more. */
+async function leftOf(
+  { settings, known }: PreviewArgs,
+  { reads: { besides: reads }, live, next }: Looked,
+  storage: readonly StorageOfStack[],
+): Promise<readonly Left[]> {
+  const left = known ? notDeclared(known, storage) : await notDeclaredAsBound({ reads, settings, live }, storage);
+  return usedBy(next.stable, left);
+}
+
+/** What is told of it, and of what `allowDestroy` names for nothing. */
+function leftFindings(
+  { settings, migrations, known }: PreviewArgs,
+  left: readonly Left[],
+  storage: readonly StorageOfStack[],
+): readonly Finding[] {
+  const declared = new Set(storage.map(({ binding }) => binding));
+  // Without the state, only what the release has is surely not deleted.
+  const unsure = known ? [] : settings.allowDestroy.filter((name) => !declared.has(name));
+  const others = new Set([...everNamed(migrations), ...unsure]);
+  return [...storageLeft(settings, left), ...toldTo(settings.stack, unusedAllowances(settings, left, others))];
 }
 
 /** Which bindings come or go, as far as that is known here. */
@@ -114,6 +148,7 @@ function bindingsOf(
   { settings, release, program, mayAdd }: PreviewArgs,
   { identity, live, plan, next: { traffic } }: Looked,
   claims: Claims,
+  deleted: readonly Left[],
 ): Pick<Preview, "bindings" | "unknownBindings"> {
   if (traffic.release === 0) return { bindings: [], unknownBindings: false };
   const serving = servingBindings(live);
@@ -123,7 +158,12 @@ function bindingsOf(
   const given = givenBindings(release, settings, claims, program);
   const change = { live: serving, given, all: program !== undefined, worker: identity.name };
   const classes = release.bindings.map(({ binding }) => binding);
-  return { bindings: bindingChanges(change, classes), unknownBindings };
+  const losses = new Map(deleted.map((one) => [one.binding, lossOf(one)]));
+  const bindings = bindingChanges(change, classes).map((one) => {
+    const loss = losses.get(one.name);
+    return one.kind === "removed" && loss !== undefined ? { ...one, loss } : one;
+  });
+  return { bindings, unknownBindings };
 }
 
 interface Kept {

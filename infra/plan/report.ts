@@ -198,9 +198,9 @@ const bindingLines = ({ bindings, unknownBindings, settings }: Preview): readonl
 /** The command that runs the program, and shows its plan. */
 const programLine = (stack: string): string => `npm run preview -- --stack ${stack}`;
 
-const bindingLine = ({ name, kind, what }: BindingChange): Line => [
+const bindingLine = ({ name, kind, what, loss }: BindingChange): Line => [
   kind,
-  kind === "added" ? `+ ${name}` : `- ${name} (${what})`,
+  kind === "added" ? `+ ${name}` : `- ${name} (${what})${loss === undefined ? "" : `, ${loss}`}`,
 ];
 
 function regionLine(change: RegionChange): Line {

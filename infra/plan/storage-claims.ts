@@ -10,11 +10,10 @@ import {
   storageBase,
   storageName,
 } from "../stack/declared.ts";
-import { STORAGE_KINDS, type StorageKind, type StorageOfStack } from "../stack/extras.ts";
+import type { StorageKind, StorageOfStack } from "../stack/extras.ts";
 import { fileOf } from "../stack/placed.ts";
 import { outOfState } from "./advice.ts";
 import { ADOPTED, type Claim, type Claiming, type Part } from "./claim.ts";
-import type { Known } from "./known.ts";
 import type { LiveVersion } from "./live.ts";
 import { isOurs } from "./ours.ts";
 import type { BindingRead, Reads } from "./reads.ts";
@@ -109,7 +108,7 @@ export function inPlaceOf<One extends { readonly id: string }>(
 }
 
 /** The newest version's binding of a name. */
-const bindingOf = (versions: readonly LiveVersion[], name: string) =>
+export const bindingOf = (versions: readonly LiveVersion[], name: string) =>
   versions.flatMap(({ bindings }) => bindings).find((binding) => binding.name === name);
 
 interface Taking {
@@ -230,7 +229,7 @@ interface Where {
 }
 
 /** What the account has of a kind; undefined where it cannot be asked. Of buckets, which have no ids, those of the names. */
-async function thereOf({ kind, jurisdiction }: Where, reads: Reads, names: readonly (string | undefined)[]) {
+export async function thereOf({ kind, jurisdiction }: Where, reads: Reads, names: readonly (string | undefined)[]) {
   if (kind === "kv") return (await reads.kvNamespaces())?.map(({ id, title: name }) => ({ id, name }));
   if (kind === "d1") return reads.databases();
   const asked = names.filter((name) => name !== undefined);
@@ -250,76 +249,3 @@ export const isEmpty = ({ kind, jurisdiction }: Where, reads: Reads, id: string)
   if (kind === "kv") return reads.kvIsEmpty(id);
   return kind === "d1" ? reads.databaseIsEmpty(id) : reads.bucketIsEmpty(id, jurisdiction);
 };
-
-/** Storage that the state has for bindings that are no longer to have some of their own. */
-export function notDeclared(known: Known | undefined, wanted: readonly StorageOfStack[]) {
-  const names = new Set(wanted.map(({ kind, binding }) => LOGICAL.storage(kind, binding)));
-  return STORAGE_KINDS.flatMap((kind) => {
-    const { type, what, nameIs } = KINDS[kind];
-    const prefix = LOGICAL.storage(kind, "");
-    return (known?.names(type) ?? [])
-      .filter((name) => name.startsWith(prefix) && !names.has(name))
-      .map((logical) => {
-        const outputs = known?.get(type, logical);
-        const [name, id] = [String(outputs?.[nameIs]), String(outputs?.id)];
-        const jurisdiction = typeof outputs?.jurisdiction === "string" ? outputs.jurisdiction : undefined;
-        const stays = known?.keeps(type, logical) ?? false;
-        return { kind, what, binding: logical.slice(prefix.length), name, id, jurisdiction, stays };
-      });
-  });
-}
-
-/** Each with the number of `version`, where that is bound to it. */
-export const usedBy = (version: LiveVersion | undefined, left: ReturnType<typeof notDeclared>) =>
-  left.map((one) => ({
-    ...one,
-    usedBy: version?.bindings.some(
-      (binding) => KINDS[one.kind].boundTo(binding) === (one.kind === "r2" ? one.name : one.id),
-    )
-      ? version.number
-      : undefined,
-  }));
-
-/**
- * Storage of this stack that the account has and the state has not, each with its kind in front. It looks for
- * - what every stack has (READS and BLOBS), by its name, or as what the stack's versions are bound to;
- * - what the versions that serve are bound to besides, only by the name that this stack gives it. What has another name
- *   may be another's, to which `bind` led once.
- */
-export async function notInState({
-  reads,
-  settings,
-  known,
-  live,
-}: Pick<Storage, "settings" | "live"> & { readonly reads: Reads; readonly known: Known }): Promise<readonly string[]> {
-  const ours = live.versions.filter(isOurs);
-  const serving = new Set(live.serving.map(({ versionId }) => versionId));
-  const bindings = ours.filter(({ versionId }) => serving.has(versionId)).flatMap((version) => version.bindings);
-  const others = bindings.flatMap((one) => {
-    const kind = STORAGE_KINDS.find((each) => KINDS[each].boundTo(one) !== undefined);
-    if (kind === undefined || isOwn(one.name) || settings.bind[one.name] !== undefined) return [];
-    const logical = LOGICAL.storage(kind, one.name);
-    return [
-      { kind, logical, binding: one.name, name: storageName(settings, one.name), jurisdiction: one.jurisdiction },
-    ];
-  });
-  const all = [
-    { kind: "kv", logical: LOGICAL.reads, binding: "READS", name: readCacheInputs(settings).title },
-    { kind: "r2", logical: LOGICAL.blobs, binding: "BLOBS", name: blobsInputs(settings).name },
-    ...new Map(others.map((one) => [one.logical, one])).values(),
-  ] as const;
-  const missing = all.filter(({ kind, logical }) => known.get(KINDS[kind].type, logical) === undefined);
-  const found = await Promise.all(
-    missing.map(async ({ kind, binding, name, ...rest }) => {
-      const { boundTo, what } = KINDS[kind];
-      const bound = isOwn(binding) ? boundTo(bindingOf(ours, binding)) : undefined;
-      const there = await thereOf({ kind, ...rest }, reads, [bound, name]);
-      const one = there?.find(({ id }) => id === bound) ?? there?.find((each) => each.name === name);
-      return one ? [`${what} ${one.name}`] : [];
-    }),
-  );
-  return found.flat();
-}
-
-/** Whether a binding is of storage that every stack has. */
-const isOwn = (binding: string | undefined): boolean => binding === "READS" || binding === "BLOBS";

@@ -5,7 +5,7 @@ import { inForeground } from "../apply/foreground.ts";
 import { askPulumi, runPulumi } from "../apply/pulumi-cli.ts";
 import { bareName } from "../commands/pulumi-line.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
-import { notDeclared } from "../plan/storage-claims.ts";
+import { notDeclared } from "../plan/storage-in-state.ts";
 import { emptyBucket } from "../provider/buckets.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";

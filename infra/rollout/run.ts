@@ -33,7 +33,7 @@ import { refusePinned } from "./pinned.ts";
 import { goBack, type Now, setShare, TrafficTold } from "./share.ts";
 import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
 import { Trial, type TrialOptions } from "./trial.ts";
-import { BACK_OVER_REGIONS, goesWhole, isIrreversible, nameOf, refuseErrors, wholeLines } from "./whole.ts";
+import { goesWhole, NONE_CAN_SERVE, nameOf, refuseErrors, wholeLines, whyNoWayBack } from "./whole.ts";
 
 export interface RolloutOptions extends TrialOptions {
   /** Lets a release be tried that this stack has refused. */
@@ -47,9 +47,8 @@ export interface RolloutOptions extends TrialOptions {
 /** How a rollout ended. */
 export type End = "done" | "went back" | "not known" | "no way back";
 
-/** Why there is no way back. */
+/** Why the first release has no way back. */
 const FIRST = "It is the first release: there is nothing to go back to.";
-const NONE_CAN_SERVE = "No earlier version can serve. Roll a release forward that mends it.";
 
 /** Seconds between two looks once a step's time is over and there are too few requests. */
 const AGAIN_SECONDS = 15;
@@ -187,7 +186,7 @@ class Rollout {
     const found = await this.#trial.smoke(preview, undefined);
     if (found === "well") return "done";
     if (found !== "bad") return this.#unjudged(found, 100);
-    return this.#noWayBack(preview, isFirst ? FIRST : isIrreversible(preview) ? NONE_CAN_SERVE : BACK_OVER_REGIONS);
+    return this.#noWayBack(preview, isFirst ? FIRST : whyNoWayBack(preview));
   }
 
   /** `because`: a sentence that says why, and what to do. */

@@ -246,3 +246,17 @@ it("storage is not taken for kept while an update without protect has failed aft
   expect(await left()).toContain(users);
   expect([gone.code, gone.text]).toEqual([1, expect.stringMatching(/storage_would_go\] SECOND: .*had protect: false/)]);
 });
+
+it("storage that allowDestroy names goes with its binding, and the plan says so before, with the state and without it", async () => {
+  const text = copy.read(FILE).replace("config:\n", "config:\n  durable-stack:allowDestroy: [SECOND]\n");
+  copy.write(FILE, text.replace("protect: true", "protect: false"));
+  const goes = /storage_goes\] SECOND: the KV namespace durable-stack-trial-second is deleted with all/;
+  expect(await done(`npm run -s migrations -- plan --stack ${STACK}`)).toMatch(goes);
+  const gone = await done(UP);
+  expect(gone).toMatch(goes);
+  expect(gone).toContain("- SECOND (KV namespace), deleted with all that is in it");
+  expect(await left()).not.toContain("durable-stack-trial-second");
+  expect(await done(UP)).toMatch(
+    /allowance_unused\] SECOND: allowDestroy names it, but this release does not delete it/,
+  );
+});

@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { Known } from "../../infra/plan/known.ts";
 import { Reads } from "../../infra/plan/reads.ts";
-import { notInState } from "../../infra/plan/storage-claims.ts";
+import { notInState } from "../../infra/plan/storage-in-state.ts";
 import { Api } from "../../infra/provider/api.ts";
 import { preview, version } from "./preview.ts";
 

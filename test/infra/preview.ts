@@ -117,6 +117,7 @@ export const preview = (more: Partial<Preview> = {}): Preview => ({
   addresses: { changes: [], staysOnWorkersDev: false, isWithoutState: false },
   bindings: [],
   unknownBindings: false,
+  deleted: [],
   objects: new Map([
     ["Room", { count: 1_000, more: true }],
     ["Gone", { count: 12, more: false }],

@@ -7,6 +7,7 @@ import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import type { UpdateOptions } from "../../infra/apply/update.ts";
 import type { ServingVersion } from "../../infra/plan/live.ts";
+import type { Left } from "../../infra/plan/storage-left.ts";
 import { AS_LEFT } from "../../infra/rollout/as-left.ts";
 import type { Step } from "../../infra/rollout/steps.ts";
 import type { Check } from "../../infra/smoke/probe.ts";
@@ -25,6 +26,8 @@ const fresh = () => ({
   steps: [] as Step[],
   changesClasses: false,
   changesRegions: false,
+  /** Storage that the release deletes. */
+  deleted: [] as Left[],
   rollbackFloor: 3,
   /** What the plan has against the version that a pin names. */
   backErrors: [] as Finding[],
@@ -102,6 +105,7 @@ vi.mock("../../infra/plan/status.ts", () => ({
       live: live(),
       tag: world.tag,
       regions: world.changesRegions ? [{ kind: "added", id: "ap", prefix: "tst-ap" }] : [],
+      deleted: world.deleted,
       plan: { ...plan, changesLifecycle: world.changesClasses },
       errors: stack.settings.pin > 0 ? world.backErrors : [],
     });
@@ -521,6 +525,19 @@ it("a release with another region table goes out whole, and says how to go back 
   );
   expect(text).not.toContain("No earlier version can serve");
   expect(world.deployments).toBe(2);
+});
+
+it("a release that deletes storage goes out whole: no version may have traffic that is bound to it", async () => {
+  world.steps = [step(10), step(100, true)];
+  world.deleted = [{ what: "KV namespace", binding: "FOO", name: "x-foo", stays: false, usedBy: undefined }];
+  world.checks = () => [failed("page")];
+  const { end, text } = await rolledOut();
+  expect(end).toBe("no way back");
+  expect(text).toMatch(
+    /deletes the KV namespace x-foo, [\s\S]*is bad\. Cloudflare deploys no version that is bound to what is gone/,
+  );
+  expect(text).not.toContain("No earlier version can serve");
+  expect([...world.shares]).toEqual([[5, 100]]);
 });
 
 it("an interrupted way back says that the release is refused by now", async () => {

@@ -84,6 +84,7 @@ export type Code =
   | "setting_wrong"
   | "jurisdiction_without_bucket"
   | "storage_would_go"
+  | "storage_goes"
   | "storage_left_behind"
   // Ours: the account has it already.
   | "worker_name_taken"
@@ -128,6 +129,7 @@ const WARNINGS: ReadonlySet<string> = new Set<Code>([
   "serving_version_not_ours",
   "deployment_not_ours",
   "bound_resource_missing",
+  "storage_goes",
   "storage_left_behind",
   "promotion_unchecked",
   "adopt_finished",
