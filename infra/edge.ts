@@ -3,7 +3,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "./cloudflare.ts";
 import type { DurableWorker } from "./durable-worker.ts";
-import type { Claims } from "./plan/claims.ts";
 import type { Preview } from "./plan/preview.ts";
 import type { Release } from "./release/read.ts";
 import type { Settings } from "./stack/config.ts";
@@ -18,18 +17,23 @@ export interface Addresses {
 }
 
 /** Attaches the Worker to its host name and routes, and returns where it answers. */
-export function addresses(settings: Settings, worker: DurableWorker, claims: Claims): Addresses {
+export function addresses(
+  settings: Settings,
+  worker: DurableWorker,
+  { claims, addresses: plan }: Pick<Preview, "claims" | "addresses">,
+): Addresses {
   const { accountId, zoneId, hostname, routes } = settings;
   // Only once something is deployed: a route to a Worker without a deployment answers with an error.
   const options = { dependsOn: worker };
   if (zoneId !== undefined && hostname !== undefined) {
-    // A host name exists once at Cloudflare: a replacement that is made before the old one is deleted would be gone.
+    // A host name exists once at Cloudflare: a replacement that is made before the old one is deleted would be gone. One
+    // with another host name is made first: it may be refused, and the Worker is to answer at the old one until then.
     new cloudflare.WorkersCustomDomain(
       LOGICAL.domain,
       { accountId, zoneId, hostname, service: worker.name },
       {
         ...options,
-        deleteBeforeReplace: true,
+        deleteBeforeReplace: !plan.changesHostname,
         // Filled in by Cloudflare, and found by an import.
         ignoreChanges: ["environment", "zoneName"],
         ...(claims.domain !== undefined && { import: claims.domain }),

@@ -39,7 +39,7 @@ const worker = new DurableWorker(LOGICAL.worker, {
 
 crons(settings, release, worker, preview);
 
-export const urls = addresses(settings, worker, preview.claims);
+export const urls = addresses(settings, worker, preview);
 export const digest = preview.served;
 export const share = preview.share;
 export const since = preview.share === 100 ? (preview.servedSince ?? new Date().toISOString()) : undefined;

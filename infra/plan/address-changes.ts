@@ -10,9 +10,9 @@ import type { Traffic } from "./traffic.ts";
 /** What the account's own domain for Workers is called in a plan. */
 export const WORKERS_DEV = "workers.dev";
 
-/** An address that comes or goes, in words. */
+/** An address that comes or goes, or is made anew (`changed`), in words. */
 export interface AddressChange {
-  readonly kind: "added" | "removed";
+  readonly kind: "added" | "removed" | "changed";
   readonly address: string;
 }
 
@@ -24,6 +24,8 @@ export interface AddressPlan {
    * other within seconds, only the one that gives the release all traffic.
    */
   readonly staysOnWorkersDev: boolean;
+  /** Whether the state has a custom domain with another host name than the wanted one. */
+  readonly changesHostname: boolean;
   /** Whether only the account was asked, which does not say which addresses this program made. */
   readonly isWithoutState: boolean;
 }
@@ -47,6 +49,7 @@ export async function addressPlan(addressing: Addressing): Promise<AddressPlan> 
   const had = known ? inState(known, settings, claims) : await inAccount(addressing);
   const changes = [
     ...changed("custom domain", had.domains, hostname === undefined ? [] : [hostname]),
+    ...movedWithWorker(had.domains, addressing),
     ...changed("route", had.routes, routes),
   ];
   const comes = changes.some(({ kind }) => kind === "added");
@@ -61,6 +64,7 @@ export async function addressPlan(addressing: Addressing): Promise<AddressPlan> 
   return {
     changes: [...changes, ...workersDev],
     staysOnWorkersDev: workersDev.some(({ kind }) => kind === "removed") && (comes || isLeft),
+    changesHostname: known !== undefined && hostname !== undefined && heldHostname(known) !== hostname,
     isWithoutState: known === undefined,
   };
 }
@@ -75,6 +79,12 @@ function changed(what: string, had: Had, wanted: readonly string[]): readonly Ad
   ];
 }
 
+/** A custom domain names its Worker: under a new name it is deleted and made anew. */
+function movedWithWorker(had: Had, { settings: { hostname }, identity }: Addressing): readonly AddressChange[] {
+  if (identity.renamedFrom === undefined || hostname === undefined || !had?.includes(hostname)) return [];
+  return [{ kind: "changed", address: `custom domain ${hostname}` }];
+}
+
 interface HadAddresses {
   readonly domains: Had;
   readonly routes: Had;
@@ -82,15 +92,21 @@ interface HadAddresses {
 
 /** Those that an update makes, changes or deletes; and those that it takes over, of which the plan tells by itself. */
 function inState(known: Known, { hostname }: PublicSettings, claims: Addressing["claims"]): HadAddresses {
-  const held = known.get("WorkersCustomDomain", LOGICAL.domain)?.hostname;
+  const held = heldHostname(known);
   const prefix = LOGICAL.route("");
   return {
     domains: [
-      ...(typeof held === "string" ? [held] : []),
+      ...(held === undefined ? [] : [held]),
       ...(claims.domain !== undefined && hostname !== undefined ? [hostname] : []),
     ],
     routes: [...known.names("WorkersRoute").map((name) => name.slice(prefix.length)), ...claims.routes.keys()],
   };
+}
+
+/** The host name that the state has. */
+function heldHostname(known: Known): string | undefined {
+  const hostname = known.get("WorkersCustomDomain", LOGICAL.domain)?.hostname;
+  return typeof hostname === "string" ? hostname : undefined;
 }
 
 /** Those that lead to the Worker. */

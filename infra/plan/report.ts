@@ -175,6 +175,9 @@ function addressLines({ addresses: { changes, staysOnWorkersDev, isWithoutState 
   return [
     ...changes.map(({ kind, address }): Line => {
       if (kind === "added") return [kind, `+ ${address}`];
+      if (kind === "changed") {
+        return [kind, `~ ${address} is deleted and made anew for the Worker's new name: until then it answers nowhere`];
+      }
       return [kind, `- ${address}${address === WORKERS_DEV ? "" : maybe}`];
     }),
     ...(staysOnWorkersDev

@@ -47,3 +47,33 @@ it("takes workers.dev away once the host name is there, and says so before", asy
   expect(await update()).toMatch(/addresses .*- custom domain api\.example\.com[\s\S]*\+ workers\.dev/);
   expect(await isOn()).toBe(true);
 });
+
+it("keeps the old host name until the new one is there, which may be refused", async () => {
+  const { direct } = site;
+  const [zone] = (await direct.sdk.zones.list({ name: "example.com" })).result;
+  const domains = async () =>
+    JSON.stringify(await direct.call("get", "/workers/domains")).match(/[a-z]+\.example\.com/g) ?? [];
+  site.set({ zoneId: zone?.id ?? "", hostname: "old.example.com" });
+  const first = await site.stack.up();
+  expect([first.ok, await domains()], first.text).toEqual([true, ["old.example.com"]]);
+  site.set({ hostname: "new.example.com" });
+  site.proxy.intervene = ({ method, path }) => (method === "PUT" && path.endsWith("/domains") ? "refuse" : undefined);
+  const refused = await site.stack.up();
+  site.proxy.intervene = undefined;
+  expect([refused.ok, await domains()], refused.text).toEqual([false, ["old.example.com"]]);
+  const made = await site.stack.up();
+  expect([made.ok, await domains()], made.text).toEqual([true, ["new.example.com"]]);
+  expect(made.text).toMatch(/\+ custom domain new\.example\.com[\s\S]*- custom domain old\.example\.com/);
+
+  // The same host name is made anew for another name of the Worker, and is there after that.
+  site.set({ workerName: "renamed" });
+  const renamed = await site.stack.up();
+  expect([renamed.ok, await domains()], renamed.text).toEqual([true, ["new.example.com"]]);
+  expect(renamed.text).toContain("~ custom domain new.example.com is deleted and made anew");
+  const again = await site.stack.up();
+  expect([again.ok, await domains(), again.text.includes("addresses")], again.text).toEqual([
+    true,
+    ["new.example.com"],
+    false,
+  ]);
+});

@@ -111,6 +111,31 @@ it("tells of a host name and routes that change or go, and of workers.dev that c
   });
 });
 
+it("makes a new host name before the old one goes, and the same one after it: it exists once", async () => {
+  const changes = async (known: Known | undefined) => {
+    const asked = { settings: { ...settings, ...ZONE, hostname: "api.example.com" }, known };
+    return (await addressPlan(stack(false, asked))).changesHostname;
+  };
+  expect(await changes(state("old.example.com"))).toBe(true);
+  expect(await changes(state("api.example.com"))).toBe(false);
+  expect(await changes(undefined), "where nobody can tell").toBe(false);
+});
+
+it("tells of the domain that is made anew where the Worker gets another name", async () => {
+  const asked = stack(false, {
+    settings: { ...settings, ...ZONE, hostname: "api.example.com" },
+    known: state("api.example.com"),
+  });
+  const identity = { ...asked.identity, name: "old", renamedFrom: "old" };
+  expect((await said({ ...asked, identity })).lines).toEqual([
+    "~ custom domain api.example.com is deleted and made anew for the Worker's new name: until then it answers nowhere",
+  ]);
+  expect((await said({ ...asked, identity, known: state("old.example.com") })).lines).toEqual([
+    "+ custom domain api.example.com",
+    "- custom domain old.example.com",
+  ]);
+});
+
 it("says nothing of workers.dev for a Worker that is new or taken over, and nothing twice of what is taken over", async () => {
   const named = { ...settings, ...ZONE, hostname: "api.example.com", routes: ["example.com/a/*"] };
   const { identity } = stack(true);

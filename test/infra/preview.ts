@@ -114,7 +114,7 @@ export const preview = (more: Partial<Preview> = {}): Preview => ({
   served: "b".repeat(64),
   uploads: true,
   regions: [],
-  addresses: { changes: [], staysOnWorkersDev: false, isWithoutState: false },
+  addresses: { changes: [], staysOnWorkersDev: false, changesHostname: false, isWithoutState: false },
   bindings: [],
   unknownBindings: false,
   deleted: [],
