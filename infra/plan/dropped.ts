@@ -1,6 +1,6 @@
 /**
- * What a Worker that is taken over has and would lose: its live bindings, secrets and cron triggers beside those that
- * the release and the stack give it. Pure. Its objects are the planner's; its domains and routes stay as they are.
+ * What a Worker that is taken over has and would lose: its live bindings, secrets, cron triggers, tail consumers and
+ * Logpush beside those that the release and the stack give it. Pure. Its objects are the planner's; its domains and routes stay as they are.
  */
 import type { Finding } from "@durable-stack/class-lifecycle";
 import type { Release } from "../release/read.ts";
@@ -53,6 +53,10 @@ export interface Dropping {
   readonly all: boolean;
   /** Cron triggers. A release without any leaves those that are there. */
   readonly crons: { readonly live: readonly string[]; readonly given: readonly string[] };
+  /** Workers that are told of its requests. The update after the adoption sets them, to none where the release has none. */
+  readonly consumers: { readonly live: readonly string[]; readonly given: readonly string[] };
+  /** Whether its logs are pushed. That update turns it off where the release does not say; undefined: it does not. */
+  readonly logpush: { readonly live: boolean; readonly given: boolean | undefined };
   /** Of the settings: what may go, by name. */
   readonly allowDrop: readonly string[];
 }
@@ -69,7 +73,8 @@ export const hasOfProgram = (live: readonly BindingRead[], worker: string): bool
   );
 
 /** One finding for each thing that would be lost and that nobody has allowed. */
-export function droppedFindings({ fileOf, worker, live, given, all, crons, allowDrop }: Dropping): readonly Finding[] {
+export function droppedFindings(dropping: Dropping): readonly Finding[] {
+  const { fileOf, worker, live, given, all, crons, consumers, logpush, allowDrop } = dropping;
   const finding = (subject: string, message: string, instead: string): Finding => ({
     code: "adopt_drops",
     subject,
@@ -100,7 +105,26 @@ export function droppedFindings({ fileOf, worker, live, given, all, crons, allow
       "add it to triggers.crons in wrangler.jsonc and build again",
     ),
   );
-  return [...lost, ...schedules].filter(({ subject }) => !allowDrop.includes(subject));
+  const untold = consumers.live
+    .filter((name) => !consumers.given.includes(name))
+    .map((name) =>
+      finding(
+        `tail consumer ${name}`,
+        "the live Worker tells this Worker of its requests, and would not any more.",
+        "add it to tail_consumers in wrangler.jsonc and build again",
+      ),
+    );
+  const unpushed =
+    logpush.live && logpush.given === undefined
+      ? [
+          finding(
+            "logpush",
+            "the live Worker's logs are pushed, and would not be any more.",
+            "set logpush: true in wrangler.jsonc and build again",
+          ),
+        ]
+      : [];
+  return [...lost, ...schedules, ...untold, ...unpushed].filter(({ subject }) => !allowDrop.includes(subject));
 }
 
 /** A class of the Worker's own, which the planner speaks of, or what every version has. */

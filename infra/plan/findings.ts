@@ -3,7 +3,7 @@ import { type Finding, hashes, isError, type Migration } from "@durable-stack/cl
 import { mayLoseData, toldTo } from "../pull-request/stack-name.ts";
 import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
-import { cronsOf, overrideFindings } from "../stack/extras.ts";
+import { cronsOf, logpushOf, overrideFindings, tailConsumersOf } from "../stack/extras.ts";
 import { fileOf } from "../stack/placed.ts";
 import { wrongFindings } from "../stack/way-back.ts";
 import type { Claims } from "./claims.ts";
@@ -61,7 +61,7 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
   const whose = [...identity.findings, ...(await awaitedUnderName(planned.looked, settings)), ...claims.findings];
   const hidden = stableRegionFindings({ ...next, settings, live: live.regions, holdsData });
   const taken = await addressesTaken(reads, settings, identity.name, known);
-  const dropped = plan.adopts ? await lostByAdopting(args, live, claims) : [];
+  const dropped = plan.adopts ? await lostByAdopting(args, planned.looked, claims) : [];
   const always = [...whose, ...left, ...hidden, ...dropped, ...notHeld(taken, settings, known)];
 
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
@@ -133,7 +133,7 @@ async function awaitedUnderName(
 /** What the Worker that is taken over would lose. */
 async function lostByAdopting(
   { reads, settings, release, program }: Looking & Told,
-  live: LiveWorker,
+  { live, identity: { worker } }: Looked,
   claims: Claims,
 ): Promise<readonly Finding[]> {
   return droppedFindings({
@@ -143,6 +143,8 @@ async function lostByAdopting(
     given: givenBindings(release, settings, claims, program),
     all: program !== undefined,
     crons: { live: (await reads.crons(settings.workerName)) ?? [], given: cronsOf(release) },
+    consumers: { live: (worker?.tailConsumers ?? []).map(({ name }) => name), given: tailConsumersOf(release) },
+    logpush: { live: worker?.logpush ?? false, given: logpushOf(release) },
     allowDrop: settings.allowDrop,
   });
 }

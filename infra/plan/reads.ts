@@ -22,6 +22,10 @@ const Worker = v.object({
   tags: v.nullish(v.array(v.string()), []),
   /** Whether it answers on workers.dev. */
   subdomain: v.nullish(v.object({ enabled: v.nullish(v.boolean()) })),
+  /** Workers that are told of its requests. */
+  tailConsumers: v.nullish(v.array(v.object({ name: v.string() }))),
+  /** Whether its logs are pushed to where the account sends them. */
+  logpush: v.nullish(v.boolean()),
   references: v.object({
     /** Other Workers with a service binding to this one. */
     workers: v.nullish(v.array(v.object({ name: v.string() })), []),

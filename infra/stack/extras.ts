@@ -113,11 +113,12 @@ export function versionSettings(release: WithExtras) {
 
 /** Settings of the Worker, which no version carries. */
 export function workerExtras(release: WithExtras) {
-  const { observability, logpush, tail_consumers } = of(release);
+  const { observability, logpush } = of(release);
+  const tailConsumers = tailConsumersOf(release).map((name) => ({ name }));
   return {
     observability: observability ? inCamelCase(observability) : { enabled: true },
     ...(logpush !== undefined && { logpush }),
-    ...(tail_consumers.length > 0 && { tailConsumers: tail_consumers.map(({ service: name }) => ({ name })) }),
+    ...(tailConsumers.length > 0 && { tailConsumers }),
   };
 }
 
@@ -141,6 +142,13 @@ const reporting = ({
   persist,
   destinations,
 });
+
+/** Workers that are told of the Worker's requests. */
+export const tailConsumersOf = (release: WithExtras): readonly string[] =>
+  of(release).tail_consumers.map(({ service }) => service);
+
+/** Whether the Worker's logs are pushed; undefined: wrangler.jsonc does not say. */
+export const logpushOf = (release: WithExtras): boolean | undefined => of(release).logpush;
 
 /** When the Worker's `scheduled` is called. */
 export const cronsOf = (release: WithExtras): readonly string[] => of(release).triggers?.crons ?? [];

@@ -45,6 +45,9 @@ describe("a Worker that wrangler deployed", () => {
     dir = mkdtempSync(join(tmpdir(), "adopt-"));
     site = await Site.open({ config: { protect: false } });
     await deployByWrangler(site, dir);
+    await site.direct.deploy("watcher", { code: "export default { tail() {} };" });
+    const settings = { tail_consumers: [{ service: "watcher" }], logpush: true };
+    await site.direct.call("patch", `/workers/scripts/${site.workerName}/script-settings`, settings);
   });
   afterAll(async () => {
     await site?.close();
@@ -80,8 +83,9 @@ describe("a Worker that wrangler deployed", () => {
   it("is not taken over until the stack allows by name what the release would remove", async () => {
     const up = await site.deploy(checkouts.make("forgetful", await imported()));
     expect(up.text).toMatch(/\[adopt_drops\] GREETING: the live Worker has a variable under this name/);
+    expect(up.text).toMatch(/\[adopt_drops\] tail consumer watcher: [\s\S]*\[adopt_drops\] logpush: /);
     expect(site.proxy.takeWrites()).toEqual([]);
-    site.set({ allowDrop: ["GREETING"] });
+    site.set({ allowDrop: ["GREETING", "tail consumer watcher", "logpush"] });
   });
 
   it("is imported, gets its first release, and keeps its objects", async () => {
@@ -103,6 +107,8 @@ describe("a Worker that wrangler deployed", () => {
     site.set({ adopt: false });
     const settings = await site.stack.up();
     expect(settings.steps.filter((step) => !step.startsWith("same"))).toEqual(["update Worker worker"]);
+    const dropped = await site.direct.call("get", `/workers/scripts/${site.workerName}/script-settings`);
+    expect(dropped).toMatchObject({ tail_consumers: [], logpush: false });
     expect((await site.stack.up()).steps.filter((step) => !step.startsWith("same"))).toEqual([]);
     expect(await site.call("Hall")).toMatchObject({ count: 3 });
 
@@ -133,6 +139,51 @@ describe("a Worker that wrangler deployed", () => {
     expect(up.steps.filter((step) => / Worker worker$/.test(step))).toEqual(["same Worker worker"]);
     expect(await site.call("Lobby")).toMatchObject({ count: 6, tag: "two" });
   });
+});
+
+it("takes over a custom domain and routes that lead to the Worker, and none of another's", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "adopt-"));
+  const site = await Site.open({ config: { protect: false, adopt: true, allowDrop: ["GREETING"] } });
+  const { direct, proxy, workerName } = site;
+  try {
+    await deployByWrangler(site, dir);
+    await direct.deploy("other", { code: "export default { fetch: () => new Response() };" });
+    const [zone] = (await direct.sdk.zones.list({ name: "example.com" })).result;
+    const zoneId = zone?.id ?? "";
+    const [hostname, pattern] = ["api.example.com", "example.com/a/*"];
+    const leadTo = async (service: string) => {
+      await direct.call("put", "/workers/domains", { hostname, service, zone_id: zoneId });
+    };
+    const { apiUrl, accountId, token } = site.account;
+    const reads = Reads.through(new Api({ baseUrl: apiUrl, token }), accountId);
+    const there = async () => ({ domains: await reads.domains(), routes: await reads.routes(zoneId) });
+    site.set({ zoneId, hostname, routes: [pattern] });
+    const { classes } = await readLive(await listWorkers(reads), workerName);
+    const checkout = checkouts.make("addressed", historyOfClasses(classes ?? new Map()));
+
+    await leadTo("other");
+    proxy.takeWrites();
+    const taken = await site.deploy(checkout);
+    expect([taken.ok, proxy.takeWrites()], taken.text).toEqual([false, []]);
+    expect(taken.text).toMatch(/\[address_taken\] hostname api\.example\.com: it leads to the Worker other/);
+
+    await leadTo(workerName);
+    await direct.sdk.workers.routes.create({ zone_id: zoneId, pattern, script: workerName });
+    const before = await there();
+    expect(before).toMatchObject({ domains: [{ service: workerName }], routes: [{ script: workerName }] });
+    proxy.takeWrites();
+    const up = await site.deploy(checkout);
+    expect(up.ok, up.text).toBe(true);
+    expect(up.text).toMatch(/takes over custom domain api\.example\.com[\s\S]*takes over route example\.com\/a\/\*/);
+    expect(up.steps).toEqual(
+      expect.arrayContaining(["import WorkersCustomDomain domain", `import WorkersRoute route ${pattern}`]),
+    );
+    expect(proxy.takeWrites().filter((write) => /^DELETE|\/domains|\/routes/.test(write))).toEqual([]);
+    expect(await there()).toEqual(before);
+  } finally {
+    await site.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
 });
 
 it("an adoption that was killed is completed by the next one", { tags: ["nightly"] }, async () => {

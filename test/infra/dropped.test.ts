@@ -17,6 +17,8 @@ const dropping = (more: Partial<Dropping> = {}): Dropping => ({
   given: new Map(),
   all: true,
   crons: { live: [], given: [] },
+  consumers: { live: [], given: [] },
+  logpush: { live: false, given: undefined },
   allowDrop: [],
   ...more,
 });
@@ -72,6 +74,19 @@ describe("a Worker that is taken over", () => {
     const crons = { live: ["0 1 * * *", "0 2 * * *"], given: ["0 2 * * *"] };
     expect(said({ crons })).toEqual([expect.stringMatching(/^\[adopt_drops\] cron 0 1 \* \* \*: /)]);
     expect(said({ crons: { ...crons, given: [] } })).toEqual([]);
+  });
+
+  it("would tell no tail consumer any more that the release does not name, and push no logs that it does not speak of", () => {
+    expect(said({ consumers: { live: ["watch", "audit"], given: ["audit"] } })).toEqual([
+      expect.stringMatching(/^\[adopt_drops\] tail consumer watch: .*tail_consumers in wrangler\.jsonc/),
+    ]);
+    expect(said({ logpush: { live: true, given: undefined } })).toEqual([
+      expect.stringMatching(/^\[adopt_drops\] logpush: .*logpush: true in wrangler\.jsonc/),
+    ]);
+    expect(said({ logpush: { live: true, given: true } })).toEqual([]);
+    expect(said({ logpush: { live: true, given: false } }), "which says so itself").toEqual([]);
+    const both = { consumers: { live: ["watch"], given: [] }, logpush: { live: true, given: undefined } };
+    expect(said({ ...both, allowDrop: ["tail consumer watch", "logpush"] })).toEqual([]);
   });
 
   it("may lose bindings that the stack allows by name", () => {
