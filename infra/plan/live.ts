@@ -8,7 +8,8 @@ import { servedSince } from "../promote/served.ts";
 import { lastToArriveFirst } from "./arrival.ts";
 import { changedByOthers, changedInTags } from "./changed-by-others.ts";
 import { beginsWithout, deployedLast, isWayBack, type KnownDeployment, type KnownVersion, pinnedBy } from "./drift.ts";
-import { servedLast } from "./ours.ts";
+import { withNamesOf } from "./earlier-schemas.ts";
+import { isOurs, servedLast } from "./ours.ts";
 import type { BindingRead, DeploymentRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
 import { refusedBy } from "./refused-release.ts";
 import type { RegionTable } from "./regions.ts";
@@ -191,8 +192,9 @@ function wayBack(
   step: string | undefined,
 ): Pick<LiveWorker, "schemas" | "rollbackFloor" | "changedByOthers"> {
   const sameStep = known.filter((version) => step !== undefined && version.step === step);
+  const earlier = known.filter((version) => isOurs(version) && version.step !== step);
   const deployed = deployments.flatMap(({ versions }) => versions);
-  const schemas = schemasInUse(sameStep, deployed);
+  const schemas = schemasInUse(sameStep, deployed, withNamesOf(sameStep, earlier));
   const floor = floorOf(sameStep, schemas);
   const declaring = new Map(
     all.map((version) => [version.id, { ...liveVersion(version), classes: classesOf(version.exports) }]),

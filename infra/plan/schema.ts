@@ -18,21 +18,41 @@ interface Version {
 /**
  * The newest schema of each class that objects may have. Every version that was in a deployment counts, at 0 % too:
  * a request can name it. Cloudflare lists only the last deployments, so every version before one of theirs counts as well.
+ * `earlier`: versions from before the classes last changed, by the names of now. A schema of theirs that those after it
+ * contradict is past mending: it counts no more.
  */
 export function schemasInUse(
   versions: readonly Version[],
   deployed: readonly { readonly versionId: string }[],
+  earlier: readonly Version[] = [],
 ): Schemas {
   const ids = new Set(deployed.map(({ versionId }) => versionId));
-  const newest = Math.max(0, ...versions.filter(({ versionId }) => ids.has(versionId)).map(({ number }) => number));
+  const numbers = [...versions, ...earlier].filter(({ versionId }) => ids.has(versionId)).map(({ number }) => number);
+  const newest = Math.max(0, ...numbers);
   const inUse: Record<string, ClassSchema> = {};
-  for (const { number, schemas = {} } of versions) {
-    if (number > newest) continue;
+  for (const { schemas = {} } of versions.filter(({ number }) => number <= newest)) {
     for (const [className, schema] of Object.entries(schemas)) {
       if (schema.steps.length >= (inUse[className]?.steps.length ?? 0)) inUse[className] = schema;
     }
   }
+  for (const { schemas = {} } of earlier.filter(({ number }) => number <= newest)) {
+    for (const [className, schema] of Object.entries(schemas)) {
+      const since = inUse[className] ?? NONE;
+      if (schema.steps.length > since.steps.length && changedStep(schema, since) === undefined) {
+        inUse[className] = schema;
+      }
+    }
+  }
   return inUse;
+}
+
+const NONE: ClassSchema = { steps: [], needs: 0 };
+
+/** The index of the first step that is another one in `next` than in `before`; undefined: as far as both go, they agree. */
+function changedStep(next: ClassSchema, before: ClassSchema): number | undefined {
+  const common = Math.min(next.steps.length, before.steps.length);
+  const at = next.steps.slice(0, common).findIndex((hash, index) => hash !== before.steps[index]);
+  return at < 0 ? undefined : at;
 }
 
 /** Number of the first of `versions` from which on all can live with `inUse`; undefined: there is none. */
@@ -70,12 +90,11 @@ export function schemaPlan({ release, inUse, moves, share, stack }: SchemaSituat
   const classes = Object.entries(release.schemas ?? {}).map(([className, next]) => ({
     className,
     next,
-    live: met[className] ?? { steps: [], needs: 0 },
+    live: met[className] ?? NONE,
   }));
   const changed = classes.flatMap(({ className, next, live }): Finding[] => {
-    const common = Math.min(next.steps.length, live.steps.length);
-    const at = next.steps.slice(0, common).findIndex((hash, index) => hash !== live.steps[index]);
-    if (at < 0) return [];
+    const at = changedStep(next, live);
+    if (at === undefined) return [];
     return [
       {
         code: "schema_step_changed",

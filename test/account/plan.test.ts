@@ -9,6 +9,9 @@ import type { RunningAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applyProgram } from "../../infra/apply/apply.ts";
 import { migrations as ours } from "../../infra/migrations.ts";
+import { readWorker } from "../../infra/plan/live.ts";
+import { Reads } from "../../infra/plan/reads.ts";
+import { Api } from "../../infra/provider/api.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { defaultWorkerName } from "../../infra/stack/worker-name.ts";
@@ -423,4 +426,39 @@ describe("a class that comes from another Worker", () => {
     await deploy(renaming, { workerName: "renamed" });
     expect((await others.ask("renamed", "/Book/a")).json()).toMatchObject({ count: 3 });
   });
+});
+
+it("knows the tables that objects have from before a class step, under the class's name of now", async () => {
+  const direct = new TestAccount(account);
+  const exported = (name: string, more: object = {}) => ({
+    [name]: { type: "durable-object", storage: "sqlite" },
+    ...more,
+  });
+  /** A version of ours whose release knows these steps of the class's tables. */
+  const deploy = (digit: string, name: string, steps: readonly string[], migration: string, more: object = {}) =>
+    direct.deploy("tables", {
+      classes: [name],
+      bound: [name],
+      exports: exported(name, more),
+      annotations: { "workers/tag": `${digit.repeat(12)}-0` },
+      bindings: [
+        {
+          type: "json",
+          name: "RELEASE",
+          json: { digest: digit.repeat(64), migration, history: "h", schemas: { [name]: { steps, needs: 0 } } },
+        },
+      ],
+    });
+  const read = () =>
+    readWorker(Reads.through(new Api({ baseUrl: account.apiUrl, token: account.token }), account.accountId), "tables");
+  await deploy("a", "Notes", ["one"], "0001-create");
+  await deploy("b", "Notes", ["one", "two"], "0001-create");
+  await deploy("c", "Pages", ["one"], "0002-rename", {
+    Notes: { type: "durable-object", state: "renamed", renamed_to: "Pages" },
+  });
+  expect((await read()).schemas).toEqual({ Pages: { steps: ["one", "two"], needs: 0 } });
+  const anew = { Pages: { type: "durable-object", state: "deleted" } };
+  await direct.deploy("tables", { classes: ["Other"], bound: ["Other"], exports: exported("Other", anew) });
+  await deploy("d", "Pages", ["one"], "0004-anew", { Other: { type: "durable-object", state: "deleted" } });
+  expect((await read()).schemas).toEqual({ Pages: { steps: ["one"], needs: 0 } });
 });

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Move } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
+import { withNamesOf } from "../../infra/plan/earlier-schemas.ts";
 import { floorOf, type SchemaSituation, schemaPlan, schemasInUse } from "../../infra/plan/schema.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { schemasOf, undecided } from "../../infra/release/schemas.ts";
@@ -133,6 +134,63 @@ describe("the plan", () => {
     expect(plan({ release: release(NOTES), inUse, moves: [renamed] }).codes).toEqual(["schema_left_behind"]);
     const deleted: Move = { kind: "delete", className: "Old" };
     expect(plan({ release: release(NOTES), inUse, moves: [deleted] }).codes).toEqual([]);
+  });
+});
+
+describe("what objects have from before a class step", () => {
+  const OTHER = "ALTER TABLE notes ADD COLUMN other INTEGER";
+  /** A version whose class is called `name` and has this namespace. */
+  const version = (
+    number: number,
+    steps: SchemaSteps,
+    { id = "n1", name = className }: { id?: string; name?: string } = {},
+  ) => ({
+    versionId: `v${number}`,
+    number,
+    schemas: { [name]: recorded(...steps)[className] ?? { steps: [], needs: 0 } },
+    bindings: [{ type: "durable_object_namespace", className: name, namespaceId: id }],
+  });
+  type Version = ReturnType<typeof version>;
+  const inUse = (earlier: readonly Version[], now: readonly Version[]) =>
+    schemasInUse(now, [{ versionId: `v${now[0]?.number}` }], withNamesOf(now, earlier));
+  const codes = (steps: SchemaSteps, schemas: ReturnType<typeof schemasInUse>) =>
+    schemaPlan({
+      release: { digest: "d".repeat(64), schemas: recorded(...steps) },
+      inUse: schemas,
+      moves: [],
+      share: 100,
+      stack: "staging",
+    }).findings.map(({ code }) => code);
+
+  it("is not forgotten: a step that was taken back beside a class step is run by objects already", () => {
+    // The second release runs the step, the third reverts it and adds a class, the fourth has another one in its place.
+    const schemas = inUse([version(2, [NOTES, AT]), version(1, [NOTES])], [version(3, [NOTES])]);
+    expect(schemas[className]?.steps).toHaveLength(2);
+    expect(codes([NOTES, OTHER], schemas)).toEqual(["schema_step_changed"]);
+    expect(codes([NOTES, AT, OTHER], schemas)).toEqual([]);
+  });
+
+  it("follows a class that was renamed", () => {
+    const schemas = inUse([version(2, [NOTES, AT], { name: "Old" })], [version(3, [NOTES])]);
+    expect(codes([NOTES, OTHER], schemas)).toEqual(["schema_step_changed"]);
+  });
+
+  it("is none of a class that was deleted and made anew under its name, or that took over another's", () => {
+    const anew = inUse([version(2, [NOTES, AT], { id: "n0" })], [version(3, [NOTES])]);
+    expect(codes([NOTES, OTHER], anew)).toEqual([]);
+    const unknown = { ...version(2, [NOTES, AT]), bindings: [] };
+    expect(
+      codes(
+        [NOTES, OTHER],
+        schemasInUse([version(3, [NOTES])], [{ versionId: "v3" }], withNamesOf([version(3, [NOTES])], [unknown])),
+      ),
+    ).toEqual([]);
+  });
+
+  it("counts no more where what serves by now contradicts it: nothing could ever be deployed again", () => {
+    const schemas = inUse([version(2, [NOTES, AT])], [version(4, [NOTES, OTHER]), version(3, [NOTES])]);
+    expect(codes([NOTES, OTHER], schemas)).toEqual([]);
+    expect(codes([NOTES, LINKS], schemas)).toEqual(["schema_step_changed"]);
   });
 });
 
