@@ -19,6 +19,11 @@ export interface Looking {
   readonly known?: Known | undefined;
 }
 
+/** A look that knows of the stack's secrets what a version records; undefined: they are not known here. */
+interface WithSecrets extends Looking {
+  readonly secrets: string | undefined;
+}
+
 /** How the account is read for a plan. An outage may be why somebody goes back: what is read besides does not stop that. */
 export interface PlanReads {
   /** Whose failures are no answer: of what an update makes or takes over, because the state does not have it. */
@@ -41,13 +46,13 @@ export interface Looked {
 }
 
 /** Reads what is live, and plans. */
-export async function look({ reads, settings, release, migrations, known }: Looking): Promise<Looked> {
+export async function look({ reads, settings, release, migrations, known, secrets }: WithSecrets): Promise<Looked> {
   const { stack, allowDestroy, allowTransferLoss, adopt, rollout } = settings;
   // A pin is known before anything is read, the end of a rollout only by what serves.
   const listed = await listWorkers(settings.pin > 0 ? reads.lenient() : reads);
   const identity = identify(settings, listed.list, known);
   const live = await readLive(listed, identity.name);
-  const next = nextOf(release, settings, live);
+  const next = nextOf(release, settings, live, { known, secrets });
   const besides = next.back ? reads.lenient() : reads;
   const workers = { ...listed, reads: besides };
   const neighbours = live.references.map(({ worker }) => worker);
@@ -67,6 +72,7 @@ export async function look({ reads, settings, release, migrations, known }: Look
     adopt,
     allowDestroy,
     allowTransferLoss,
+    isDeployed: next.isDeployed,
     rollout,
   };
   // Who waits for a class is asked only once it is known that one leaves or is received.

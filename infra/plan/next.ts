@@ -3,10 +3,12 @@ import type { Release } from "../release/read.ts";
 import { versionTag } from "../release/tag.ts";
 import { LEAST_SHARE } from "../rollout/steps.ts";
 import type { PublicSettings } from "../stack/config.ts";
+import { LOGICAL } from "../stack/declared.ts";
 import { versionPart } from "../stack/extras.ts";
 import { regionTable, workerSettings } from "../stack/told.ts";
 import { isCutOff, servableOf, servableTag } from "./changed-by-others.ts";
 import { deploymentMessage, servesAsWanted } from "./drift.ts";
+import type { Known } from "./known.ts";
 import { type LiveVersion, type LiveWorker, regionTableOf, versionOf } from "./live.ts";
 import { keptVersion } from "./ours.ts";
 import { type Back, pinned } from "./pin.ts";
@@ -19,6 +21,10 @@ export interface Next {
   readonly tag: string;
   /** The version with this tag that an update finds; undefined: it makes one. */
   readonly kept: LiveVersion | undefined;
+  /** Why the release becomes a version once more all the same, in words; undefined: it does not. */
+  readonly renewedBecause: string | undefined;
+  /** Whether that version stays, and serves everybody. */
+  readonly isDeployed: boolean;
   readonly traffic: Traffic;
   /** What the traffic goes back for, where it does. */
   readonly back: Back | undefined;
@@ -43,7 +49,13 @@ export interface Next {
   readonly hasOtherTable: boolean;
 }
 
-export function nextOf(release: Release, settings: PublicSettings, live: LiveWorker): Next {
+/** What the release's version is compared with, as far as it is known here. */
+interface AtHand {
+  readonly known: Known | undefined;
+  readonly secrets: string | undefined;
+}
+
+export function nextOf(release: Release, settings: PublicSettings, live: LiveWorker, atHand: AtHand): Next {
   const { pin } = settings;
   const { versions } = live;
   const table = regionTable(settings);
@@ -59,9 +71,16 @@ export function nextOf(release: Release, settings: PublicSettings, live: LiveWor
   // A release that gets traffic may be one that is tried once more, and then nothing is taken back.
   const refused = traffic.release === 0 ? takenBack(settings, release.digest, serving, served) : undefined;
   const nextTable = traffic.release > 0 ? table : stableTable;
+  const kept = keptVersion(tag, versions, live.servedLast);
+  const renewed = kept && renewedBecause(tag, kept, { ...atHand, share: traffic.release });
   return {
     tag,
-    kept: keptVersion(tag, versions, live.servedLast),
+    kept,
+    renewedBecause: renewed,
+    isDeployed:
+      kept !== undefined &&
+      renewed === undefined &&
+      live.serving.every(({ versionId }) => versionId === kept.versionId),
     traffic,
     back: backOf(pin, traffic, live),
     asWanted,
@@ -80,6 +99,21 @@ export function nextOf(release: Release, settings: PublicSettings, live: LiveWor
       [table, stableTable].some((other) => other && !isSameRegions(before, other)),
     ),
   };
+}
+
+/**
+ * Why a release whose version is there becomes one again; undefined: it does not, as far as anybody can tell. `share`: per
+ * cent of the traffic that it gets.
+ */
+function renewedBecause(
+  tag: string,
+  kept: LiveVersion,
+  { known, secrets, share }: AtHand & { readonly share: number },
+): string | undefined {
+  if (known && !known.get("WorkerVersion", LOGICAL.version(tag))) return "the state does not have its version";
+  // One without traffic gets its bindings when it gets some (durable-worker.ts).
+  if (share === 0) return undefined;
+  return secrets === undefined || secrets === kept.secrets ? undefined : "a secret of the stack has changed";
 }
 
 /** The tag by the release and by what of the settings is in its version. */

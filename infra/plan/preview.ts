@@ -16,8 +16,7 @@ import { type BindingChange, bindingChanges, givenBindings, hasOfProgram } from 
 import { findingsOf, type Told } from "./findings.ts";
 import type { Identity } from "./identity.ts";
 import { type Judgement, judged } from "./judged.ts";
-import type { Known } from "./known.ts";
-import { type LiveVersion, type LiveWorker, servingBindings } from "./live.ts";
+import { type LiveWorker, servingBindings } from "./live.ts";
 import { type Looked, type Looking, look } from "./look.ts";
 import type { Next } from "./next.ts";
 import type { ObjectCount } from "./reads.ts";
@@ -27,7 +26,10 @@ import { isDeleted, type Left, lossOf, storageLeft, unusedAllowances } from "./s
 
 export interface Preview
   extends Judgement,
-    Pick<Next, "tag" | "traffic" | "deploymentMessage" | "served" | "share" | "servedSince" | "regions"> {
+    Pick<
+      Next,
+      "tag" | "renewedBecause" | "traffic" | "deploymentMessage" | "served" | "share" | "servedSince" | "regions"
+    > {
   readonly settings: PublicSettings;
   readonly release: Release;
   readonly live: LiveWorker;
@@ -42,8 +44,6 @@ export interface Preview
   readonly source: { readonly commit: string | undefined; readonly committed: string | undefined };
   /** The mark of the stack's secrets, which the version records; undefined: whoever asks does not know them. */
   readonly secrets: string | undefined;
-  /** Why the release becomes a version once more, though one with its tag is there, in words; undefined: it does not. */
-  readonly renewedBecause: string | undefined;
   /** How the tables of the release stand to those of the objects. */
   readonly schema: SchemaPlan;
   readonly addresses: AddressPlan;
@@ -73,13 +73,13 @@ export interface PreviewArgs extends Looking, Told {
 export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const { settings, release, known } = args;
   const { stack } = settings;
-  const looked = await look(args);
+  const secrets = await args.secrets;
+  const looked = await look({ ...args, secrets });
   const { identity, live, plan, next } = looked;
   const { besides } = looked.reads;
   const { tag, kept, traffic, back } = next;
   const { objects, holdsData } = await countObjects(besides, identity.name, plan.moves, next.hasOtherTable);
   const schema = schemaPlan({ stack, release, inUse: live.schemas, moves: plan.moves, share: traffic.release });
-  const secrets = await args.secrets;
   const storage = storageOf(release, settings);
   const claims = await claimsOf({ reads: looked.reads, settings, identity, live, known, storage, adopts: plan.adopts });
   const left = await leftOf(args, looked, storage);
@@ -103,7 +103,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     source: kept ?? { commit: recordedCommit(release), committed: release.committed ?? undefined },
     tag,
     secrets,
-    renewedBecause: kept && renewedBecause({ tag, kept, secrets, known, share: traffic.release }),
+    renewedBecause: next.renewedBecause,
     traffic,
     schema,
     deploymentMessage: next.deploymentMessage,
@@ -164,21 +164,4 @@ function bindingsOf(
     return one.kind === "removed" && loss !== undefined ? { ...one, loss } : one;
   });
   return { bindings, unknownBindings };
-}
-
-interface Kept {
-  readonly tag: string;
-  readonly kept: Pick<LiveVersion, "number" | "secrets">;
-  readonly secrets: string | undefined;
-  readonly known: Known | undefined;
-  /** Per cent of the traffic that the release gets. */
-  readonly share: number;
-}
-
-/** Why a release whose version is there becomes one again; undefined: it does not, as far as anybody can tell. */
-function renewedBecause({ tag, kept, secrets, known, share }: Kept): string | undefined {
-  if (known && !known.get("WorkerVersion", LOGICAL.version(tag))) return "the state does not have its version";
-  // One without traffic gets its bindings when it gets some (durable-worker.ts).
-  if (share === 0) return undefined;
-  return secrets === undefined || secrets === kept.secrets ? undefined : "a secret of the stack has changed";
 }

@@ -277,13 +277,14 @@ const stackOfItsOwn = (stack: string) => ({
     writeFileSync(join(root, `Pulumi.${stack}.yaml`), `${text}  protect: false\n`);
     return root;
   },
-  deploy: (root: string, config: Readonly<Record<string, string>> = {}) =>
+  deploy: (root: string, config: Readonly<Record<string, string>> = {}, onLine: (line: string) => void = () => {}) =>
     applyProgram({
       dir: join(dir, stack),
       root,
       stack,
       account: { apiUrl: proxy.apiUrl, accountId: account.accountId, token: account.token },
       config: { adminToken: ADMIN_TOKEN, promotesFrom: "", ...config },
+      onLine,
     }),
 });
 
@@ -412,6 +413,12 @@ describe("a class that comes from another Worker", () => {
     const sent = { type: "durable-object", state: "transferred", transferred_to: receiver };
     await others.deploy("shop", { exports: { Account: sent } });
     await others.deploy("shop", having);
+    // The version that waited for it stays, and its release may be planned with any share of the traffic.
+    proxy.takeWrites();
+    const again: string[] = [];
+    await deploy(receiving, { rollout: "10" }, (line) => again.push(line));
+    expect(again.join("\n")).toContain("rollback  back to version 1 at most");
+    expect(proxy.takeWrites()).toEqual([]);
     const renaming = checkout(3);
     await deploy(renaming);
     expect((await others.ask(receiver, "/Book/a")).json()).toMatchObject({ count: 2, tag: "transfer-3" });

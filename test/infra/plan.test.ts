@@ -516,6 +516,14 @@ describe("moving a class between Workers", () => {
       expect(release(removed, { allowDestroy: ["A"] }).exports).toMatchObject({ A: { state: "deleted" } });
     });
 
+    it("changes nothing while the version from before the arrival stays: no version says that it waits no more", () => {
+      const deployed = { isDeployed: true, rollout: 10 };
+      expect(release(received.migrations, deployed)).toMatchObject({ errors: [], changesLifecycle: false });
+      expect(codes(release(received.migrations, { rollout: 10 }))).toEqual(["lifecycle_needs_full_rollout rollout 10"]);
+      const renamed = received.step("0003-rename", (classes) => classes.rename("A", "B")).migrations;
+      expect(codes(release(renamed, deployed))).toEqual(["lifecycle_needs_full_rollout rollout 10"]);
+    });
+
     it("is renamed and sent at once", () => {
       const renamed = received.step("0003-rename", (classes) => classes.rename("A", "B")).migrations;
       expect(release(renamed)).toMatchObject({

@@ -50,13 +50,14 @@ export function plan(situation: Situation): Plan {
   } else if (deploys) {
     findings.push(...releaseFindings(way.moves, situation), ...allowanceFindings(way.moves, situation));
   }
-  // Versions that share the traffic agree on what they wait for, too.
+  // Versions that share the traffic agree on what they wait for, too. One that is made after a class has come says no more
+  // that it waits; the one from before that stays says it for ever.
   // The versions from before something else changed the classes cannot serve again either.
   const changesLifecycle =
     adopts ||
     movedOn ||
     way.moves.some(({ kind }) => kind !== "keep") ||
-    [...before].some(([name, { fromWorker }]) => start.get(name)?.fromWorker !== fromWorker);
+    (!situation.isDeployed && [...before].some(([name, { fromWorker }]) => start.get(name)?.fromWorker !== fromWorker));
   if (deploys && changesLifecycle && situation.rollout < 100) {
     findings.push({
       code: "lifecycle_needs_full_rollout",

@@ -48,6 +48,11 @@ export interface Situation {
   readonly allowDestroy: readonly string[];
   /** Received classes that may begin without objects in this stack, because those are lost. */
   readonly allowTransferLoss: readonly string[];
+  /**
+   * Whether what serves is the release's own version, which stays: then no version is made that could say that a class
+   * waits no more. False where not given.
+   */
+  readonly isDeployed?: boolean;
   /** The percentage of the traffic for the release. */
   readonly rollout: number;
 }
