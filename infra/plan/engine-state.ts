@@ -2,10 +2,11 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Known, READ_STATE } from "./known.ts";
 import { PlanRefused } from "./refused.ts";
+import { foreignState } from "./state-owner.ts";
 
 /**
  * What the stack's state has; undefined where the engine is too old to say: then nothing may be imported.
- * @throws PlanRefused where it cannot be read. A plan without it would not see what an update deletes.
+ * @throws PlanRefused where it cannot be read, or is another stack's. A plan without it would not see what an update deletes.
  */
 export async function engineState(): Promise<Known | undefined> {
   const stackName = `${pulumi.getOrganization()}/${pulumi.getProject()}/${pulumi.getStack()}`;
@@ -21,7 +22,11 @@ export async function engineState(): Promise<Known | undefined> {
     );
   }
   const known = Known.from(answer);
-  if (known) return known;
+  if (known) {
+    const foreign = foreignState({ project: pulumi.getProject(), stack: pulumi.getStack() }, known.urns);
+    if (foreign) throw refused(`its state is another's. ${foreign.what}`, foreign.fix);
+    return known;
+  }
   throw unreadable(
     "The engine's answer is not the one that this program knows.",
     "run it with the version of the Pulumi CLI that the workflows install (pulumi-version in .github/workflows/release.yml), which the project is tested with.",
@@ -32,11 +37,7 @@ export async function engineState(): Promise<Known | undefined> {
 const UNKNOWN_FUNCTION = "unrecognized function name";
 
 const unreadable = (what: string, fix: string): PlanRefused =>
-  new PlanRefused([
-    {
-      code: "state_unreadable",
-      subject: pulumi.getStack(),
-      message: `its state cannot be read, and without that nobody sees what an update would delete. ${what}`,
-      fix,
-    },
-  ]);
+  refused(`its state cannot be read, and without that nobody sees what an update would delete. ${what}`, fix);
+
+const refused = (message: string, fix: string): PlanRefused =>
+  new PlanRefused([{ code: "state_unreadable", subject: pulumi.getStack(), message, fix }]);

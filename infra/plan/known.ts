@@ -69,6 +69,11 @@ export class Known {
     return retainOnDelete ?? this.get(KEEPER.type, KEEPER.name)?.keepsStorage === true;
   }
 
+  /** The URNs of all resources, which say whose each is. */
+  get urns(): readonly string[] {
+    return [...this.#resources.values()].map(([urn]) => urn);
+  }
+
   /** The names of all resources of a type. */
   names(type: string): readonly string[] {
     return [...this.#resources.keys()].flatMap((key) =>

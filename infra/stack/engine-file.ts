@@ -2,6 +2,8 @@
 import * as v from "valibot";
 import { askPulumi } from "../apply/pulumi-cli.ts";
 import { Known } from "../plan/known.ts";
+import { foreignState } from "../plan/state-owner.ts";
+import { projectName } from "./project.ts";
 import { UserError } from "./user-error.ts";
 
 /** A resource of a state, as much of it as is looked at. */
@@ -35,12 +37,21 @@ export const knownOf = (resources: readonly StateResource[]): Known =>
     ),
   );
 
-/** The resources in the CLI's state of `stack`. @throws UserError in the CLI's own words where it cannot say. */
+/**
+ * The resources in the CLI's state of `stack`. @throws UserError in the CLI's own words where it cannot say, or saying
+ * whose the state is where it is another stack's.
+ */
 export function engineResources(stack: string): readonly StateResource[] {
   const { status, stdout, stderr } = askPulumi(["stack", "export", "--stack", stack]);
   if (status !== 0)
     throw new UserError(`The state of ${stack} cannot be read: ${stderr.trim()}\n${adviceOn(stack, stderr)}`);
-  return exportedResources(stdout);
+  const resources = exportedResources(stdout);
+  const foreign = foreignState(
+    { project: projectName(), stack },
+    resources.map(({ urn }) => urn),
+  );
+  if (foreign) throw new UserError(`The state of ${stack} is another's. ${foreign.what} Fix: ${foreign.fix}`);
+  return resources;
 }
 
 /** What to do where the CLI cannot say what is in the state of `stack`, by what it said. */

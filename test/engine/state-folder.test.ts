@@ -47,6 +47,29 @@ it("a copy of it goes back over a damaged one, once its .attrs is deleted", asyn
   expect((await run(DESTROY)).text).toContain(IN_ORDER);
 });
 
+it("another stack's file in its place is refused, whoever copied it there", async () => {
+  const own = readFileSync(state);
+  const urn = "urn:pulumi:production::durable-stack::pulumi:pulumi:Stack::durable-stack-production";
+  const file = {
+    version: 3,
+    checkpoint: {
+      stack: "organization/durable-stack/production",
+      latest: {
+        manifest: { time: "2026-01-01T00:00:00Z", magic: "", version: "" },
+        resources: [{ urn, type: "pulumi:pulumi:Stack", custom: false }],
+      },
+    },
+  };
+  writeFileSync(state, JSON.stringify(file));
+  rmSync(`${state}.attrs`, { force: true });
+  expect((await run(DESTROY)).text).toMatch(
+    /The state of staging is another's\. It has resources of the stack production of the project durable-stack, and this is staging/,
+  );
+  writeFileSync(state, own);
+  rmSync(`${state}.attrs`, { force: true });
+  expect((await run(DESTROY)).text).toContain(IN_ORDER);
+});
+
 it("one that is gone is made anew once a lock that was left is deleted", async () => {
   for (const file of [state, `${state}.attrs`]) rmSync(file, { force: true });
   mkdirSync(dirname(lock), { recursive: true });

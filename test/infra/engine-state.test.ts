@@ -33,6 +33,20 @@ it("knows what the state has", async () => {
   expect(known?.get("Worker", "worker")).toEqual({ id: "w" });
 });
 
+it.each([
+  [
+    "another stack of the project",
+    "urn:pulumi:production::durable-stack::",
+    "the stack production of the project durable-stack",
+  ],
+  ["another project", "urn:pulumi:staging::shop::", "the stack staging of the project shop"],
+])("refuses a state that is another's, and names both: %s", async (_, prefix, whose) => {
+  const worker = `${prefix}durable-stack:index:DurableWorker$cloudflare:index/worker:Worker::worker`;
+  await expect(asked(() => ({ name: "x", outputs: { [worker]: { outputs: { id: "w" } } } }))).rejects.toThrow(
+    `[state_unreadable] staging: its state is another's. It has resources of ${whose}, and this is staging of durable-stack. Fix: `,
+  );
+});
+
 it("goes on without the state where the engine is too old to be asked for it", async () => {
   expect(await failing(`unrecognized function name: '${READ_STATE}'`)).toBeUndefined();
 });
