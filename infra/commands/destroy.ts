@@ -41,7 +41,7 @@ async function destroy({ stack: name, dir, yes = false }: Options): Promise<void
       `The stack ${LOCAL} goes with its account: \`npm start --${dirOption(dir)} --fresh\` forgets the account in ${dir}, with all data in it, and begins anew. Nothing was changed.`,
     );
   }
-  const { lost, obstacles, isBehind } = await planOf(openStack(name, { dir }));
+  const { lost, obstacles, isBehind } = await destructionOf(openStack(name, { dir }));
   const losesNothing = lost.length === 0;
   // As after a destruction that was interrupted: the state may have something left that is in no account.
   if (losesNothing) console.log(`Nothing of the stack ${name} is left in its account.`);
@@ -67,7 +67,7 @@ interface Planned extends DestroyPlan {
 }
 
 /** Reads the state and the account; sends nothing. */
-async function planOf({ name, settings, reads }: OpenStack): Promise<Planned> {
+async function destructionOf({ name, settings, reads }: OpenStack): Promise<Planned> {
   const resources = engineResources(name);
   const known = knownOf(resources);
   const worker = known.get("Worker", LOGICAL.worker);

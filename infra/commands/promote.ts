@@ -12,7 +12,7 @@ import { ownMigrations } from "../plan/own-migrations.ts";
 import type { Preview } from "../plan/preview.ts";
 import { report } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
-import { type ApprovedPlan, differences, hashOf, planFile, planOf, readPlan } from "../promote/approved.ts";
+import { type ApprovedPlan, differences, hashOf, planFile, planToApprove, readPlan } from "../promote/approved.ts";
 import { decide, type Overrides, overrideRecord, RULES, type Rule, untriedReason } from "../promote/decide.ts";
 import { gather } from "../promote/gather.ts";
 import { soakReason } from "../promote/served.ts";
@@ -159,7 +159,7 @@ async function judge(options: Options, { source, target, release, approved }: Op
   }
   console.log(report({ ...preview, errors }));
   for (const finding of preview.warnings) console.log(describe(finding));
-  const plan = planOf(from, preview);
+  const plan = planToApprove(from, preview);
   // An approved plan was rehearsed when it was saved, with the same release, settings and live version.
   if (approved) refuseOther(approved, plan);
   else await rehearse(preview, to);
@@ -190,7 +190,7 @@ async function goOut(options: Options, { target, release, approved, overridden }
     adminToken: exportedToken(to),
     names: OF_TARGET,
     again: false,
-    ...(approved && { approve: (now: Preview) => refuseOther(approved, planOf(from, now)) }),
+    ...(approved && { approve: (now: Preview) => refuseOther(approved, planToApprove(from, now)) }),
     confirm: (what) => confirm(what, yes),
     say: (line) => console.log(line),
   });

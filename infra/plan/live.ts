@@ -157,7 +157,7 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
     ...wayBack(all, known, deployments, standing?.migration),
     pinned: pinnedBy(messages),
     pinIsWayBack: isWayBack(messages),
-    refused: refusedIn(deployments, digests),
+    refused: refusedByDeployments(deployments, digests),
     references: referencesTo(worker, first),
   };
 }
@@ -208,7 +208,7 @@ function wayBack(
 }
 
 /** Releases that the deployments say to refuse. `digests`: of versions by their ids. */
-const refusedIn = (
+const refusedByDeployments = (
   deployments: readonly DeploymentRead[],
   digests: ReadonlyMap<string, string | undefined>,
 ): readonly string[] =>

@@ -13,7 +13,7 @@ export async function addressesTaken(
   workerName: string,
   known: Known | undefined,
 ): Promise<readonly Finding[]> {
-  const held = heldBy(known);
+  const held = addressesIn(known);
   const domainReads = held.hostname === hostname ? besides : certain;
   const routeReads = routes.every((route) => held.routes.has(LOGICAL.route(route))) ? besides : certain;
   const [domains, inZone] = await Promise.all([
@@ -33,13 +33,13 @@ export function notHeld(
   { hostname }: PublicSettings,
   known: Known | undefined,
 ): readonly Finding[] {
-  const { hostname: domain, routes } = heldBy(known);
+  const { hostname: domain, routes } = addressesIn(known);
   const held = new Set([...(domain === hostname ? [`hostname ${hostname}`] : []), ...routes]);
   return taken.filter(({ subject }) => !held.has(subject));
 }
 
 /** The host name of a state, and the names of its routes there. */
-const heldBy = (known: Known | undefined) => ({
+const addressesIn = (known: Known | undefined) => ({
   hostname: known?.get("WorkersCustomDomain", LOGICAL.domain)?.hostname,
   routes: new Set(known?.names("WorkersRoute")),
 });

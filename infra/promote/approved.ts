@@ -42,7 +42,7 @@ const PlanFile = v.strictObject({ plan: Plan, hash: v.string() });
 const WRITTEN: ReadonlySet<string> = new Set(["rollout", "rolloutTrial", "promotionOverride"]);
 
 /** What there is to approve of a promotion from `from`. */
-export function planOf(from: string, preview: Preview): ApprovedPlan {
+export function planToApprove(from: string, preview: Preview): ApprovedPlan {
   const { settings, release, tag, live, plan, warnings } = preview;
   const known: unknown = JSON.parse(JSON.stringify(settings));
   const shown = Object.entries(v.parse(v.record(v.string(), v.unknown()), known)).filter(([key]) => !WRITTEN.has(key));

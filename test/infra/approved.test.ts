@@ -1,7 +1,7 @@
 /** The plan that a reviewer approved: what would be done now is the same, or every difference is named. */
 import { describe, expect, it } from "vitest";
 import type { Preview } from "../../infra/plan/preview.ts";
-import { differences, hashOf, planFile, planOf, readPlan } from "../../infra/promote/approved.ts";
+import { differences, hashOf, planFile, planToApprove, readPlan } from "../../infra/promote/approved.ts";
 import { preview } from "./preview.ts";
 
 const version = (number: number, tag: string, percentage: number) => ({
@@ -16,7 +16,7 @@ const serving = (...versions: ReturnType<typeof version>[]): Partial<Preview> =>
 });
 /** Version 4 serves, and the release, whose version gets the tag `n`, comes. */
 const now = (more: Partial<Preview> = {}) => preview({ tag: "n", ...serving(version(4, "o", 100)), ...more });
-const plan = (of: Preview) => planOf("staging", of);
+const plan = (of: Preview) => planToApprove("staging", of);
 const approved = plan(now());
 const against = (of: Preview) => differences(approved, plan(of));
 const { settings } = preview();
