@@ -442,7 +442,12 @@ it("knows the tables that objects have from before a class step, under the class
     ...more,
   });
   /** A version of ours whose release knows these steps of the class's tables. */
-  const deploy = (digit: string, name: string, steps: readonly string[], migration: string, more: object = {}) =>
+  const deploy = (
+    digit: string,
+    name: string,
+    migration: string,
+    { steps, more }: { steps: string[]; more?: object },
+  ) =>
     direct.deploy("tables", {
       classes: [name],
       bound: [name],
@@ -458,14 +463,14 @@ it("knows the tables that objects have from before a class step, under the class
     });
   const read = () =>
     readWorker(Reads.through(new Api({ baseUrl: account.apiUrl, token: account.token }), account.accountId), "tables");
-  await deploy("a", "Notes", ["one"], "0001-create");
-  await deploy("b", "Notes", ["one", "two"], "0001-create");
-  await deploy("c", "Pages", ["one"], "0002-rename", {
-    Notes: { type: "durable-object", state: "renamed", renamed_to: "Pages" },
-  });
+  await deploy("a", "Notes", "0001-create", { steps: ["one"] });
+  await deploy("b", "Notes", "0001-create", { steps: ["one", "two"] });
+  const renamed = { Notes: { type: "durable-object", state: "renamed", renamed_to: "Pages" } };
+  await deploy("c", "Pages", "0002-rename", { steps: ["one"], more: renamed });
   expect((await read()).schemas).toEqual({ Pages: { steps: ["one", "two"], needs: 0 } });
   const anew = { Pages: { type: "durable-object", state: "deleted" } };
   await direct.deploy("tables", { classes: ["Other"], bound: ["Other"], exports: exported("Other", anew) });
-  await deploy("d", "Pages", ["one"], "0004-anew", { Other: { type: "durable-object", state: "deleted" } });
+  const gone = { Other: { type: "durable-object", state: "deleted" } };
+  await deploy("d", "Pages", "0004-anew", { steps: ["one"], more: gone });
   expect((await read()).schemas).toEqual({ Pages: { steps: ["one"], needs: 0 } });
 });

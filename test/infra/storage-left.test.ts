@@ -55,9 +55,9 @@ describe("storage that no binding asks for any more", () => {
 
 it("an allowance that deletes nothing is told of, but not one that is for a class", () => {
   const subjects = (settings: ReturnType<typeof settingsOf>, ...all: readonly Left[]) =>
-    unusedAllowances(settings, all, new Set(["CounterDO"])).map(({ code, subject }) => `${code} ${subject}`);
-  expect(subjects(settingsOf(false, "FOO", "CounterDO"), left())).toEqual([]);
-  expect(subjects(settingsOf(false, "FOO", "CounterDO"))).toEqual(["allowance_unused FOO"]);
+    unusedAllowances(settings, all, new Set(["SomeDO"])).map(({ code, subject }) => `${code} ${subject}`);
+  expect(subjects(settingsOf(false, "FOO", "SomeDO"), left())).toEqual([]);
+  expect(subjects(settingsOf(false, "FOO", "SomeDO"))).toEqual(["allowance_unused FOO"]);
   expect(subjects(settingsOf(true, "FOO"), left({ stays: true }))).toEqual(["allowance_unused FOO"]);
 });
 
