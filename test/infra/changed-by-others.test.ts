@@ -62,7 +62,9 @@ describe("a share of the traffic after such a change", () => {
   const [, ours] = live.versions;
   if (!ours) throw new Error("the preview has a version that served before");
   const changed = { ...live, changedByOthers: 6, serving: [foreign], servedLast: [{ ...ours, percentage: 100 }] };
-  const trafficOf = (more: Partial<typeof settings>) => nextOf(release, { ...settings, ...more }, changed).traffic;
+  const atHand = { known: undefined, secrets: undefined };
+  const trafficOf = (more: Partial<typeof settings>) =>
+    nextOf(release, { ...settings, ...more }, changed, atHand).traffic;
 
   it.each([
     [{ rollout: 0 }, 0],
