@@ -180,7 +180,7 @@ function tidy(changes: readonly Change[]): void {
   run("node_modules/@biomejs/biome/bin/biome", "check", "--write", "--no-errors-on-unmatched", ...known);
   const scripts = madeAnew(changes).map(({ script }) => script);
   if (scripts.includes("types")) run("node_modules/wrangler/bin/wrangler.js", "types", "--strict-vars=false");
-  if (written.includes("worker/index.ts")) run("infra/release/page.ts");
+  if (written.includes("worker/index.ts")) run("infra/commands/page.ts");
   if (scripts.includes("access")) run("infra/commands/access.ts");
 }
 
@@ -191,7 +191,7 @@ function tidy(changes: readonly Change[]): void {
 function notRun(line: string, error: unknown): unknown {
   if (!(error instanceof Error) || interruptionOf(error) !== undefined || !("stderr" in error)) return error;
   const said = String(error.stderr).trim().split("\n").slice(0, TOLD_LINES).join("\n");
-  const isBug = line.startsWith("infra/commands/") ? Reflect.get(error, "status") !== 1 : line.startsWith("infra/");
+  const isBug = line.startsWith("infra/") && Reflect.get(error, "status") !== 1;
   return isBug ? error : new UserError(`\`node ${line}\` failed:\n${said}`, { cause: error });
 }
 

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type MiniflareOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { patterns } from "../../worker/patterns.ts";
 import { BuildError } from "../release/build-error.ts";
 import { type Bundler, bundlerOf } from "../release/bundle.ts";
 import { MAIN_MODULE } from "../release/manifest.ts";
@@ -53,7 +54,7 @@ export async function serve(options: DevOptions): Promise<DevServer> {
   // Before anything is read: a change that comes later is applied as soon as there is what to apply it to.
   const stop = onChanges(async (isPage) => (await server.promise).rebuild(isPage), options.say);
   try {
-    await buildPage();
+    await buildPage(patterns);
     const bundler = await bundlerOf(ROOT, { ...readWorkerConfig(), minify: false });
     const { url, rebuild, close } = await served(bundler, options).catch(async (error: unknown) => {
       await bundler.dispose();
@@ -84,7 +85,7 @@ async function served(bundler: Bundler, options: DevOptions): Promise<DevServer 
   const rebuild = async (isPage: boolean) => {
     const begun = performance.now();
     try {
-      if (isPage) await buildPage();
+      if (isPage) await buildPage(patterns);
       await miniflare.setOptions(await built(bundler, onPort));
       options.say(`Reloaded in ${Math.round(performance.now() - begun)} ms`);
     } catch (error) {

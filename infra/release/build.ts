@@ -70,7 +70,7 @@ export async function buildRelease(dir = RELEASE_DIR, source: Source = sourceOf(
   const migrations = soundHistory();
   mustBeDecided();
 
-  const page = await buildPage();
+  const page = await buildPage(patterns);
   const config = readWorkerConfig();
   const bundled = await bundle(ROOT, config);
   const { main, sourceMap, modules } = bundled;

@@ -1,8 +1,9 @@
 /** Makes the modules of a Worker from its source: what `wrangler deploy` uploads, but minified (docs/wrangler-file.md). */
-import { createRequire, isBuiltin } from "node:module";
+import { createRequire } from "node:module";
 import { basename, extname, join } from "node:path";
-import { type BuildOptions, type BuildResult, context, type Message, type Plugin } from "esbuild";
+import { type BuildOptions, type BuildResult, context, type Plugin } from "esbuild";
 import { BuildError } from "./build-error.ts";
+import { building } from "./esbuild-errors.ts";
 import { MAIN_MODULE } from "./manifest.ts";
 import { type Rule, type SideModule, sideModules } from "./module-rules.ts";
 import { nodeMode, nodeModules } from "./node-compat.ts";
@@ -109,9 +110,7 @@ export async function bundlerOf(root: string, config: BundleConfig): Promise<Bun
   return {
     async bundle() {
       found.clear();
-      const result = await esbuild.rebuild().catch((error: unknown) => {
-        throw isFailure(error) ? new BuildError(told(error.errors)) : error;
-      });
+      const result = await building("The Worker", esbuild.rebuild());
       const modules = [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
       return bundleOf(result, { main: config.main, outdir, modules });
     },
@@ -162,21 +161,4 @@ function aliases(root: string, alias: Readonly<Record<string, string>>): Plugin 
       });
     },
   };
-}
-
-const isFailure = (error: unknown): error is Error & { readonly errors: readonly Message[] } =>
-  error instanceof Error && "errors" in error && Array.isArray(error.errors);
-
-/** `file:line: message`, a line an error, with the fix where it is known. */
-function told(errors: readonly Message[]): string {
-  const lines = errors.map(({ location, text }) => {
-    const place = location ? `${location.file}:${location.line}: ` : "";
-    const module = /^Could not resolve "([^"]+)"/.exec(text)?.[1];
-    const fix =
-      module !== undefined && isBuiltin(module)
-        ? ' It is a module of Node: add "nodejs_compat" to compatibility_flags in wrangler.jsonc.'
-        : "";
-    return `  ${place}${text.replace(/\.?$/, ".")}${fix}`;
-  });
-  return `The Worker does not build:\n${lines.join("\n")}`;
 }

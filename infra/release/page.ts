@@ -8,24 +8,28 @@
  * its types (assets.gen.d.ts) are committed, so that editors and tsc need no build.
  * The files are compressed already: half the bundle's bytes for them, and none of the Worker's time.
  */
-import { existsSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 import { gzipSync } from "fflate";
 import * as v from "valibot";
 import manifest from "../../package.json" with { type: "json" };
-import { patterns } from "../../worker/patterns.ts";
 import { makeFolder, readNamed, writeNamed } from "../stack/named-file.ts";
 import { projectName } from "../stack/project.ts";
+import { building } from "./esbuild-errors.ts";
 import { digestOf } from "./manifest.ts";
 import { ROOT } from "./root.ts";
 
 const WORKER = join(ROOT, "worker");
 const PAGE = join(WORKER, "page");
 
-/** The patterns whose panel has this file, by folder. */
-const panels = (file = "panel.html"): readonly string[] =>
-  patterns.map(({ folder }) => folder).filter((folder) => existsSync(join(WORKER, folder, "panel", file)));
+/** What the page needs to know of a pattern. */
+export interface OfPage {
+  /** Below worker/. */
+  readonly folder: string;
+}
+
+const hasPanel = (folder: string, file: string): boolean => existsSync(join(WORKER, folder, "panel", file));
 
 export interface BuiltPage {
   /** Bytes of the document, style and script together, as a browser has them once they are unpacked. */
@@ -35,29 +39,29 @@ export interface BuiltPage {
 }
 
 /**
- * Builds the page's script, style and document, and what loads later; writes only when something changed, so that
- * watchers do not loop.
+ * Builds the page's script, style and document, and what loads later, in the order of `patterns`; writes only when
+ * something changed, so that watchers do not loop.
+ * @throws BuildError with every error that esbuild finds.
  */
-export async function buildPage(): Promise<BuiltPage> {
-  const folders = panels("later.ts");
-  const [script, style, ...modules] = await Promise.all([
-    bundle({ stdin: { contents: clientOf(panels()), resolveDir: PAGE, loader: "ts" }, format: "iife" }),
-    bundle({ entryPoints: ["page.css"] }),
-    ...folders.map((folder) => bundle({ entryPoints: [`../${folder}/panel/later.ts`], format: "esm" })),
+export async function buildPage(patterns: readonly OfPage[]): Promise<BuiltPage> {
+  const folders = patterns.map(({ folder }) => folder);
+  const panels = folders.filter((folder) => hasPanel(folder, "panel.html"));
+  const late = folders.filter((folder) => hasPanel(folder, "later.ts"));
+  const bundles = Promise.all([
+    bundle({ stdin: { contents: clientOf(panels), resolveDir: ROOT, loader: "ts" }, format: "iife" }),
+    bundle({ entryPoints: ["./worker/page/page.css"] }),
+    ...late.map((folder) => bundle({ entryPoints: [`./worker/${folder}/panel/later.ts`], format: "esm" })),
   ]);
+  const [script, style, ...modules] = await building("The page", bundles);
   const [js, css] = [script.text, style.text];
-  const later = Object.fromEntries(folders.map((folder, i) => [folder, asset(modules[i]?.text ?? "")]));
+  const later = Object.fromEntries(late.map((folder, i) => [folder, asset(modules[i]?.text ?? "")]));
   const title = projectName();
   const html = markup("page/index.html")
-    .replace("{{panels}}", () =>
-      panels()
-        .map((folder) => markup(`${folder}/panel/panel.html`))
-        .join(""),
-    )
+    .replace("{{panels}}", () => panels.map((folder) => markup(`${folder}/panel/panel.html`)).join(""))
     .replace("{{links}}", () => sourceLinks(Reflect.get(manifest, "repository")))
     .replaceAll("{{title}}", () => asHtml(title));
   const page = { html: asset(html), css: asset(css), js: asset(js) };
-  const source = `/** Made by infra/release/page.ts; do not edit. */\nexport const page = ${JSON.stringify(page, null, 2)};\nexport const later = ${JSON.stringify(later, null, 2)};\nexport const title = ${JSON.stringify(title)};\n`;
+  const source = `/** Made by npm run build:page; do not edit. */\nexport const page = ${JSON.stringify(page, null, 2)};\nexport const later = ${JSON.stringify(later, null, 2)};\nexport const title = ${JSON.stringify(title)};\n`;
   const target = join(PAGE, "assets.gen.js");
   makeFolder(PAGE);
   if (!existsSync(target) || readNamed(target) !== source) writeNamed(target, source);
@@ -72,7 +76,7 @@ export async function buildPage(): Promise<BuiltPage> {
  * indentation; so can the quotes around one word.
  */
 const markup = (file: string): string =>
-  readFileSync(join(WORKER, file), "utf8")
+  readNamed(join(WORKER, file))
     .replace(/\s*\n\s*/g, "")
     .replace(/="([\w-]+)"(?=[ >])/g, "=$1");
 
@@ -90,8 +94,8 @@ const Repository = v.union([v.string(), v.object({ url: v.string() })]);
 
 /** The page's script: the shell, then each panel. */
 function clientOf(folders: readonly string[]): string {
-  const imports = folders.map((folder, i) => `import { start as start${i} } from "../${folder}/panel/panel.ts";`);
-  return ['import "./client/main.ts";', ...imports, ...folders.map((_, i) => `start${i}();`)].join("\n");
+  const imports = folders.map((folder, i) => `import { start as start${i} } from "./worker/${folder}/panel/panel.ts";`);
+  return ['import "./worker/page/client/main.ts";', ...imports, ...folders.map((_, i) => `start${i}();`)].join("\n");
 }
 
 const asHtml = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
@@ -116,7 +120,7 @@ interface Bundled {
 
 async function bundle(entry: Pick<BuildOptions, "stdin" | "entryPoints" | "format">): Promise<Bundled> {
   const result = await build({
-    absWorkingDir: PAGE,
+    absWorkingDir: ROOT,
     ...entry,
     bundle: true,
     write: false,
@@ -125,9 +129,7 @@ async function bundle(entry: Pick<BuildOptions, "stdin" | "entryPoints" | "forma
     target: ["es2022", "chrome110", "firefox115", "safari16.4"],
     legalComments: "none",
     outdir: "out",
+    logLevel: "silent",
   });
-  const inputs = Object.keys(result.metafile.inputs).map((file) => relative(ROOT, join(PAGE, file)));
-  return { text: result.outputFiles[0]?.text ?? "", inputs };
+  return { text: result.outputFiles[0]?.text ?? "", inputs: Object.keys(result.metafile.inputs) };
 }
-
-if (import.meta.main) await buildPage();

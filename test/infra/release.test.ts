@@ -31,6 +31,7 @@ import { sbomOf } from "../../infra/release/sbom.ts";
 import { checkSize, compressedSize } from "../../infra/release/size.ts";
 import { packed, unpacked } from "../../infra/release/tarball.ts";
 import { readWorkerConfig } from "../../infra/release/worker-config.ts";
+import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
 
 let dir: string;
@@ -112,7 +113,7 @@ describe("the bill of materials", () => {
     const lockfile = JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8"));
     const names = bill().components.map(({ name }: { name: string }) => name);
     const { sources } = JSON.parse(readFileSync(join(dir, "one", `${MAIN_MODULE}.map`), "utf8"));
-    expect(names).toEqual(packagesOf([...sources, ...(await buildPage()).inputs]));
+    expect(names).toEqual(packagesOf([...sources, ...(await buildPage(patterns)).inputs]));
     expect(names).toEqual(expect.arrayContaining(["hono", "valibot"]));
     for (const { name, version, purl, hashes } of bill().components) {
       const locked = lockfile.packages[`node_modules/${name}`];

@@ -1,4 +1,4 @@
-/** The types of assets.gen.js, which the build writes (infra/release/page.ts). */
+/** The types of assets.gen.js, which the build writes (`npm run build:page`). */
 
 /** A file of the page. */
 export interface Asset {
