@@ -38,6 +38,12 @@ export class Terminal {
     await this.#ended;
   }
 
+  /** Ends the command itself as nothing can prevent, and waits for its end. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#ended;
+  }
+
   #tell(chunk: string): void {
     this.#text += chunk;
     this.#news.resolve();

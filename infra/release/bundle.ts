@@ -106,7 +106,7 @@ export async function bundlerOf(root: string, config: BundleConfig): Promise<Bun
     legalComments: "none",
     logLevel: "silent",
   } satisfies BuildOptions;
-  const esbuild = await context<typeof options>(options);
+  const esbuild = await building("The Worker", context<typeof options>(options));
   return {
     async bundle() {
       found.clear();

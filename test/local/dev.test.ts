@@ -195,7 +195,9 @@ it.each(["--port", "--inspector-port"])("ends with a sentence where the port of 
   const address = other.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
   const ports = Object.entries({ "--port": 0, "--inspector-port": 0, [option]: port }).flat();
-  const { code, text } = await project.run(`exec node infra/commands/dev.ts ${ports.join(" ")}`);
+  const fresh = new ProjectCopy();
+  const { code, text } = await fresh.run(`exec node infra/commands/dev.ts ${ports.join(" ")}`);
+  fresh.remove();
   other.close();
   expect({ code, text }).toEqual({
     code: 1,

@@ -1,0 +1,64 @@
+/** What Miniflare is told of the Worker: its modules, and the bindings that wrangler would give it. */
+import { join } from "node:path";
+import { convertV4MiniflareOptions, Log, LogLevel, type MiniflareOptions } from "miniflare";
+import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { BuildError } from "../release/build-error.ts";
+import type { Bundle } from "../release/bundle.ts";
+import { MAIN_MODULE } from "../release/manifest.ts";
+import { ROOT } from "../release/root.ts";
+import { doorOf } from "./door.ts";
+
+/** What the command line says of it. */
+export interface Bound {
+  readonly port: number;
+  readonly inspectorPort: number;
+  readonly adminToken: string;
+}
+
+/** Where `wrangler dev` keeps its data, too. */
+export const STATE = join(ROOT, ".wrangler/state/v3");
+
+/** The Worker's name in the runtime, by which workerd speaks of it. */
+export const WORKER = "dev";
+
+/** How that bundle runs. @throws BuildError where wrangler refuses what the bindings are read from. */
+export function optionsOf({ main, modules }: Bundle, { port, inspectorPort, adminToken }: Bound): MiniflareOptions {
+  const { workerOptions, externalWorkers } = bindings();
+  const worker = {
+    ...workerOptions,
+    name: WORKER,
+    rootPath: ROOT,
+    // workerd lets a debugger of any site attach; what Miniflare puts in front of it asks where it comes from.
+    unsafeInspectorProxy: true,
+    bindings: Object.assign({ ADMIN_TOKEN: adminToken }, workerOptions.bindings),
+    modules: [
+      { type: "ESModule" as const, path: "door.js", contents: doorOf(MAIN_MODULE) },
+      { type: "ESModule" as const, path: MAIN_MODULE, contents: main },
+      ...modules.map(({ name, contentType, contents }) => ({ type: kindOf(contentType), path: name, contents })),
+    ],
+  };
+  const options = convertV4MiniflareOptions({
+    host: "127.0.0.1",
+    port,
+    inspectorPort,
+    cf: false,
+    log: new Log(LogLevel.WARN),
+    workers: [worker, ...externalWorkers],
+  });
+  return { ...options, resourcePersistencePath: STATE, telemetry: { enabled: false } };
+}
+
+function bindings(): ReturnType<typeof unstable_getMiniflareWorkerOptions> {
+  try {
+    return unstable_getMiniflareWorkerOptions(join(ROOT, "wrangler.jsonc"));
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error);
+    throw new BuildError(`The bindings of wrangler.jsonc cannot be read: ${said}`, { cause: error });
+  }
+}
+
+function kindOf(contentType: string): "CompiledWasm" | "Text" | "Data" | "ESModule" {
+  if (contentType === "application/wasm") return "CompiledWasm";
+  if (contentType.startsWith("text/")) return "Text";
+  return contentType.includes("javascript") ? "ESModule" : "Data";
+}

@@ -1,0 +1,127 @@
+/** `npm run dev` through the mistakes of a day: it says what is wrong, and goes on once that is corrected. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
+import { patterns } from "../../worker/patterns.ts";
+import { ProjectCopy } from "../project-copy.ts";
+import { DEV, DevServer } from "./dev-server.ts";
+
+const ENTRY = "worker/http/problem.ts";
+const NOTHING_RUNS = "Nothing runs until that is corrected.\n";
+const GOES_ON = "What ran before goes on.\n";
+/** A busy machine takes long; the rate limiter lets a hundred a minute through. */
+const PATIENT = { timeout: 60_000, interval: 500 };
+const RELOADED = /Reloaded in \d+ ms\n/;
+
+let dev: DevServer;
+/** What it had at the start. */
+let entry: string;
+beforeAll(async () => {
+  const project = new ProjectCopy();
+  project.commit("v0.0.0");
+  dev = new DevServer(project);
+  entry = dev.project.read(ENTRY);
+  await dev.ready();
+});
+afterAll(() => dev?.stop());
+
+const THROWS = 'throw new Error("not today");\n';
+const LOOPS = "while (true) {}\n";
+
+it("tells why a Worker does not start, and that nothing runs; once that is corrected, it answers", async () => {
+  const said = await dev.onSave(ENTRY, `${THROWS}${entry}`, NOTHING_RUNS);
+  expect(said).toMatch(/^The Worker does not start:\n {2}Uncaught Error: not today\n( {4}at .*\n)+Nothing runs/m);
+  await expect(dev.ask("/nowhere")).rejects.toThrow();
+  // Whatever else breaks meanwhile, nothing runs.
+  expect(await dev.onSave(ENTRY, "this is not TypeScript", NOTHING_RUNS)).toContain(`${ENTRY}:1: `);
+  await dev.onSave(ENTRY, entry.replace('"Not found"', '"Found again"'), RELOADED);
+  expect(await dev.ask("/nowhere")).toContain("Found again");
+});
+
+it("ends a Worker that computes without an end at its start, and says so; once that is corrected, it answers", async () => {
+  const said = await dev.onSave(ENTRY, `${LOOPS}${entry}`, NOTHING_RUNS);
+  expect(said).toMatch(/^The Worker has not started for 10 s, and was ended\./m);
+  await dev.onSave(ENTRY, entry.replace('"Not found"', '"Found after all"'), RELOADED);
+  expect(await dev.ask("/nowhere")).toContain("Found after all");
+});
+
+it("ends with the reason where the Worker does not start at the start", async () => {
+  const fresh = new ProjectCopy();
+  onTestFinished(() => fresh.remove());
+  for (const [mistake, reason] of [
+    [THROWS, /^The Worker does not start:\n {2}Uncaught Error: not today\n( {4}at .*\n)+$/],
+    [LOOPS, /^The Worker has not started for 10 s, and was ended\..*\n$/],
+  ] as const) {
+    fresh.write(ENTRY, `${mistake}${entry}`);
+    expect(await fresh.run(DEV)).toEqual({ code: 1, text: expect.stringMatching(reason) });
+  }
+});
+
+it("follows wrangler.jsonc, also in what the Worker is bundled by", async () => {
+  const config = dev.project.read("wrangler.jsonc");
+  const defined = (value: string) =>
+    config.replace('"observability"', `"define": { "MADE": "${value}" },\n  "observability"`);
+  const shows = 'declare const MADE: string;\nconst made = typeof MADE === "string" ? MADE : "nothing";\n';
+  await dev.onSave(ENTRY, `${shows}${entry.replace('"Not found"', "made")}`, RELOADED);
+  expect(await dev.ask("/nowhere")).toContain('"nothing"');
+  for (const made of ["once", "again"]) {
+    await dev.onSave("wrangler.jsonc", defined(`'${made}'`), RELOADED);
+    expect(await dev.ask("/nowhere")).toContain(`"${made}"`);
+  }
+  expect(await dev.onSave("wrangler.jsonc", defined("a b"), GOES_ON)).toMatch(
+    /^The Worker does not build:\n {2}Invalid define value .*: a b\.$/m,
+  );
+  await dev.onSave("wrangler.jsonc", config, RELOADED);
+  expect(await dev.ask("/nowhere")).toContain('"nothing"');
+});
+
+it("follows .dev.vars", async () => {
+  const shows = 'import { env } from "cloudflare:workers";\nconst made = String(Reflect.get(env, "MADE"));\n';
+  await dev.onSave(ENTRY, `${shows}${entry.replace('"Not found"', "made")}`, RELOADED);
+  for (const made of ["once", "again"]) {
+    await dev.onSave(".dev.vars", `MADE=${made}\n`, RELOADED);
+    expect(await dev.ask("/nowhere")).toContain(`"${made}"`);
+  }
+});
+
+const panel = patterns
+  .map(({ folder }) => `worker/${folder}/panel`)
+  .find((folder) => existsSync(join(ROOT, folder, "panel.ts")));
+
+describe.skipIf(panel === undefined)("the page", () => {
+  const folder = panel ?? "";
+
+  it("is told with its place where it does not build, and is built once that is corrected", async () => {
+    const text = dev.project.read(`${folder}/panel.ts`);
+    expect(await dev.onSave(`${folder}/panel.ts`, `import "./nowhere.ts";\n${text}`, GOES_ON)).toContain(
+      `The page does not build:\n  ${folder}/panel.ts:1: Could not resolve "./nowhere.ts".\n`,
+    );
+    // It lies where nothing of the page was before.
+    await dev.onSave(`${folder}/nowhere.ts`, 'document.title = "nowhere";\n', RELOADED);
+  });
+});
+
+it("serves the panel of a pattern that is added, and follows it", async () => {
+  await dev.project.run('git add --all && git commit -qm "As it is"');
+  expect(await dev.project.run("npm run -s pattern -- add made-here")).toMatchObject({ code: 0 });
+  const file = "worker/made-here/panel/panel.html";
+  dev.project.replace(file, "<section ", "<section data-made-anew ");
+  await vi.waitFor(async () => expect(await dev.ask("/")).toContain("data-made-anew"), PATIENT);
+});
+
+it("is refused where another runs on the same data, and starts once that one was killed", async () => {
+  const first = await new DevServer().ready();
+  const { project, terminal } = first;
+  onTestFinished(() => first.stop());
+  expect(await project.run(DEV)).toEqual({
+    code: 1,
+    text: `\`npm run dev\` runs on this data already (${join(project.root, ".wrangler/state/v3")}); stop that one.\n`,
+  });
+  const port = new URL(first.url).port;
+  await terminal.kill();
+  // Its workerd must not have the data, nor the port, any longer.
+  const next = await new DevServer(project, DEV.replace("--port 0", `--port ${port}`)).ready();
+  onTestFinished(() => next.terminal.stop());
+  expect(await next.ask("/")).toContain("<html");
+});
