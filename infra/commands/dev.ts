@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { Command } from "commander";
 import { serve } from "../dev/server.ts";
 import { port, runCommand } from "./command.ts";
+import { whenNpmEnds } from "./npm-parent.ts";
 
 const ADMIN_TOKEN = "dev-admin-token";
 
@@ -11,10 +12,13 @@ const program = new Command("npm run dev --")
   .option("--port <n>", "where it answers", port, 8787)
   .option("--inspector-port <n>", "where a debugger attaches", port, 9229)
   .action(async (options: { readonly port: number; readonly inspectorPort: number }) => {
+    const npmEnds = Promise.withResolvers<void>();
+    whenNpmEnds(npmEnds.resolve);
     const server = await serve({ ...options, adminToken: ADMIN_TOKEN, say: (line) => console.log(line) });
     console.log(`Ready on ${server.url.href}\nAdmin token ${ADMIN_TOKEN}. Ctrl-C ends it; the data is kept.`);
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(signal);
-    await Promise.race(["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => once(process, signal)));
+    const signals = ["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => once(process, signal));
+    await Promise.race([...signals, npmEnds.promise]);
     await server.close();
     process.exit(0);
   });

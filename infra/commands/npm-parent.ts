@@ -6,8 +6,8 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
-/** What both scripts of package.json run. */
-const SCRIPT = "infra/run.mjs start";
+/** What the scripts of package.json run that go on until they are ended. */
+const SCRIPT = /infra\/run\.mjs (start|dev)\b/;
 
 /** How often it looks, in milliseconds. */
 const EVERY = 250;
@@ -24,7 +24,7 @@ interface Described {
  * nothing where this process was started otherwise.
  */
 export function whenNpmEnds(then: () => void): void {
-  if (!process.env.npm_lifecycle_script?.includes(SCRIPT)) return;
+  if (!SCRIPT.test(process.env.npm_lifecycle_script ?? "")) return;
   const { ppid } = process;
   const npm = describe(ppid);
   const above = npm?.shell ? npm.parent : undefined;

@@ -14,6 +14,7 @@ const NEEDED: Readonly<Record<string, readonly string[]>> = {
   build: ["esbuild"],
   dev: ["esbuild", "miniflare", "wrangler"],
   keys: ["cloudflare"],
+  page: ["esbuild"],
   rehearse: ["cloudflare", "miniflare"],
   start: ["esbuild", "miniflare"],
 };

@@ -125,3 +125,13 @@ it("is refused where another runs on the same data, and starts once that one was
   onTestFinished(() => next.terminal.stop());
   expect(await next.ask("/")).toContain("<html");
 });
+
+it("ends with npm, also where npm alone is killed", async () => {
+  const { project, terminal } = await new DevServer(
+    undefined,
+    "exec npm run -s dev -- --port 0 --inspector-port 0",
+  ).ready();
+  onTestFinished(() => project.remove());
+  // It waits for all that has the output.
+  await terminal.kill();
+});
