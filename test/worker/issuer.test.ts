@@ -219,7 +219,7 @@ describe("the issuer's keys", () => {
       return own();
     };
     const first = ask(await bearer(next));
-    await vi.waitFor(() => expect(asked).toHaveBeenCalledTimes(2));
+    await expect.poll(() => asked).toHaveBeenCalledTimes(2);
     expect((await ask(await bearer(next))).status).toBe(503);
     expect((await ask(await bearer(key))).status).toBe(200);
     release();

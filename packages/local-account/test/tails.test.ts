@@ -69,7 +69,7 @@ it("sends an event to the tails whose filters it passes", async () => {
     version: every,
     another: [],
   };
-  await vi.waitFor(() => expect(tails).toEqual(expected));
+  await expect.poll(() => tails).toEqual(expected);
   expect(
     await refusal(test.call("post", "/workers/scripts/app/tails", { filters: [{ colour: "red" }] })),
   ).toMatchObject({
@@ -138,7 +138,7 @@ it("tells a tail of a request that was ended because it computed for too long", 
   const ended = await tail(test, [{ outcome: ["exceededCpu"] }, { header: { key: "Set-Cookie", query: "a=b" } }]);
   // Node makes an array of this one.
   expect((await test.ask("app", "/loop", { "set-cookie": "a=b" })).text).toBe("error code: 1102\n");
-  await vi.waitFor(() => expect(ended).toEqual(["/loop"]));
+  await expect.poll(() => ended).toEqual(["/loop"]);
 });
 
 const WATCHING = `
@@ -166,16 +166,16 @@ it("runs the tail handler of a consumer, until it is no more one or is deleted",
   const seen = async (by = "watcher") => JSON.parse((await test.ask(by)).text);
   await test.ask("app", "/a");
   await test.ask("app", "/throw");
-  await vi.waitFor(async () =>
-    expect(await seen()).toEqual([
+  await expect
+    .poll(() => seen())
+    .toEqual([
       ["/a", "ok", "at /a"],
       ["/throw", "exception", "at /throw"],
-    ]),
-  );
+    ]);
   await test.deploy("witness", { code: WATCHING });
   await script(test, { tail_consumers: [{ service: "witness" }] });
   await test.ask("app", "/b");
-  await vi.waitFor(async () => expect(await seen("witness")).toEqual([["/b", "ok", "at /b"]]));
+  await expect.poll(() => seen("witness")).toEqual([["/b", "ok", "at /b"]]);
   expect(await seen()).toEqual([]);
   await script(test, { tail_consumers: [{ service: "watcher" }] });
   await test.sdk.workers.beta.workers.delete("watcher", { account_id: test.id });
@@ -192,7 +192,7 @@ it("leaves a consumer without a tail handler in peace", async () => {
   await script(test, { tail_consumers: [{ service: "watcher" }] });
   await test.ask("app", "/a");
   await test.ask("watcher");
-  await vi.waitFor(() => expect(lines).toContain("end"));
+  await expect.poll(() => lines).toContain("end");
   expect(lines).toEqual(["at /a", "end"]);
 });
 
@@ -235,7 +235,7 @@ it("shows no exception of a Worker that passes on a body which nobody reads", as
         expected.push(`${at} ok`);
       }
     }
-  await vi.waitFor(() => expect(events.toSorted()).toEqual(expected.toSorted()));
+  await expect.poll(() => events.toSorted()).toEqual(expected.toSorted());
   expect(printed.mock.calls).toEqual([]);
 });
 

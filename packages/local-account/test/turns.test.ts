@@ -42,9 +42,7 @@ async function withApi() {
     const answers = [];
     for (const call of calls) {
       answers.push(send(...call));
-      await vi.waitFor(() =>
-        expect(waiting.reduce((all, { mock }) => all + mock.calls.length, 0)).toBe(answers.length),
-      );
+      await expect.poll(() => waiting.reduce((all, { mock }) => all + mock.calls.length, 0)).toBe(answers.length);
     }
     vi.restoreAllMocks();
     letGo();
@@ -119,7 +117,7 @@ it("sends nothing to a workerd that another change ends, for which it did not wa
   const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
   const first = gate.closed(() => held, 0);
   const answer = put();
-  await vi.waitFor(() => expect(opened).toHaveBeenCalled());
+  await expect.poll(() => opened).toHaveBeenCalled();
   const second = gate.closed(async () => {}, 0);
   letGo();
   await Promise.all([first, second]);

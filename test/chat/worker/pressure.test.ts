@@ -453,7 +453,7 @@ describe("a dead connection", () => {
     for (const member of others) member.close();
     await Promise.all(others.map(({ closed }) => closed));
     for (let looks = 0; looks < 2; looks++) {
-      await vi.waitFor(async () => expect(await runDurableObjectAlarm(roomObject(room))).toBe(true));
+      await expect.poll(() => runDurableObjectAlarm(roomObject(room))).toBe(true);
       pass(10_000);
     }
     expect(await first?.closed).toMatchObject({ code: 1_013 });
@@ -468,7 +468,7 @@ describe("a dead connection", () => {
     expect(await alarm()).toBeNull();
     await evictDurableObject(roomObject(room));
     crowd[0]?.close();
-    await vi.waitFor(async () => expect(await alarm()).not.toBeNull());
+    await expect.poll(() => alarm()).not.toBeNull();
   });
 
   it("is not looked for where no socket is open, though there are people elsewhere", async () => {
@@ -493,7 +493,7 @@ describe("a dead connection", () => {
       await Promise.all(crowd.slice(1).map(({ closed }) => closed));
       pass(45_000);
       for (const asked of [true, false]) {
-        await vi.waitFor(async () => expect(await runDurableObjectAlarm(roomObject(room))).toBe(true));
+        await expect.poll(() => runDurableObjectAlarm(roomObject(room))).toBe(true);
         if (!asked) break;
         await quiet.nextOf("ping");
         quiet.send({ type: "typing" });

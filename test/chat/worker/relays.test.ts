@@ -119,7 +119,7 @@ describe("a reader at a relay", () => {
     const said = vi.spyOn(ChatRoomDO.prototype, "relaySaid");
     const stranger = joinRequest({ userId: "anon", granted: 0, undecided: { kind: "anonymous", id: "anon" } });
     expect((await relayObject(room).fetch(stranger)).status).toBe(401);
-    await vi.waitFor(() => expect(said).toHaveBeenCalledOnce());
+    await expect.poll(() => said).toHaveBeenCalledOnce();
     expect(said.mock.lastCall?.[1]).toMatchObject({ sockets: 1 });
   });
 
@@ -182,7 +182,7 @@ describe("a reader at a relay", () => {
       throw new Error("lost");
     });
     await near.say("read at home");
-    await vi.waitFor(() => expect(take).toHaveBeenCalled());
+    await expect.poll(() => take).toHaveBeenCalled();
     const back = await enter(relayObject(room), "back", { after: 2 });
     expect(back.greeting.map(({ type }) => type)).toEqual(["history", "presence"]);
     expect(back.history).toEqual([]);
@@ -201,7 +201,7 @@ describe("a reader at a relay", () => {
     vi.spyOn(ChatRoomDO.prototype, "attach").mockImplementationOnce(async function (this: ChatRoomDO, ...args) {
       const push = await whole.apply(this, args);
       await this.say({ userId: "near" }, { type: "chat", text: "second" });
-      await vi.waitFor(() => expect(take).toHaveBeenCalled());
+      await expect.poll(() => take).toHaveBeenCalled();
       return push;
     });
     const far = await enter(relayObject(room), "far");
@@ -216,7 +216,7 @@ describe("a reader at a relay", () => {
       const push = await whole.apply(this, args);
       const take = vi.spyOn(ChatRoomDO.prototype, "take");
       await this.say({ userId: "near" }, { type: "chat", text: "second" });
-      await vi.waitFor(() => expect(take).toHaveBeenCalled());
+      await expect.poll(() => take).toHaveBeenCalled();
       return push;
     });
     const other = await enter(relayObject(room), "other", { after: 9 });
@@ -253,7 +253,7 @@ describe("a reader at a relay", () => {
     });
     await near.say("lost one");
     await near.say("lost two");
-    await vi.waitFor(() => expect(take).toHaveBeenCalled());
+    await expect.poll(() => take).toHaveBeenCalled();
     take.mockRestore();
     await runDurableObjectAlarm(roomObject(room));
     expect(await textsOf(far, 2)).toEqual(["lost one", "lost two"]);
@@ -281,7 +281,7 @@ describe("a reader at a relay", () => {
       throw new Error("the home is gone");
     });
     await near.say("last words");
-    await vi.waitFor(() => expect(take).toHaveBeenCalled());
+    await expect.poll(() => take).toHaveBeenCalled();
     await evictDurableObject(roomObject(room), { webSockets: "close" });
     take.mockRestore();
     expect(await runDurableObjectAlarm(roomObject(room))).toBe(true);
@@ -427,7 +427,7 @@ describe("a reader at a relay", () => {
       const { promise: onDisk, resolve: write } = Promise.withResolvers<void>();
       vi.spyOn(storage, "sync").mockReturnValueOnce(onDisk);
       const said = it.say({ userId: "near" }, { type: "chat", text: "oops" });
-      await vi.waitFor(() => expect(it.messages({ limit: 1 })).toMatchObject({ last: 2 }));
+      await expect.poll(() => it.messages({ limit: 1 })).toMatchObject({ last: 2 });
       const deleted = it.deleteMessage(2);
       await storage.deleteAlarm();
       await it.alarm();
@@ -457,7 +457,7 @@ describe("a reader at a relay", () => {
     });
     const last = MESSAGES_PER_FRAME + 2;
     await roomObject(room).deleteMessage(last);
-    await vi.waitFor(() => expect(take).toHaveBeenCalled());
+    await expect.poll(() => take).toHaveBeenCalled();
     take.mockRestore();
     await runDurableObjectAlarm(roomObject(room));
     const seqs: number[] = [];
@@ -515,7 +515,7 @@ describe("a reader at a relay", () => {
     const readers = await Promise.all(["a", "b"].map((userId) => enter(relayObject(room), userId)));
     await Promise.all(Array.from({ length: 100 }, (_, i) => enter(roomObject(room), `user-${i}`)));
     const take = vi.spyOn(ChatRoomDO.prototype, "take");
-    await vi.waitFor(() => expect(take.mock.lastCall?.[0].others.count).toBe(100));
+    await expect.poll(() => take.mock.lastCall?.[0].others.count).toBe(100);
     vi.setSystemTime(Date.now() + 46_000);
     await evictDurableObject(relayObject(room));
     await runDurableObjectAlarm(relayObject(room));
@@ -550,9 +550,9 @@ describe("who is here, at a relay", () => {
     const { room, near } = await roomWithRelay();
     const second = await enter(relayObject(room, 2), "far");
     const said = vi.spyOn(ChatRoomDO.prototype, "relaySaid");
-    await vi.waitFor(() => expect(said).toHaveBeenCalled());
+    await expect.poll(() => said).toHaveBeenCalled();
     second.close();
-    await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(2));
+    await expect.poll(() => said).toHaveBeenCalledTimes(2);
     expect((await near.settled()).map(({ type }) => type)).toEqual([]);
   });
 
@@ -583,9 +583,9 @@ describe("who is here, at a relay", () => {
     });
     third.close();
     await near.nextOf("user_left");
-    await vi.waitFor(() => expect(take).toHaveBeenCalledTimes(1));
+    await expect.poll(() => take).toHaveBeenCalledTimes(1);
     await enter(roomObject(room), "fourth");
-    await vi.waitFor(() => expect(take).toHaveBeenCalledTimes(2));
+    await expect.poll(() => take).toHaveBeenCalledTimes(2);
     take.mockRestore();
     return { room, near, far };
   }
@@ -705,11 +705,11 @@ describe("who is here, at a relay", () => {
       ChatRoomDO.prototype.relaySaid = whole;
     });
     await enter(relayObject(room), "one");
-    await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(1));
+    await expect.poll(() => said).toHaveBeenCalledTimes(1);
     await enter(relayObject(room), "two");
-    await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(2));
+    await expect.poll(() => said).toHaveBeenCalledTimes(2);
     release();
-    await vi.waitFor(() => expect(said).toHaveBeenCalledTimes(3));
+    await expect.poll(() => said).toHaveBeenCalledTimes(3);
     expect((await near.settled()).map(({ type }) => type)).toEqual(["user_joined", "user_joined"]);
   });
 

@@ -553,7 +553,7 @@ describe("a closing socket", () => {
     vi.spyOn(ChatRoomDO.prototype, "webSocketClose").mockReturnValue();
     other.close();
     const open = () => runInDurableObject(roomObject(room), (_, state) => openSockets(state).length);
-    await vi.waitFor(async () => expect(await open()).toBe(1));
+    await expect.poll(() => open()).toBe(1);
     if (next === "message") one.send({ type: "chat", text: "hello" });
     else await runDurableObjectAlarm(roomObject(room));
     expect(await one.nextOf("user_left")).toMatchObject({ userId: other.userId });

@@ -434,7 +434,7 @@ describe("eventual reads", () => {
       await put(key, value, options);
     });
     const read = eventual(id);
-    await vi.waitFor(() => expect(slow).toHaveBeenCalled());
+    await expect.poll(() => slow).toHaveBeenCalled();
     const deleted = stub.remove();
     const after = stub.add(1);
     expect(await Promise.race([deleted.then(() => "deleted"), scheduler.wait(20)])).toBeUndefined();

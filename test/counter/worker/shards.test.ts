@@ -159,7 +159,7 @@ describe("a counter with shards", () => {
     await vi.waitFor(async () => {
       await runDurableObjectAlarm(part(0));
       expect(JSON.parse((await env.READS.get(`dev-eu:counter:${id}`)) ?? "{}")).toMatchObject({ count: 17 });
-    });
+    }, 10_000);
   });
 
   it("goes on to publish after a part did not answer, however often", async () => {

@@ -29,8 +29,7 @@ async function two() {
     here.post("transfer", { from: "alice", to: `${there.id}/${account}`, amount, ...more }, headers);
   const back = (amount: number) => there.post("transfer", { from: "bob", to: `${here.id}/alice`, amount });
   const state = async (id: string | number) => here.get(`transfers/${id}`);
-  const arrived = (id: string | number) =>
-    vi.waitFor(async () => expect(await state(id)).not.toMatchObject({ state: "pending" }));
+  const arrived = (id: string | number) => expect.poll(() => state(id)).not.toMatchObject({ state: "pending" });
   const balances = async () => [await here.balance("alice"), await there.balance("bob")];
   const inBalance = async () => {
     for (const one of [here, there]) expect(await one.audit()).toMatchObject(inOrder);
@@ -59,9 +58,8 @@ describe("a transfer to another ledger", () => {
     const far = aLedger();
     const to = `us~${far.id}/bob`;
     await here.post("transfer", { from: "alice", to, amount: 5 });
-    await vi.waitFor(async () => {
-      expect((await call(`/account/us~${far.id}/balances/bob`)).body).toMatchObject({ balance: 5 });
-    });
+    const balance = async () => (await call(`/account/us~${far.id}/balances/bob`)).body;
+    await expect.poll(balance).toMatchObject({ balance: 5 });
     expect(await here.post("transfer", { from: "alice", to: `mars~${far.id}/bob`, amount: 5 })).toMatchObject(
       refused(400, { error: expect.stringContaining('no region "mars"') }),
     );
@@ -188,7 +186,7 @@ describe.runIf(patterns.some(({ folder }) => folder === "rate-limit"))("the firs
     for (const other of [...others, ...others]) statuses.push((await send(other, 1)).status);
     expect(statuses).toEqual([200, 200, 429, 200, 200, 429]);
     // Without a currency, they all refuse.
-    await vi.waitFor(async () => expect(await here.balance("alice")).toBe(100));
+    await expect.poll(() => here.balance("alice")).toBe(100);
     const tables = await runInDurableObject(last.stub, (_, { storage }) =>
       storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
     );
@@ -207,7 +205,7 @@ describe("when something fails", () => {
       throw new Error("the answer is lost");
     });
     await send(30);
-    await vi.waitFor(async () => expect(await balances()).toEqual([70, 30]));
+    await expect.poll(() => balances()).toEqual([70, 30]);
     expect(await state(2)).toMatchObject({ state: "pending" });
     await lateAlarm(here.stub);
     expect(await state(2)).toMatchObject({ state: "completed" });
@@ -232,7 +230,7 @@ describe("when something fails", () => {
     expect(await state(2)).toMatchObject({ state: "refused" });
     expect(await balances()).toEqual([100, 0]);
     await send(5);
-    await vi.waitFor(async () => expect(await balances()).toEqual([95, 5]));
+    await expect.poll(() => balances()).toEqual([95, 5]);
     // Nothing of it is kept once the answer has arrived.
     const kept = await runInDurableObject(there.stub, (_, { storage }) =>
       storage.sql.exec("SELECT * FROM refused").toArray(),
@@ -261,7 +259,7 @@ describe("when something fails", () => {
       );
       return open.flat();
     };
-    await vi.waitFor(async () => expect(await pending()).toEqual([]), 5_000);
+    await expect.poll(() => pending()).toEqual([]);
     expect((await balances()).reduce((sum, one) => sum + one)).toBe(100);
     await inBalance();
   });
@@ -274,7 +272,7 @@ describe("when something fails", () => {
     vi.spyOn(globalThis, "setTimeout").mockImplementation((act, ms) => wait(act, Math.min(ms ?? 0, 5)));
     vi.spyOn(AccountDO.prototype, "receive").mockImplementation(() => new Promise(() => undefined));
     await send(30);
-    await vi.waitFor(() => expect(logged.mock.calls.join("\n")).toContain("no answer within 20000 ms"));
+    await expect.poll(() => logged.mock.calls.join("\n")).toContain("no answer within 20000 ms");
     expect(await state(2)).toMatchObject({ state: "pending" });
     expect((await here.transfer("alice", "carol", 1)).status).toBe(200);
     vi.restoreAllMocks();
@@ -284,11 +282,11 @@ describe("when something fails", () => {
 
   it("a ledger that does not answer is tried again by the alarm, ever more seldom", async () => {
     const { here, send, state } = await two();
-    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const logged = vi.spyOn(console, "error").mockImplementation(() => undefined);
     vi.spyOn(Math, "random").mockReturnValue(1);
     const receive = vi.spyOn(AccountDO.prototype, "receive").mockRejectedValue(new Error("down"));
     await send(30);
-    await vi.waitFor(() => expect(receive).toHaveBeenCalled());
+    await expect.poll(() => logged.mock.calls.join("\n")).toContain("after 1 tries");
     const alarm = () => runInDurableObject(here.stub, async (_, { storage }) => (await storage.getAlarm()) ?? 0);
     const waits: number[] = [];
     for (let turn = 0; turn < 4; turn++) {
@@ -297,7 +295,7 @@ describe("when something fails", () => {
       vi.setSystemTime(due);
       await runDurableObjectAlarm(here.stub);
     }
-    expect(waits.slice(1)).toEqual([10_000, 20_000, 40_000]);
+    expect(waits.slice(1)).toEqual([20_000, 40_000, 80_000]);
     receive.mockRestore();
     await lateAlarm(here.stub);
     expect(await state(2)).toMatchObject({ state: "completed" });
@@ -310,7 +308,7 @@ describe("a ledger that was deleted", () => {
     await send(30);
     await arrived(2);
     await back(30);
-    await vi.waitFor(async () => expect(await balances()).toEqual([100, 0]));
+    await expect.poll(() => balances()).toEqual([100, 0]);
     const remove = (id: string) => call(`/account/${id}`, { method: "DELETE", headers: ADMIN });
     expect(await remove(here.id)).toMatchObject(refused(409));
     await here.post("withdraw", { account: "alice", amount: 100 }, ADMIN);
@@ -319,7 +317,7 @@ describe("a ledger that was deleted", () => {
     await inBalance();
     await here.deposit("alice", 10);
     await send(4);
-    await vi.waitFor(async () => expect(await balances()).toEqual([6, 4]));
+    await expect.poll(() => balances()).toEqual([6, 4]);
     await inBalance();
   });
 
@@ -329,7 +327,7 @@ describe("a ledger that was deleted", () => {
     await send(30);
     await arrived(2);
     await back(30);
-    await vi.waitFor(async () => expect(await balances()).toEqual([100, 0]));
+    await expect.poll(() => balances()).toEqual([100, 0]);
     await here.post("withdraw", { account: "alice", amount: 100 }, ADMIN);
     for (const { id } of [here, there]) {
       expect((await call(`/account/${id}`, { method: "DELETE", headers: ADMIN })).status).toBe(200);
@@ -337,6 +335,6 @@ describe("a ledger that was deleted", () => {
     }
     await here.deposit("alice", 10);
     await send(4);
-    await vi.waitFor(async () => expect(await balances()).toEqual([6, 4]));
+    await expect.poll(() => balances()).toEqual([6, 4]);
   });
 });

@@ -43,7 +43,7 @@ async function two() {
   await here.deposit("alice", 100);
   const send = (amount: number, from = "alice") => here.post("transfer", { from, to: `${there.id}/bob`, amount });
   const settled = (id: number) =>
-    vi.waitFor(async () => expect(await here.get(`transfers/${id}`)).not.toMatchObject({ state: "pending" }));
+    expect.poll(() => here.get(`transfers/${id}`)).not.toMatchObject({ state: "pending" });
   return { here, there, send, settled };
 }
 
@@ -66,7 +66,7 @@ describe("money", () => {
   it("on its way keeps a ledger from being deleted, even while it is being written", async () => {
     const { here, there, send } = await two();
     await send(100);
-    await vi.waitFor(async () => expect(await there.balance("bob")).toBe(100));
+    await expect.poll(() => there.balance("bob")).toBe(100);
     const { reached, release } = await held(there.stub);
     const back = there.post("transfer", { from: "bob", to: `${here.id}/alice`, amount: 100 });
     await reached;
@@ -74,7 +74,7 @@ describe("money", () => {
     release();
     expect((await back).status).toBe(200);
     expect(deleted).toMatchObject(refused(409, { error: expect.stringContaining("transfers on their way") }));
-    await vi.waitFor(async () => expect(await here.balance("alice")).toBe(100));
+    await expect.poll(() => here.balance("alice")).toBe(100);
   });
 
   it("that came without a currency never gets one", async () => {
@@ -145,7 +145,7 @@ describe("an account that is full", () => {
       return receive.call(this, parcel);
     });
     await here.post("transfer", { from: "alice", to: `${there.id}/bob`, amount: 99 });
-    await vi.waitFor(() => expect(logged.mock.calls.join("\n")).toContain("cannot take them back"));
+    await expect.poll(() => logged.mock.calls.join("\n")).toContain("cannot take them back");
     await here.deposit("carl", 5);
     await here.post("transfer", { from: "carl", to: `${there.id}/dora`, amount: 5 });
     vi.setSystemTime(Date.now() + 60_000);
@@ -225,7 +225,7 @@ it("a ledger that does not answer is left alone for longer each time, also by ne
   vi.spyOn(console, "error").mockImplementation(() => undefined);
   const receive = vi.spyOn(AccountDO.prototype, "receive").mockRejectedValue(new Error("down"));
   await send(1);
-  await vi.waitFor(() => expect(receive).toHaveBeenCalledTimes(1));
+  await expect.poll(() => receive).toHaveBeenCalledTimes(1);
   for (let second = 0; second < 120; second += 10) {
     vi.setSystemTime(Date.now() + 10_000);
     await send(1);

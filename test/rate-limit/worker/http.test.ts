@@ -65,7 +65,7 @@ describe(LEASING, () => {
     const stub = env.RATE_LIMITER.getByName(`dev-eu:limit:default.ip-${from}`);
     const policy = { capacity: 6_000, periodSeconds: 60 };
     await vi.waitUntil(() => givenBack.mock.calls.length > 0, { timeout: 5_000 });
-    await vi.waitFor(async () => expect((await stub.peek(policy, 1)).remaining).toBeGreaterThanOrEqual(5_700));
+    await expect.poll(async () => (await stub.peek(policy, 1)).remaining).toBeGreaterThanOrEqual(5_700);
   });
 });
 
