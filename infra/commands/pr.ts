@@ -171,7 +171,7 @@ program
   .description("write the settings of a pull request's own stack (pr-<number>), and make the stack where there is none")
   .requiredOption(...PULL)
   .option(...LIKE)
-  .action(({ pull, like }: OfPull) => makeStack(pull, like));
+  .action(({ pull, like }: OfPull) => makeStack(pull, like, say));
 
 program
   .command("address")

@@ -7,6 +7,7 @@ import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { servesAsWanted } from "../plan/drift.ts";
 import { type LiveWorker, readWorker, regionTableOf } from "../plan/live.ts";
+import { isOurs } from "../plan/ours.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import { isTooOld, whyNot } from "../plan/pin.ts";
 import { previewOf } from "../plan/preview.ts";
@@ -212,7 +213,7 @@ function listing(stack: OpenStack, live: LiveWorker): string {
     const regions = regionTableOf(version);
     const notes = [
       ...(version.number === pinOf(stack, live) ? ["pinned"] : []),
-      ...(version.digest === undefined ? [`not ours (${version.source ?? "unknown"})`] : []),
+      ...(!isOurs(version) ? [`not ours (${version.source ?? "unknown"})`] : []),
       ...(version.digest !== undefined && refused.includes(shortDigest(version.digest)) ? ["refused"] : []),
       ...(regions && !live.regions.every((table) => isSameRegions(table, regions)) ? ["another region table"] : []),
       ...(version.number === live.rollbackFloor ? ["rollback floor"] : []),

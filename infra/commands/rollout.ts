@@ -45,7 +45,7 @@ onStack(command.command("run"))
     "where the Worker answers, for the smoke test (default: the stack's host name, or the local account)",
     workerUrl,
   )
-  .option("--admin-token <token>", "for the smoke test (default: $ADMIN_TOKEN, or the local account's)")
+  .option("--admin-token <token>", "for the smoke test (default: $ADMIN_TOKEN, and the local account's for `local`)")
   .option("--again", "try a release once more that this stack has refused", false)
   .option("--yes", "do not ask before a release that cannot go back")
   .description(

@@ -42,7 +42,7 @@ const command: Command = program
   .requiredOption("--url <url>", "where it answers, such as https://durable-stack.example.workers.dev", workerUrl)
   .option(
     "--admin-token <token>",
-    "tries what only the admin may do, too (default: $ADMIN_TOKEN, or the local account's)",
+    "tries what only the admin may do, too (default: the local account's, or else $ADMIN_TOKEN)",
   )
   .option("--digest <sha256>", "the release that has to be served", sha256)
   .option(
@@ -54,10 +54,11 @@ const command: Command = program
   .action(run);
 await runCommand(command);
 
-async function run({ url, adminToken = process.env.ADMIN_TOKEN, digest, wait, json }: Options): Promise<void> {
+async function run({ url, adminToken, digest, wait, json }: Options): Promise<void> {
   const quiet = setInterval(() => console.error(WAITS), QUIET_MS);
   const checks = await smoke(url, {
-    adminToken: adminToken || tokenHere(url),
+    // A local account of this checkout has a token of its own, whatever is exported for another stack.
+    adminToken: adminToken || tokenHere(url) || process.env.ADMIN_TOKEN,
     digest,
     ...(wait !== undefined && { waitSeconds: wait }),
     onCheck: (check) => {

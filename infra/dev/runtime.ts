@@ -11,7 +11,7 @@ import { BuildError } from "../release/build-error.ts";
 import { WORKER } from "./options.ts";
 
 /** How long a Worker may take to start, in seconds. Miniflare would wait without an end. */
-const LIMIT = 10;
+const LIMIT = 20;
 
 /** What it prints, a message at a time. */
 interface Printed {
@@ -119,7 +119,7 @@ async function inTime(start: Promise<URL>): Promise<URL> {
   }
 }
 
-const ENDLESS = `The Worker has not started for ${LIMIT} s, and was ended. Look for what computes without an end at the top of a module, such as a loop, and move it into a handler.`;
+const ENDLESS = `The Worker has not started for ${LIMIT} s, and was ended. Look for what computes without an end at the top of a module, such as a loop, and move it into a handler. Where nothing does, this machine was too busy: save a file to try again.`;
 
 function print({ level, message }: Printed): void {
   if (level === "error" || level === "warn") console.error(styleText("red", message, { stream: process.stderr }));

@@ -24,7 +24,7 @@ export interface AddressPlan {
    * other within seconds, only the one that gives the release all traffic.
    */
   readonly staysOnWorkersDev: boolean;
-  /** Whether the state has a custom domain with another host name than the wanted one. */
+  /** Whether a custom domain is wanted whose host name the state does not have: it may have another, or none. */
   readonly changesHostname: boolean;
   /** Whether only the account was asked, which does not say which addresses this program made. */
   readonly isWithoutState: boolean;

@@ -3,7 +3,7 @@ import { type Finding, hashes, isError, type Migration } from "@durable-stack/cl
 import { mayLoseData, toldTo } from "../pull-request/stack-name.ts";
 import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
-import { cronsOf, logpushOf, overrideFindings, tailConsumersOf } from "../stack/extras.ts";
+import { cronsOf, logpushOf, overrideFindings, storageOf, tailConsumersOf } from "../stack/extras.ts";
 import { fileOf } from "../stack/placed.ts";
 import { wrongFindings } from "../stack/way-back.ts";
 import type { Claims } from "./claims.ts";
@@ -13,7 +13,7 @@ import { droppedFindings, givenBindings } from "./dropped.ts";
 import { awaitedByName } from "./identity.ts";
 import { type LiveWorker, servingBindings } from "./live.ts";
 import type { Looked, Looking } from "./look.ts";
-import { missingResources } from "./missing.ts";
+import { missingOfPin, missingResources } from "./missing.ts";
 import { orderFindings } from "./order.ts";
 import { endedPin } from "./pin.ts";
 import { refusedFindings } from "./refused-release.ts";
@@ -62,7 +62,8 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
   const hidden = stableRegionFindings({ ...next, settings, live: live.regions, holdsData });
   const taken = await addressesTaken(reads, settings, identity.name, known);
   const dropped = plan.adopts ? await lostByAdopting(args, planned.looked, claims) : [];
-  const always = [...whose, ...left, ...hidden, ...dropped, ...notHeld(taken, settings, known)];
+  const lost = await missingOfPin(reads.besides, live, { stack, pin, storage: storageOf(release, settings) });
+  const always = [...whose, ...left, ...lost, ...hidden, ...dropped, ...notHeld(taken, settings, known)];
 
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
   // Settings have mistakes here only on the way back. No version is made then, not even of the release that serves: the
@@ -89,6 +90,7 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
       allowRegionLoss,
     }),
     ...traffic.findings,
+    ...lost,
     ...endedPin(stack, live.pinned, pin),
     ...schema.findings,
     ...(traffic.release > 0 ? releaseFindings(settings, release, live, serves) : []),

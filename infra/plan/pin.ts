@@ -1,5 +1,6 @@
 /** A stack that is pinned to a version: all its traffic goes there, whatever the release and its rollout. Pure. */
 import type { Finding } from "@durable-stack/class-lifecycle";
+import { DEPLOYABLE } from "@durable-stack/local-account/limits";
 import type { Traffic } from "./traffic.ts";
 
 /** A version that may be pinned to. */
@@ -74,9 +75,6 @@ export const notUploaded = (stack: string, release: string, reasons: readonly st
 });
 
 const unpin = (stack: string) => `\`npm run rollback -- --stack ${stack} --unpin\``;
-
-/** How many of a Worker's newest versions Cloudflare deploys (changelog of 2025-09-11). */
-const DEPLOYABLE = 100;
 
 /** Whether Cloudflare would refuse the version for its age: it is not among the newest, and does not serve. */
 export const isTooOld = ({ versionId }: Candidate, { versions, serving }: Omit<Servable, "rollbackFloor">): boolean =>

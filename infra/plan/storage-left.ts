@@ -19,11 +19,11 @@ export interface Left {
 type Settings = Placed & Pick<PublicSettings, "protect" | "allowDestroy">;
 
 /**
- * Where the stack had `protect` in the last update, too, it stays in the account, with what is in it (infra/storage.ts).
- * Else it would be deleted, which only `allowDestroy` lets happen, but for a pull request's stack.
+ * Where the stack had `protect` in the last update, it stays in the account, with what is in it (infra/storage.ts), whatever
+ * the settings say now. Else it would be deleted, which only `allowDestroy` lets happen, but for a pull request's stack.
  */
 export const isDeleted = (settings: Settings, { binding, stays }: Left): boolean =>
-  !(settings.protect && stays) && (settings.allowDestroy.includes(binding) || mayLoseData(settings.stack));
+  !stays && (settings.allowDestroy.includes(binding) || mayLoseData(settings.stack));
 
 /** What is lost then. */
 export const lossOf = ({ what }: Pick<Left, "what">): string =>
@@ -35,7 +35,7 @@ export function storageLeft(settings: Settings, left: readonly Left[]): readonly
   const told = left.filter((one) => one.usedBy !== undefined || !(isDeleted(settings, one) && mayLoseData(stack)));
   return told.map((one): Finding => {
     const { what, binding, name, stays, usedBy } = one;
-    if (protect && stays) {
+    if (stays) {
       return {
         code: "storage_left_behind",
         subject: binding,

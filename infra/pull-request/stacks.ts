@@ -31,24 +31,26 @@ export const listStacks = (): readonly Listed[] => asked(["stack", "ls", "--json
  * Writes the settings of the pull request's stack, which are like those of the stack `like`, and makes the stack where the
  * backend has none. @throws UserError where there is no such stack to be like.
  */
-export async function makeStack(pull: number, like: string): Promise<void> {
+export async function makeStack(pull: number, like: string, say: Say): Promise<void> {
   writeSettings(pull, like);
   if ((await runPulumi(["stack", "select", stackOf(pull), "--create"], ROOT)) !== 0)
     throw new UserError(`The stack ${stackOf(pull)} could not be made: see above.`);
-  await emptyGoing(stackOf(pull));
+  await emptyGoing(stackOf(pull), say);
 }
 
 /**
  * Empties the buckets that the release at hand asks for no more: the update deletes them, and Cloudflare deletes none with
  * something in it.
  */
-async function emptyGoing(name: string): Promise<void> {
+async function emptyGoing(name: string, say: Say): Promise<void> {
   const known = knownOf(engineResources(name));
   if (notDeclared(known, []).length === 0) return;
   const { api, settings } = openStack(name, { dir: "" });
   const left = notDeclared(known, storageOf(readRelease(releaseDir(settings)), settings));
   for (const { kind, name: called, jurisdiction } of left) {
-    if (kind === "r2") await emptyBucket(api, { accountId: settings.accountId, name: called, jurisdiction });
+    if (kind !== "r2") continue;
+    const objects = await emptyBucket(api, { accountId: settings.accountId, name: called, jurisdiction });
+    if (objects > 0) say(`${objects} objects deleted from the bucket ${called}, which this release asks for no more`);
   }
 }
 

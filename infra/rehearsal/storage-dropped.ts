@@ -11,10 +11,10 @@ export interface StorageDropped {
   readonly inStack: readonly string[];
 }
 
-/** Nothing goes where the stack keeps it, under the settings of both releases: the rehearsal does then, too. */
+/** Nothing goes where the stack kept it under the settings of the older release: the rehearsal does then, too. */
 export function storageDropped(from: Side, to: Side, stack: string): StorageDropped {
   const [before, after] = [bindingIn(from, stack), bindingIn(to, stack)];
-  if (protectedIn(from, stack) && protectedIn(to, stack)) return { here: [], inStack: [] };
+  if (protectedIn(from, stack)) return { here: [], inStack: [] };
   return {
     here: gone({ ...before, bind: boundHere(before) }, { ...after, bind: boundHere(after) }),
     inStack: gone(before, after),

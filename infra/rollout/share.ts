@@ -48,7 +48,7 @@ export async function setShare(
   { again, left, now: ask }: StepGiven,
 ): Promise<void> {
   const file = settingsFile(stack, dir);
-  const putBack = shareIn(file);
+  const putBack = keptShare(file);
   writeShare(stack, dir, share);
   const failure = await updateAsLeft(left, () => failureOf(stack, dir, () => undefined));
   if (failure === undefined) return;
@@ -58,7 +58,8 @@ export async function setShare(
   const isAsItWas = now === "as it was";
   const stands = isAsItWas ? `The traffic is as it was, and so are the settings in ${file}. ` : "";
   if (failure instanceof Interrupted) {
-    throw new Interrupted(failure.signal, isDone, `${failure.message}\n${stands}${sentence(again(isAsItWas))}`);
+    const what = now instanceof TrafficTold ? now.message : `${stands}${sentence(again(isAsItWas))}`;
+    throw new Interrupted(failure.signal, isDone, `${failure.message}\n${what}`);
   }
   if (now instanceof TrafficTold) throw now;
   throw new TrafficTold(
@@ -84,6 +85,7 @@ export async function changeShare(
   const before = await deployment();
   // Read only now: whoever was asked may have taken their time.
   const shareBefore = shareSet(openStack(stack, { dir, way: share === 0 ? "share" : undefined }).settings);
+  const putBack = keptShare(settingsFile(stack, dir));
   writeShare(stack, dir, share);
   const failure = await failureOf(stack, dir, () => undefined);
   if (failure === undefined) return;
@@ -92,7 +94,7 @@ export async function changeShare(
     (now) => now === before,
     () => false,
   );
-  if (isSame) writeShare(stack, dir, shareBefore);
+  if (isSame) putBack();
   if (failure instanceof Interrupted) {
     const what = isSame
       ? `The traffic is as it was, and so is the setting: ${written(shareBefore)} in ${file}. To begin anew: the same command again.`
@@ -234,7 +236,7 @@ function writeShare(stack: string, dir: string, share: number): void {
 }
 
 /** The share as a stack's file has it now, to be put back: a key that is not there comes out again. */
-function shareIn(file: string): () => void {
+function keptShare(file: string): () => void {
   const project = projectName();
   const config = Object.entries(readStackFile(file).config).map(
     ([key, value]) => [fullKey(project, key), value] as const,

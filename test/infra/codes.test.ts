@@ -6,11 +6,20 @@ import { ROOT } from "../../infra/release/root.ts";
 
 const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
 
+const [, members = ""] = /export type Code =([^;]*);/.exec(read("packages/class-lifecycle/src/findings.ts")) ?? [];
+const codes = [...members.matchAll(/^ {2}\| "(\w+)"/gm)].flatMap(([, code]) => code ?? []);
+const pages = readdirSync(join(ROOT, "docs")).filter((file) => file.endsWith(".md"));
+const text = pages.map((file) => read(`docs/${file}`)).join("\n");
+
 it("each is in some page, as code", () => {
-  const [, members = ""] = /export type Code =([^;]*);/.exec(read("packages/class-lifecycle/src/findings.ts")) ?? [];
-  const codes = [...members.matchAll(/^ {2}\| "(\w+)"/gm)].flatMap(([, code]) => code ?? []);
-  const pages = readdirSync(join(ROOT, "docs")).filter((file) => file.endsWith(".md"));
-  const text = pages.map((file) => read(`docs/${file}`)).join("\n");
   expect(codes.length).toBeGreaterThan(90);
   expect(codes.filter((code) => !text.includes(`\`${code}\``))).toEqual([]);
+});
+
+it("no table of codes has one that is gone", () => {
+  const tables = [...text.matchAll(/^\| code \|.*\n\|[-|]+\n((?:\|.*\n)+)/gm)].map(([, rows = ""]) => rows);
+  const cells = tables.flatMap((rows) => rows.split("\n").map((row) => row.split("|")[1] ?? ""));
+  const named = cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].flatMap(([, code]) => code ?? []));
+  expect(named.length).toBeGreaterThan(50);
+  expect(named.filter((code) => !codes.includes(code))).toEqual([]);
 });

@@ -1,9 +1,10 @@
 /** What is read of an account where a token may not read it, and where the API is not well. */
 import { describe, expect, it } from "vitest";
-import { missingResources } from "../../infra/plan/missing.ts";
+import { missingOfPin, missingResources } from "../../infra/plan/missing.ts";
 import { Reads } from "../../infra/plan/reads.ts";
 import { addressesTaken } from "../../infra/plan/taken.ts";
 import { Api, ApiError } from "../../infra/provider/api.ts";
+import type { StorageOfStack } from "../../infra/stack/extras.ts";
 import { preview, version } from "./preview.ts";
 
 /** Reads of an account that answers everything so. */
@@ -63,6 +64,18 @@ it("takes no host name while nobody can say whose it is", async () => {
   const wanted = { ...settings, hostname: "api.example.com", zoneId: "z" };
   const reads = { certain: refusing(502), besides: refusing(502).lenient() };
   await expect(addressesTaken(reads, wanted, "w", undefined)).rejects.toBeInstanceOf(ApiError);
+});
+
+it("refuses a pin to a version whose storage is gone, unless that serves, or the release makes the bucket anew", async () => {
+  const bucket = { ...NO_MORE, type: "r2_bucket", name: "FILES", bucketName: "x-files" };
+  const bound = { ...version(4, "old", "a"), bindings: [{ ...NO_MORE, ...BOUND }, bucket] };
+  const found = (serving: typeof live.serving, storage: readonly StorageOfStack[]) =>
+    missingOfPin(refusing(404), { versions: [bound], serving }, { stack: "staging", pin: 4, storage }).then((all) =>
+      all.map(({ code, subject, message }) => `${code} ${subject}: ${/ as (\w+)/.exec(message)?.[1]}`),
+    );
+  expect(await found([], [{ kind: "r2", binding: "FILES" }])).toEqual([`pin_storage_missing pin 4: ${BOUND.name}`]);
+  expect(await found([], [])).toEqual([`pin_storage_missing pin 4: ${BOUND.name}`, "pin_storage_missing pin 4: FILES"]);
+  expect(await found(live.serving.slice(0, 1), [])).toEqual([]);
 });
 
 it("says with which line bound storage that is gone comes back", async () => {

@@ -23,6 +23,12 @@ const left = (more: Partial<Left> = {}): Left => ({
 describe("storage that no binding asks for any more", () => {
   it.each([
     ["stays under protect", settingsOf(true, "FOO"), left({ stays: true }), "storage_left_behind"],
+    [
+      "stays as the last update said, whatever is allowed now",
+      settingsOf(false, "FOO"),
+      left({ stays: true }),
+      "storage_left_behind",
+    ],
     ["is refused where nothing allows it", settingsOf(false), left(), "storage_would_go"],
     [
       "is refused while a version with traffic is bound to it",

@@ -41,7 +41,7 @@ it("tells why a Worker does not start, and that nothing runs; once that is corre
 
 it("ends a Worker that computes without an end at its start, and says so; once that is corrected, it answers", async () => {
   const said = await dev.onSave(ENTRY, `${LOOPS}${entry}`, NOTHING_RUNS);
-  expect(said).toMatch(/^The Worker has not started for 10 s, and was ended\./m);
+  expect(said).toMatch(/^The Worker has not started for 20 s, and was ended\./m);
   await dev.onSave(ENTRY, entry.replace('"Not found"', '"Found after all"'), RELOADED);
   expect(await dev.ask("/nowhere")).toContain("Found after all");
 });
@@ -51,7 +51,7 @@ it("ends with the reason where the Worker does not start at the start", async ()
   onTestFinished(() => fresh.remove());
   for (const [mistake, reason] of [
     [THROWS, /^The Worker does not start:\n {2}Uncaught Error: not today\n( {4}at .*\n)+$/],
-    [LOOPS, /^The Worker has not started for 10 s, and was ended\..*\n$/],
+    [LOOPS, /^The Worker has not started for 20 s, and was ended\..*\n$/],
   ] as const) {
     fresh.write(ENTRY, `${mistake}${entry}`);
     expect(await fresh.run(DEV)).toEqual({ code: 1, text: expect.stringMatching(reason) });

@@ -16,7 +16,7 @@ import { isVisible } from "../http/visible.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { nameOf, objectFor, placeOf } from "../objects/names.ts";
 import { notRead, notWritten, retry } from "../objects/retry.ts";
-import type { Caller } from "../who.ts";
+import { answerOf, type Caller } from "../who.ts";
 import { chat } from "./pattern.ts";
 import type { Readable } from "./room.ts";
 import type { Upload } from "./uploads.ts";
@@ -131,11 +131,10 @@ function lengthOf(c: RoomContext): number {
 
 /** The file, if the caller may read it. */
 async function readable(c: RoomContext, key: string): Promise<Upload> {
-  const { id, kind } = await someone(c);
-  const asked = undecided(c);
-  // The rules let them read the files of any room.
-  const isTrusted = asked === undefined && (kind === "admin" || kind === "service");
-  const file: Readable = await retry(async () => await roomOf(c).attachment(key, id, asked, isTrusted));
+  const caller = await someone(c);
+  // The admin and granted keys read the files of any room.
+  const isTrusted = answerOf("admin", "chat.attach", { caller }) === true;
+  const file: Readable = await retry(async () => await roomOf(c).attachment(key, caller.id, undecided(c), isTrusted));
   if (file.kind === "forbidden") {
     throw refusal("forbidden", "Only members of the room may read its attachments: join it");
   }

@@ -277,13 +277,10 @@ export class Relay {
     }
     this.#copy?.add(push.door ? push.messages : fresh, { first: push.first, last });
     const orders = push.orders.filter((order) => order.turn > turn);
-    const obey = (deletions: boolean) => {
-      for (const { order } of orders) if ((order.kind === "deleted") === deletions) this.#obey(order);
-    };
     // Who may no longer be here gets none of the messages, and a deletion comes after its message.
-    obey(false);
+    for (const { order } of orders) if (order.kind !== "deleted") this.#obey(order);
     this.#show(fresh, have);
-    obey(true);
+    for (const { order } of orders) if (order.kind === "deleted") this.#obey(order);
     // A relay that starts has shown nothing, so all of that is behind it.
     const told = push.frames.reduce(toldAfter, this.#numbers ? this.#numbers.told : this.#here());
     const { epoch, link } = push;

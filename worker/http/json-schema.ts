@@ -8,6 +8,7 @@ interface Part {
   readonly type: string;
   readonly pipe?: readonly Part[];
   readonly requirement?: unknown;
+  readonly description?: string;
   readonly entries?: Readonly<Record<string, Part>>;
   readonly item?: Part;
   readonly value?: Part;
@@ -73,7 +74,7 @@ function of(part: Part | undefined): JsonSchema {
   return part ? jsonSchema(part) : {};
 }
 
-function constraint({ type: of }: JsonSchema, { type, requirement }: Part): JsonSchema {
+function constraint({ type: of }: JsonSchema, { type, requirement, description }: Part): JsonSchema {
   const size = of === "array" ? "Items" : "Length";
   switch (type) {
     case "integer":
@@ -90,6 +91,8 @@ function constraint({ type: of }: JsonSchema, { type, requirement }: Part): Json
       return { [`max${size}`]: requirement };
     case "regex":
       return requirement instanceof RegExp ? { pattern: requirement.source } : {};
+    case "description":
+      return { description };
     case "iso_timestamp":
       return { format: "date-time" };
     default:

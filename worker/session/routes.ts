@@ -32,6 +32,7 @@ const MAX_SUCCESSORS = 100;
 const Metadata = v.pipe(
   v.unknown(),
   v.check((data) => typeof data === "object" && data !== null, "must be a JSON object or array"),
+  v.description("A JSON object or array"),
 );
 
 const Login = v.strictObject({

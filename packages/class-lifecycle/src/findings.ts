@@ -53,6 +53,7 @@ export type Code =
   | "pin_version_not_ours"
   | "pin_below_rollback_floor"
   | "pin_version_too_old"
+  | "pin_storage_missing"
   | "release_not_uploaded"
   | "stack_pinned"
   | "release_step_mismatch"

@@ -11,6 +11,7 @@ import { now } from "./clock.ts";
 import { refuseIdleConsumer } from "./consumers.ts";
 import { ApiError, invalid } from "./errors.ts";
 import { newUuid } from "./ids.ts";
+import { DEPLOYABLE } from "./limits.ts";
 import type { Deployment, Share, State, Version, Worker } from "./model.ts";
 import type { Plan } from "./options.ts";
 import { servingVersions, versionOf, versionsOf, workerOf } from "./queries.ts";
@@ -80,9 +81,6 @@ function refuseBeforeFloor(worker: Worker, version: Version): void {
     `Version ${version.id} (number ${version.number}) cannot be deployed: version ${worker.lifecycleFloor} changed the Durable Object classes of '${worker.name}', and no version from before such a change can serve again.`,
   );
 }
-
-/** How many of a Worker's newest versions Cloudflare deploys (changelog of 2025-09-11). */
-const DEPLOYABLE = 100;
 
 /** The versions that a deployment may name, newest first: of the newest, those that the classes leave, and what serves. */
 export function deployableVersions(state: State, worker: Worker): Version[] {

@@ -7,6 +7,8 @@ const KIB = 1_024;
 const MIB = KIB * KIB;
 /** The most bytes of all modules, as they are, on every plan since September 2026. Source maps do not count. */
 export const MAX_SCRIPT = 64 * MIB;
+/** How many of a Worker's newest versions can be deployed (changelog of 2025-09-11). */
+export const DEPLOYABLE = 100;
 /** The most bytes of a variable or secret. */
 const MAX_VALUE = 5 * KIB;
 /** The most variables and secrets of a Worker. */
@@ -35,17 +37,22 @@ export function checkValue({ name, type, ...binding }: Binding): void {
   }
 }
 
-/** Refuses a version with too many variables and secrets (10055). `bindings`: all that it has, also those that it keeps. */
-export function checkVariables(bindings: readonly Binding[], plan: Plan): void {
-  const count = bindings.filter(({ type }) => VARIABLES.has(type)).length;
+/**
+ * Refuses a version with too many variables and secrets (10055). `bindings`: all that it has, also those that it keeps.
+ * `before`: those of the version that it is made from: one that was made on another plan comes down step by step.
+ */
+export function checkVariables(bindings: readonly Binding[], plan: Plan, before: readonly Binding[] = []): void {
+  const [count, had] = [variablesIn(bindings), variablesIn(before)];
   const most = MOST_VARIABLES[plan];
-  if (count <= most) return;
+  if (count <= Math.max(most, had)) return;
   throw new ApiError(
     400,
     10055,
     `bindings: there are ${count} variables and secrets; a Worker has at most ${most} on the plan '${plan}'.`,
   );
 }
+
+const variablesIn = (bindings: readonly Binding[]): number => bindings.filter(({ type }) => VARIABLES.has(type)).length;
 
 /** Refuses more cron triggers than an account may have (10072). `before`: how many it has, `after`: how many it would. */
 export function checkCrons(before: number, after: number, plan: Plan): void {

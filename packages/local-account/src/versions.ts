@@ -100,7 +100,7 @@ export function deriveVersion(
     report: null,
     deployedOn: null,
   };
-  checkVariables(version.bindings, options.plan);
+  checkVariables(version.bindings, options.plan, latest.bindings);
   draft.put("workers", { ...worker, versionCount: version.number, updatedOn: version.createdOn });
   draft.put("versions", version);
   if (options.deploy)

@@ -1,6 +1,7 @@
 /** The bindings and addresses of a Worker: KV, R2, routes, custom domains, other Workers, cron triggers. */
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { checkVariables } from "../src/limits.ts";
 import { account, live, type Program, refusal } from "./support.ts";
 
 const MIB = 1_024 * 1_024;
@@ -179,6 +180,12 @@ it("refuses what is over Cloudflare's limits, and cron triggers that it would re
     code: 10100,
     message: expect.stringContaining("weekday: '0' must be 1 to 7"),
   });
+});
+
+it("lets a Worker of another plan come down step by step", () => {
+  const some = (count: number) => Array.from({ length: count }, (_, i) => ({ type: "plain_text", name: `V${i}` }));
+  for (const count of [100, 99]) expect(() => checkVariables(some(count), "free", some(100))).not.toThrow();
+  expect(() => checkVariables(some(101), "free", some(100))).toThrow("at most 64");
 });
 
 it.each([

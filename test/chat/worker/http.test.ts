@@ -395,6 +395,7 @@ describe("an attachment", () => {
   });
 
   it("takes a full bucket of its uploader if it has more MiB than that, and is refused only until the bucket is full", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
     const room = newRoom();
     const member = await join(room);
     const small = { capacity: 2, periodSeconds: 3_600 };
