@@ -8,6 +8,7 @@ import { applyHere } from "../../infra/apply/apply-here.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
+import { takesToken } from "../admin-token.ts";
 import { makeReleases, type Releases } from "../releases.ts";
 import { sharesOf, versionsOf } from "../served.ts";
 
@@ -53,12 +54,8 @@ async function deploy(): Promise<string> {
 const shares = () => sharesOf(account, WORKER);
 const count = async () => (await versionsOf(account, WORKER)).length;
 
-/** What the Worker answers to whoever has this admin token. */
-async function statusWith(name: string): Promise<number> {
-  const authorization = `Bearer ${textOf(name)}`;
-  const url = `http://127.0.0.1:${account.running.port}/counter/reset`;
-  return (await fetch(url, { method: "POST", headers: { authorization } })).status;
-}
+/** Whether the Worker takes this admin token. */
+const takes = (name: string) => takesToken(`http://127.0.0.1:${account.running.port}`, textOf(name));
 
 it("changed, leave a pinned stack where it is, and go out once the pin is released", async () => {
   token("first");
@@ -80,7 +77,7 @@ it("changed, leave a pinned stack where it is, and go out once the pin is releas
     text: expect.stringContaining("the release becomes a version once more: a secret of the stack has changed"),
   });
   expect(await shares()).toEqual({ 3: 100 });
-  expect([await statusWith("second"), await statusWith("third")]).toEqual([401, 200]);
+  expect([await takes("second"), await takes("third")]).toEqual([false, true]);
 });
 
 it("changed for a rollback, leave the traffic where that sends it", async () => {
@@ -88,7 +85,7 @@ it("changed for a rollback, leave the traffic where that sends it", async () => 
   expect(await run("rollback", "--to", "2", "--yes")).toMatchObject({ code: 0 });
   expect(await shares()).toEqual({ 2: 100 });
   expect(await run("rollback", "--unpin", "--yes")).toMatchObject({ code: 0 });
-  expect(await statusWith("fourth")).toBe(200);
+  expect(await takes("fourth")).toBe(true);
 });
 
 it("changed, wait for the share of a release that is to get no traffic", async () => {
@@ -97,10 +94,10 @@ it("changed, wait for the share of a release that is to get no traffic", async (
   token("fifth");
   expect(await deploy()).toContain("[release_without_traffic]");
   expect(await shares()).toEqual(before);
-  expect([await statusWith("fourth"), await statusWith("fifth")]).toEqual([200, 401]);
+  expect([await takes("fourth"), await takes("fifth")]).toEqual([true, false]);
   changeSetting(settings, "rollout", undefined);
   await deploy();
-  expect([await statusWith("fourth"), await statusWith("fifth")]).toEqual([401, 200]);
+  expect([await takes("fourth"), await takes("fifth")]).toEqual([false, true]);
 });
 
 it("are none of another stack's that is exported", async () => {
@@ -109,7 +106,7 @@ it("are none of another stack's that is exported", async () => {
   // Anything that makes a version.
   changeSetting(settings, "anonymousDays", 9);
   await deploy();
-  expect(await Promise.all(["fifth", "production", "older"].map(statusWith))).toEqual([200, 401, 401]);
+  expect(await Promise.all(["fifth", "production", "older"].map(takes))).toEqual([true, false, false]);
   const files = readdirSync(dir, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
   const texts = files.map(({ parentPath, name }) => readFileSync(join(parentPath, name), "latin1"));
   for (const name of ["production", "older"]) expect(texts.some((text) => text.includes(textOf(name)))).toBe(false);

@@ -1,6 +1,6 @@
 /** The workflow that rotates the admin token, by its own lines: which token works afterwards, and after a kill. */
-import * as v from "valibot";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { takesToken } from "../admin-token.ts";
 import { Pipeline } from "./release-run.ts";
 import { ADMIN_TOKENS } from "./two-accounts.ts";
 
@@ -13,19 +13,7 @@ afterAll(() => pipeline?.close());
 
 const secret = (name = "ADMIN_TOKEN") => pipeline.github.secret("staging", name) ?? "";
 
-const Paths = v.object({
-  paths: v.record(v.string(), v.record(v.string(), v.object({ security: v.optional(v.array(v.looseObject({})), []) }))),
-});
-
-/** Whether a token is the admin's there. A path for which it can be shown is asked: 401 is no. */
-async function works(token: string): Promise<boolean> {
-  const url = pipeline.two.urlOf("staging");
-  const { paths } = v.parse(Paths, await (await fetch(new URL("/openapi.json", url))).json());
-  const [path] = Object.entries(paths).find(([, { get }]) => get?.security.some((way) => "admin" in way)) ?? [];
-  if (path === undefined) throw new Error("no path takes an admin token");
-  const asked = new URL(path.replaceAll(/\{\w+\}/g, "x"), url);
-  return (await fetch(asked, { headers: { Authorization: `Bearer ${token}` } })).status !== 401;
-}
+const works = (token: string) => takesToken(pipeline.two.urlOf("staging"), token);
 
 it("makes a token that works, beside the one before, which then ends", async () => {
   const rotated = await pipeline.rotate("staging", "rotate");

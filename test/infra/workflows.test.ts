@@ -302,7 +302,10 @@ describe.each(["drift.yml", "pr-sweep.yml"])("%s in a project whose environments
 
   it("ends well, says what is missing, and does nothing else", () => {
     const { status, stdout } = ends("");
-    expect([status, stdout]).toEqual([0, expect.stringMatching(/^::warning::(?<line>.* no CLOUDFLARE_API_TOKEN.*)\n\k<line>\n$/)]);
+    expect([status, stdout]).toEqual([
+      0,
+      expect.stringMatching(/^::warning::(?<line>.* no CLOUDFLARE_API_TOKEN.*)\n\k<line>\n$/),
+    ]);
     const others = Object.entries(jobs).filter(([name]) => name !== "ready");
     const starts = (path: string) => (path.endsWith("pulls") ? "[]" : undefined);
     expect(others.filter(([, job]) => job.if === undefined || isTrue(evaluate(job.if, starts)))).toEqual([]);
