@@ -1,15 +1,27 @@
-/** Whether a deployed Worker takes an admin token, whatever patterns it has. */
+/** Whether a deployed Worker takes an admin token, whatever patterns it has, and also where its stack is open. */
 import * as v from "valibot";
 
 const Paths = v.object({
-  paths: v.record(v.string(), v.record(v.string(), v.object({ security: v.optional(v.array(v.looseObject({})), []) }))),
+  paths: v.record(
+    v.string(),
+    v.record(v.string(), v.object({ "x-access": v.optional(v.object({ rule: v.string() })) })),
+  ),
 });
 
-/** Whether a token is the admin's there. A path for which it can be shown is asked: 401 is no. */
+/** Makes the calls of the admin, about things that are not there, until one is answered 401: then it is not. */
 export async function takesToken(url: string | URL, token: string): Promise<boolean> {
   const { paths } = v.parse(Paths, await (await fetch(new URL("/openapi.json", url))).json());
-  const [path] = Object.entries(paths).find(([, { get }]) => get?.security.some((way) => "admin" in way)) ?? [];
-  if (path === undefined) throw new Error("no path takes an admin token");
-  const asked = new URL(path.replaceAll(/\{\w+\}/g, "x"), url);
-  return (await fetch(asked, { headers: { Authorization: `Bearer ${token}` } })).status !== 401;
+  const calls = Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).flatMap(([method, operation]) =>
+      operation["x-access"]?.rule === "admin" ? { path, method: method.toUpperCase() } : [],
+    ),
+  );
+  if (calls.length === 0) throw new Error("no call is the admin's");
+  for (const { path, method } of calls) {
+    const asked = new URL(path.replaceAll(/\{\w+\}/g, "not-there"), url);
+    const { status, body } = await fetch(asked, { method, headers: { Authorization: `Bearer ${token}` } });
+    await body?.cancel();
+    if (status === 401) return false;
+  }
+  return true;
 }
