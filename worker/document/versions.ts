@@ -3,12 +3,10 @@
  * last byte is deleted, so that no crash leaves a file that the document does not know. What is read back must have the
  * hash that was kept.
  */
-import { deleteFiles } from "../objects/blobs.ts";
+import { BUCKET_MS, deleteFiles, filesOf, readFile } from "../objects/blobs.ts";
 import { within } from "../objects/deadline.ts";
-import { damaged, notRead, notWritten } from "../objects/retry.ts";
+import { damaged, notWritten } from "../objects/retry.ts";
 
-/** How long the bucket may take to answer. */
-const BUCKET_MS = 30_000;
 /** A version that has not arrived after so long never will. */
 const ARRIVING_MS = 10 * 60_000;
 
@@ -105,7 +103,7 @@ export class Versions {
   async read(number: number): Promise<Uint8Array | undefined> {
     const [row] = this.#rows("state = 'stored' AND number = ?", number);
     if (!row) return undefined;
-    const stored = await this.#get(row.key);
+    const stored = await readFile(this.#parts.bucket, row.key, "the version", (file) => file.arrayBuffer());
     if (!stored) throw damaged(`Version ${number} of the document is missing in its bucket (${row.key})`);
     const state = new Uint8Array(stored);
     if ((await hashOf(state)) !== row.hash) {
@@ -163,21 +161,8 @@ export class Versions {
     return sql.exec<Row>(`SELECT number, key, name, at, bytes, hash FROM versions WHERE ${where}`, ...values).toArray();
   }
 
-  async #get(key: string): Promise<ArrayBuffer | undefined> {
-    try {
-      const stored = this.#parts.bucket().get(key);
-      return await within(
-        BUCKET_MS,
-        stored.then((object) => object?.arrayBuffer()),
-      );
-    } catch (error) {
-      throw notRead("the version", error);
-    }
-  }
-
   get #prefix(): string {
-    // An id may have a slash in it: without this, one document's versions could look like another's.
-    return `${this.#parts.name.replaceAll("%", "%25").replaceAll("/", "%2F")}/versions/`;
+    return filesOf(this.#parts.name, "versions");
   }
 }
 

@@ -4,7 +4,7 @@
  * and writes the same. What is read back must have the hash that was kept.
  */
 import { sha256 } from "../../contract/secrets.ts";
-import { deleteFiles } from "../objects/blobs.ts";
+import { BUCKET_MS, deleteFiles, filesOf, readFile } from "../objects/blobs.ts";
 import { within } from "../objects/deadline.ts";
 import { damaged, notRead } from "../objects/retry.ts";
 import { newestSegment, readBase, type Segment, segmentWith, writeSegment } from "./book.ts";
@@ -16,8 +16,6 @@ import { readTransaction, transactionsAfter } from "./transactions.ts";
 const KEPT = 1_000;
 /** After a failure, the bucket is tried again so much later. */
 const WAIT_MS = 60_000;
-/** How long the bucket may take to answer. */
-const BUCKET_MS = 30_000;
 /** Segments that are kept in memory after they were read: 4 are about 1 MB. */
 const MAX_CACHED = 4;
 
@@ -142,7 +140,7 @@ export class Archive {
   async text(segment: Segment): Promise<string> {
     const key = this.#key(segment.number);
     const { generation } = this;
-    const stored = await this.#get(key);
+    const stored = await readFile(this.#parts.bucket, key, "the archive", (file) => file.text());
     const hash = stored === undefined ? undefined : await sha256(stored);
     // The ledger that has its place now may have another segment of this number.
     if (this.generation !== generation) throw notRead("the archive", "the ledger was deleted meanwhile");
@@ -167,21 +165,8 @@ export class Archive {
     return deleteFiles({ bucket: this.#parts.bucket, prefix: this.#prefix, what: "the archive" });
   }
 
-  async #get(key: string): Promise<string | undefined> {
-    try {
-      const stored = this.#parts.bucket().get(key);
-      return await within(
-        BUCKET_MS,
-        stored.then((object) => object?.text()),
-      );
-    } catch (error) {
-      throw notRead("the archive", error);
-    }
-  }
-
   get #prefix(): string {
-    // A name may have a slash in it: without this, one ledger's segments could look like another's.
-    return `${this.#parts.name.replaceAll("%", "%25").replaceAll("/", "%2F")}/ledger/`;
+    return filesOf(this.#parts.name, "ledger");
   }
 
   #key(number: number): string {

@@ -1,6 +1,13 @@
-/** The bucket for data that is too large for an object. Each jurisdiction has its own, which its data may not leave. */
+/**
+ * The bucket for data that is too large for an object, and the files in it. Each jurisdiction has its own, which its data
+ * may not leave.
+ */
 import { blobsBinding, type Region } from "../../contract/regions.ts";
-import { notWritten } from "./retry.ts";
+import { within } from "./deadline.ts";
+import { notRead, notWritten } from "./retry.ts";
+
+/** How long a bucket may take to answer. */
+export const BUCKET_MS = 30_000;
 
 /** The bucket of a region. @throws Error if the stack has none for its jurisdiction. */
 export function blobsOf(env: Env, { jurisdiction }: Pick<Region, "jurisdiction">): R2Bucket {
@@ -17,6 +24,34 @@ export function blobsOf(env: Env, { jurisdiction }: Pick<Region, "jurisdiction">
 
 const isBucket = (value: unknown): value is R2Bucket =>
   typeof value === "object" && value !== null && "createMultipartUpload" in value;
+
+/**
+ * What the keys of an object's files of one kind begin with. An id may have a slash in it: without this, one object's
+ * files could look like another's.
+ */
+export const filesOf = (objectName: string, kind: string): string =>
+  `${objectName.replaceAll("%", "%25").replaceAll("/", "%2F")}/${kind}/`;
+
+/**
+ * Reads a file with `read`; undefined if there is none. `what` it is, for an error. @throws Error that the call may be
+ * made again, where the bucket fails.
+ */
+export async function readFile<T>(
+  bucket: () => R2Bucket,
+  key: string,
+  what: string,
+  read: (file: R2ObjectBody) => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    const stored = bucket().get(key);
+    return await within(
+      BUCKET_MS,
+      stored.then((file) => (file ? read(file) : undefined)),
+    );
+  } catch (error) {
+    throw notRead(what, error);
+  }
+}
 
 interface Files {
   readonly bucket: () => R2Bucket;
