@@ -1,4 +1,5 @@
-/** How the Worker tells a room who joins, after checking it. Nothing of it is in the URL, which the platform logs. */
+/** What the Worker tells a room of who joins, and how a room sends them on to a relay. */
+import { readJoining, requestToJoin } from "../http/joining.ts";
 import type { Caller } from "../who.ts";
 import type { Subprotocol } from "./protocol.ts";
 
@@ -27,11 +28,6 @@ export interface Joining {
   subprotocol?: Subprotocol;
 }
 
-const HEADER = "X-Joining";
-
-/** A room's status for "this room does not exist, and you asked me not to make it". */
-export const NOT_THERE = 404;
-
 /** A room's status for "I am full, and this relay is not". */
 export const AT_RELAY = 307;
 const RELAY = "X-Relay";
@@ -47,12 +43,7 @@ export const readRelay = ({ headers }: Response): { relay: number; granted: numb
 });
 
 /** The request to a room's object that lets a caller in. */
-export function joinRequest(joining: Joining): Request {
-  return new Request("https://room/", {
-    headers: { Upgrade: "websocket", [HEADER]: encodeURIComponent(JSON.stringify(joining)) },
-  });
-}
+export const joinRequest = (joining: Joining): Request => requestToJoin("https://room/", joining);
 
-export function readJoinRequest(request: Request): Joining {
-  return JSON.parse(decodeURIComponent(request.headers.get(HEADER) ?? ""));
-}
+/** What such a request says. */
+export const readJoinRequest = (request: Request): Joining => readJoining(request);

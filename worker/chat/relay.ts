@@ -7,6 +7,7 @@
  * does not have them.
  */
 import { deadCredential, denied } from "../http/denials.ts";
+import { NOT_THERE } from "../http/joining.ts";
 import { problemResponse } from "../http/problem.ts";
 import { retry } from "../objects/retry.ts";
 import { GOING_AWAY, TRY_AGAIN } from "../objects/sockets.ts";
@@ -18,7 +19,7 @@ import { Copy, type CopyLimits } from "./copy.ts";
 import { type Door, isLetIn } from "./door.ts";
 import type { Range } from "./history.ts";
 import { Incoming } from "./incoming.ts";
-import { type Joining, NOT_THERE, readJoinRequest } from "./joining.ts";
+import { type Joining, readJoinRequest } from "./joining.ts";
 import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { type ChatFrame, NOT_STORED } from "./outgoing.ts";
 import type { Message, ServerFrame } from "./protocol.ts";

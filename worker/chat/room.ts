@@ -9,6 +9,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { deadCredential, denied } from "../http/denials.ts";
+import { NOT_THERE } from "../http/joining.ts";
 import { problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { objectName, placeOfObject, regionOfObject, stubAt } from "../objects/names.ts";
@@ -23,7 +24,7 @@ import { Budgets, COSTS, type Over } from "./budgets.ts";
 import { type Door, invited, removed } from "./door.ts";
 import type { Range } from "./history.ts";
 import { Incoming } from "./incoming.ts";
-import { NOT_THERE, readJoinRequest, sendToRelay } from "./joining.ts";
+import { readJoinRequest, sendToRelay } from "./joining.ts";
 import { KeptDoor } from "./kept-door.ts";
 import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { type Answer, type ChatFrame, CONFLICT, type Objection, Outgoing } from "./outgoing.ts";

@@ -3,7 +3,7 @@
 import type { Context } from "hono";
 import * as v from "valibot";
 import { callerOf, namedCallerOf } from "../http/caller.ts";
-import { chargeForNew, isKnown } from "../http/charge.ts";
+import { isKnown, joinOrBegin } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
 import { denied } from "../http/denials.ts";
 import { addressOf } from "../http/guesses.ts";
@@ -20,7 +20,7 @@ import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
 import { Attachment, attachments } from "./attachments.ts";
 import { type Door, MAX_MEMBERS, ROOM_RULES } from "./door.ts";
-import { AT_RELAY, type Joining, joinRequest, NOT_THERE, readRelay } from "./joining.ts";
+import { AT_RELAY, type Joining, joinRequest, readRelay } from "./joining.ts";
 import { chat } from "./pattern.ts";
 import { SUBPROTOCOLS } from "./protocol.ts";
 import { type RelayAddress, relayPlace } from "./relaying.ts";
@@ -150,7 +150,7 @@ async function join(c: RoomContext, { after, afterId }: v.InferOutput<typeof Joi
   const asked = undecided(c);
   const offered = offeredProtocols(c);
   const subprotocol = SUBPROTOCOLS.find((ours) => offered.includes(ours));
-  const joining = {
+  const joining: Joining = {
     userId,
     address: addressOf(c),
     ...((await isKnown(c)) && { known: true as const }),
@@ -164,10 +164,10 @@ async function join(c: RoomContext, { after, afterId }: v.InferOutput<typeof Joi
   };
   const home = placeOf(c, c.req.param("roomId"));
   const near = nearRelay(c, home);
-  const answer = near && (await enter(c, joining, (request) => near.fetch(request)));
+  const answer = near && (await joinOrBegin(c, joining, (told) => near.fetch(joinRequest(told))));
   // If the relay is full, the room finds a place.
   if (answer && answer.status !== FULL) return answer;
-  const there = await enter(c, joining, (request) => roomOf(c).fetch(request));
+  const there = await joinOrBegin(c, joining, (told) => roomOf(c).fetch(joinRequest(told)));
   if (there.status !== AT_RELAY) return there;
   const { relay, granted } = readRelay(there);
   const at = { home, region: home.region, number: relay };
@@ -175,18 +175,6 @@ async function join(c: RoomContext, { after, afterId }: v.InferOutput<typeof Joi
 }
 
 const FULL = 503;
-
-/** Joins a room that exists; if it does not, charges for a new one first. */
-async function enter(
-  c: RoomContext,
-  joining: Joining,
-  ask: (request: Request) => Promise<Response>,
-): Promise<Response> {
-  const answer = await ask(joinRequest({ ...joining, ifThere: true }));
-  if (answer.status !== NOT_THERE) return answer;
-  await chargeForNew(c);
-  return ask(joinRequest(joining));
-}
 
 /** The relay in the caller's region; undefined if the room is there, or must not leave its own. */
 function nearRelay(c: RoomContext, home: Place): DurableObjectStub<ChatRoomDO> | undefined {

@@ -4,13 +4,14 @@
  * loaded at the first use of a document: a Worker that has none at work does not pay for it.
  */
 import { deadCredential, denied } from "../http/denials.ts";
+import { NOT_THERE } from "../http/joining.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import type { Schema } from "../objects/schema.ts";
 import { answerClose, isOpen, PLAIN, POLICY, switchTo, TRY_AGAIN } from "../objects/sockets.ts";
 import { Budgets } from "./budgets.ts";
 import { jsonOf, plainOf, TooDeep } from "./content.ts";
 import { isEmpty, isWhole } from "./copy.ts";
-import { type Joining, NOT_THERE, readJoinRequest, type Visitor } from "./joining.ts";
+import { type Joining, readJoinRequest, type Visitor } from "./joining.ts";
 import type { Keeping } from "./keeping.ts";
 import { Presence } from "./presence.ts";
 import { staysWithin } from "./scope.ts";

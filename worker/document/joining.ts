@@ -1,4 +1,5 @@
-/** How the Worker tells a document who joins, after checking it. Nothing of it is in the URL, which the platform logs. */
+/** What the Worker tells a document of who joins. */
+import { readJoining, requestToJoin } from "../http/joining.ts";
 import type { Caller } from "../who.ts";
 import type { Rulings } from "./sharing.ts";
 
@@ -23,18 +24,8 @@ export interface Joining extends Visitor {
   readonly subprotocol?: string;
 }
 
-const HEADER = "X-Joining";
-
-/** A document's status for "I do not exist, and you asked me not to begin". */
-export const NOT_THERE = 404;
-
 /** The request to a document's object that lets a caller in. */
-export function joinRequest(joining: Joining): Request {
-  return new Request("https://document/", {
-    headers: { Upgrade: "websocket", [HEADER]: encodeURIComponent(JSON.stringify(joining)) },
-  });
-}
+export const joinRequest = (joining: Joining): Request => requestToJoin("https://document/", joining);
 
-export function readJoinRequest(request: Request): Joining {
-  return JSON.parse(decodeURIComponent(request.headers.get(HEADER) ?? ""));
-}
+/** What such a request says. */
+export const readJoinRequest = (request: Request): Joining => readJoining(request);

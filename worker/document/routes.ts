@@ -4,7 +4,7 @@ import type { Context } from "hono";
 import * as v from "valibot";
 import { wantedOf } from "../http/accept.ts";
 import { callerOf, namedCallerOf } from "../http/caller.ts";
-import { chargeForBytes, chargeForNew, isKnown } from "../http/charge.ts";
+import { chargeForBytes, chargeForNew, isKnown, joinOrBegin } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
 import { denied } from "../http/denials.ts";
 import { addressOf } from "../http/guesses.ts";
@@ -22,7 +22,7 @@ import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
 import type { Asking, Made } from "./document.ts";
 import type { Form } from "./editor.ts";
-import { type Joining, joinRequest, NOT_THERE, type Visitor } from "./joining.ts";
+import { type Joining, joinRequest, type Visitor } from "./joining.ts";
 import { document } from "./pattern.ts";
 import { LEVELS, MAX_PEOPLE, type Sharing } from "./sharing.ts";
 
@@ -296,10 +296,7 @@ async function join(c: DocumentContext): Promise<Response> {
     ...((await isKnown(c)) && { known: true as const }),
     ...(offeredProtocols(c).includes(SUBPROTOCOL) && { subprotocol: SUBPROTOCOL }),
   };
-  const answer = await documentOf(c).fetch(joinRequest({ ...joining, ifThere: true }));
-  if (answer.status !== NOT_THERE) return answer;
-  await chargeForNew(c);
-  return documentOf(c).fetch(joinRequest(joining));
+  return joinOrBegin(c, joining, (told) => documentOf(c).fetch(joinRequest(told)));
 }
 
 /** What was found; or the refusal. */

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import type { Kind } from "../who.ts";
 import { callerOrRefusal } from "./caller.ts";
 import type { App } from "./context.ts";
+import { NOT_THERE } from "./joining.ts";
 import { Refusal } from "./problem.ts";
 
 /** The policy for new objects, which cost for as long as they are stored. */
@@ -12,6 +13,18 @@ const CREATE = { policy: "create", onUnavailable: "allow" } as const;
 export async function chargeForNew(c: Context<App>): Promise<void> {
   const kind = await kindOf(c);
   if (kind !== "admin" && kind !== "service") await c.get("limiter")?.(CREATE)(c, async () => {});
+}
+
+/** Joins an object that exists; if it does not, charges for a new one first. */
+export async function joinOrBegin<Joining extends { readonly ifThere?: true }>(
+  c: Context<App>,
+  joining: Joining,
+  join: (joining: Joining) => Promise<Response>,
+): Promise<Response> {
+  const answer = await join({ ...joining, ifThere: true });
+  if (answer.status !== NOT_THERE) return answer;
+  await chargeForNew(c);
+  return join(joining);
 }
 
 /** Whether the caller is known: no guest, not anonymous. What only others made is deleted after a time of disuse. */
