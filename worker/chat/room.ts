@@ -13,7 +13,7 @@ import { NOT_THERE } from "../http/joining.ts";
 import { problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { objectName, placeOfObject, regionOfObject, stubAt } from "../objects/names.ts";
-import { answerAsleep, answerClose, GOING_AWAY } from "../objects/sockets.ts";
+import { ABNORMAL, answerAsleep, answerClose, GOING_AWAY } from "../objects/sockets.ts";
 import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
@@ -38,8 +38,6 @@ import { RETRY_AFTER_MS, SWEEP_INTERVAL_MS, Upkeep } from "./upkeep.ts";
 import type { Upload } from "./uploads.ts";
 import type { Page } from "./welcome.ts";
 
-/** Close code of a connection that broke (RFC 6455, 7.4.1). */
-const ABNORMAL = 1_006;
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** A file, or why the caller does not get it. */

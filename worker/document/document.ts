@@ -8,7 +8,7 @@ import { blobsOf } from "../objects/blobs.ts";
 import { regionOfObject } from "../objects/names.ts";
 import { findReplay, keepReplay } from "../objects/replays.ts";
 import { Schema } from "../objects/schema.ts";
-import { answerAsleep } from "../objects/sockets.ts";
+import { ABNORMAL, answerAsleep } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
 import type { Editor, Form, Outcome } from "./editor.ts";
@@ -18,9 +18,6 @@ import { document } from "./pattern.ts";
 import { isKeeper, type Level, MAX_PEOPLE, type Sharing } from "./sharing.ts";
 import { type Version, Versions } from "./versions.ts";
 import type { Author } from "./writer.ts";
-
-/** Close code of a connection that broke (RFC 6455, 7.4.1). */
-const ABNORMAL = 1_006;
 
 /** Who asks for a version to be made or restored. `allowed`: whether that is decided. */
 export interface Asking extends Visitor {

@@ -3,13 +3,14 @@
  * throws for that: the runtime reports the close, and the other sockets must get their frames.
  */
 
-/** Close codes that must not be sent, because they only report how a connection ended (RFC 6455, 7.4.1). */
-const RESERVED_CLOSE_CODES = [1004, 1005, 1006, 1015];
-
 /** Close codes (RFC 6455, 7.4.1, and IANA's registry): of what is no more, "policy violation", "try again later". */
 export const GOING_AWAY = 1_001;
 export const POLICY = 1_008;
 export const TRY_AGAIN = 1_013;
+/** Close code of a connection that broke. It is only reported, never sent. */
+export const ABNORMAL = 1_006;
+/** Close codes that must not be sent, because they only report how a connection ended (RFC 6455, 7.4.1). */
+const RESERVED_CLOSE_CODES = [1004, 1005, ABNORMAL, 1015];
 
 /** Sockets in all, those included that wait for their client to answer the close: this many times a limit. */
 const CLOSING_FACTOR = 2;
