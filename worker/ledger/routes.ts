@@ -80,14 +80,7 @@ export const routes = new Hono()
     params(Ledger),
     idempotencyKey,
     body(Deposit),
-    async (c) => {
-      const { account, amount, ...options } = c.req.valid("json");
-      return c.json(
-        await make(c, c.req.valid("param").ledger, (ledger, key) =>
-          ledger.deposit(account, amount, { key, ...options }),
-        ),
-      );
-    },
+    crossing("deposit"),
   )
   .post(
     "/:ledger/withdraw",
@@ -96,14 +89,7 @@ export const routes = new Hono()
     params(Ledger),
     idempotencyKey,
     body(Withdrawal),
-    async (c) => {
-      const { account, amount, ...options } = c.req.valid("json");
-      return c.json(
-        await make(c, c.req.valid("param").ledger, (ledger, key) =>
-          ledger.withdraw(account, amount, { key, ...options }),
-        ),
-      );
-    },
+    crossing("withdraw"),
   )
   .get(
     "/:ledger/transfers",
@@ -113,8 +99,8 @@ export const routes = new Hono()
     may(ledger, "find"),
     async (c) => {
       const { reference } = c.req.valid("query");
-      const { ledger } = c.req.valid("param");
-      const found = await retry(() => ledgerOf(c, ledger).findByReference(reference));
+      const { ledger: id } = c.req.valid("param");
+      const found = await retry(() => ledgerOf(c, id).findByReference(reference));
       return c.json(await toParty(c, found, `There is no transaction with the reference ${reference}`));
     },
   )
@@ -124,9 +110,9 @@ export const routes = new Hono()
     params(TransferId),
     may(ledger, "find"),
     async (c) => {
-      const { ledger, id } = c.req.valid("param");
-      const found = await retry(() => ledgerOf(c, ledger).find(id));
-      return c.json(await toParty(c, found, `There is no transaction ${id}`));
+      const { ledger: id, id: seq } = c.req.valid("param");
+      const found = await retry(() => ledgerOf(c, id).find(seq));
+      return c.json(await toParty(c, found, `There is no transaction ${seq}`));
     },
   )
   .post(
@@ -153,9 +139,9 @@ export const routes = new Hono()
     idempotencyKey,
     body(Reversal),
     async (c) => {
-      const { ledger, id } = c.req.valid("param");
+      const { ledger: id, id: seq } = c.req.valid("param");
       const notes = c.req.valid("json");
-      return c.json(await make(c, ledger, (stub, key) => stub.reverse(id, { key, ...notes })));
+      return c.json(await make(c, id, (stub, key) => stub.reverse(seq, { key, ...notes })));
     },
   )
   .put(
@@ -165,8 +151,8 @@ export const routes = new Hono()
     may(ledger, "manage"),
     body(AccountChange),
     async (c) => {
-      const { ledger, name } = c.req.valid("param");
-      const { outcome } = await retry(() => ledgerOf(c, ledger).setAccount(name, c.req.valid("json")));
+      const { ledger: id, name } = c.req.valid("param");
+      const { outcome } = await retry(() => ledgerOf(c, id).setAccount(name, c.req.valid("json")));
       if (!outcome.ok) throw refusal(outcome.fault.kind, outcome.fault.detail);
       return c.json(balanceOf(name, outcome.account));
     },
@@ -176,16 +162,16 @@ export const routes = new Hono()
     describe("The balance of an account", { 200: Balance }),
     params(v.object({ ...Ledger.entries, name: Name })),
     query(v.object({ at: v.optional(Time) })),
-    may(ledger, "read", ({ req }: Valid<"param", { name: string }>) => ({ owner: req.valid("param").name })),
+    may(ledger, "read", ({ req }: Valid<{ param: { name: string } }>) => ({ owner: req.valid("param").name })),
     async (c) => {
-      const { ledger, name } = c.req.valid("param");
+      const { ledger: id, name } = c.req.valid("param");
       const { at } = c.req.valid("query");
       if (at !== undefined) {
-        const balance = await retry(() => ledgerOf(c, ledger).balanceAt(name, at));
+        const balance = await retry(() => ledgerOf(c, id).balanceAt(name, at));
         if (balance === undefined) throw tooFar("at");
         return c.json({ account: name, balance });
       }
-      return c.json(balanceOf(name, await retry(() => ledgerOf(c, ledger).account(name))));
+      return c.json(balanceOf(name, await retry(() => ledgerOf(c, id).account(name))));
     },
   )
   .get(
@@ -217,13 +203,13 @@ export const routes = new Hono()
         limit: PageSize,
       }),
     ),
-    may(ledger, "read", ({ req }: Valid<"query", { account?: string | undefined }>) => ({
+    may(ledger, "read", ({ req }: Valid<{ query: { account?: string | undefined } }>) => ({
       owner: req.valid("query").account,
     })),
     async (c) => {
       const { account: name, limit, ...range } = c.req.valid("query");
-      const { ledger } = c.req.valid("param");
-      const page = await retry(async () => ledgerOf(c, ledger).transactions(name, range, limit));
+      const { ledger: id } = c.req.valid("param");
+      const page = await retry(async () => ledgerOf(c, id).transactions(name, range, limit));
       if (page === "too far") throw tooFar("until");
       if (page === "no such cursor") throw noSuchCursor();
       const { items, next } = page;
@@ -253,8 +239,8 @@ export const routes = new Hono()
     params(Ledger),
     may(ledger, "find"),
     async (c) => {
-      const { ledger } = c.req.valid("param");
-      return c.json({ ledger, ...(await retry(() => ledgerOf(c, ledger).currency())) });
+      const { ledger: id } = c.req.valid("param");
+      return c.json({ ledger: id, ...(await retry(() => ledgerOf(c, id).currency())) });
     },
   )
   .put(
@@ -264,10 +250,10 @@ export const routes = new Hono()
     may(ledger, "manage"),
     body(Currency),
     async (c) => {
-      const { ledger } = c.req.valid("param");
-      const { outcome } = await retry(() => ledgerOf(c, ledger).setCurrency(c.req.valid("json")));
+      const { ledger: id } = c.req.valid("param");
+      const { outcome } = await retry(() => ledgerOf(c, id).setCurrency(c.req.valid("json")));
       if (!outcome.ok) throw refusal(outcome.fault.kind, outcome.fault.detail);
-      return c.json({ ledger, ...c.req.valid("json") });
+      return c.json({ ledger: id, ...c.req.valid("json") });
     },
   )
   .delete(
@@ -292,18 +278,29 @@ export const routes = new Hono()
   );
 
 /** The context after the validation of a body, a query or parameters. */
-type Valid<Target extends string, Checked> = Context<App, string, { out: Record<Target, Checked> }>;
+type Valid<Checked extends object> = Context<App, string, { out: Checked }>;
 
 /** The owner of the account that pays. */
-function payer({ req }: Valid<"json", { from: string }>) {
+function payer({ req }: Valid<{ json: { from: string } }>) {
   return { owner: req.valid("json").from };
+}
+
+/** Brings money into a ledger (`deposit`), or takes it out (`withdraw`). */
+function crossing(kind: "deposit" | "withdraw") {
+  return async (
+    c: Valid<{ param: v.InferOutput<typeof Ledger>; json: v.InferOutput<typeof Deposit | typeof Withdrawal> }>,
+  ) => {
+    const { account, amount, ...options } = c.req.valid("json");
+    const { ledger: id } = c.req.valid("param");
+    return c.json(await make(c, id, (stub, key) => stub[kind](account, amount, { key, ...options })));
+  };
 }
 
 /** Gives held money to the payee (`post`), or back (`void`). */
 function settling(kind: "post" | "void") {
-  return async (c: Valid<"param", v.InferOutput<typeof TransferId>>) => {
-    const { ledger, id } = c.req.valid("param");
-    return c.json(await make(c, ledger, (stub, key) => stub.settle(id, kind, { key })));
+  return async (c: Valid<{ param: v.InferOutput<typeof TransferId> }>) => {
+    const { ledger: id, id: seq } = c.req.valid("param");
+    return c.json(await make(c, id, (stub, key) => stub.settle(seq, kind, { key })));
   };
 }
 
@@ -316,15 +313,15 @@ async function transfer(
   { from, to, amount, holdSeconds, ...notes }: v.InferOutput<typeof Transfer>,
 ) {
   const [account, far] = [accountOf(to), to.slice(0, Math.max(to.indexOf("/"), 0))];
-  const ledger = far === "" ? undefined : ledgerIn(c, far);
-  if (ledger === undefined || ledger === formatId(placeOf(c, id))) {
+  const other = far === "" ? undefined : ledgerIn(c, far);
+  if (other === undefined || other === formatId(placeOf(c, id))) {
     if (account === from) throw refusal("invalid-input", "to: must be another account than from");
     return make(c, id, (stub, key) => stub.transfer(from, account, amount, { key, holdSeconds, ...notes }));
   }
   if (holdSeconds !== undefined) {
     throw refusal("invalid-input", "holdSeconds: money can be held only for an account of the same ledger");
   }
-  const there = { ledger, account, written: to };
+  const there = { ledger: other, account, written: to };
   const send = async (create: boolean) =>
     heard(await makeChange(c, (key) => ledgerOf(c, id).send(from, there, amount, { key, create, ...notes })));
   const once = await send(false);
@@ -345,7 +342,7 @@ function ledgerIn(c: Context<App>, written: string): string {
 async function make(
   c: Context<App>,
   id: string,
-  change: (ledger: DurableObjectStub<AccountDO>, key: string | undefined) => Promise<Told>,
+  change: (stub: DurableObjectStub<AccountDO>, key: string | undefined) => Promise<Told>,
 ) {
   return answered(c, heard(await makeChange(c, (key) => change(ledgerOf(c, id), key))));
 }
