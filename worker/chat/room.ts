@@ -8,6 +8,7 @@
  */
 
 import { DurableObject } from "cloudflare:workers";
+import type { Settings } from "../../contract/settings.ts";
 import { deadCredential, denied } from "../http/denials.ts";
 import { NOT_THERE } from "../http/joining.ts";
 import { problemResponse } from "../http/problem.ts";
@@ -23,17 +24,17 @@ import { Book } from "./book.ts";
 import { Budgets, COSTS, type Over } from "./budgets.ts";
 import { type Door, invited, removed } from "./door.ts";
 import type { Range } from "./history.ts";
-import { Incoming } from "./incoming.ts";
+import { type Desk, Incoming } from "./incoming.ts";
 import { readJoinRequest, sendToRelay } from "./joining.ts";
 import { KeptDoor } from "./kept-door.ts";
 import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
-import { type Answer, type ChatFrame, CONFLICT, type Objection, Outgoing } from "./outgoing.ts";
+import { type Answer, type ChatFrame, CONFLICT, type Objection, Outgoing, type Store } from "./outgoing.ts";
 import { chat } from "./pattern.ts";
 import { PING, PONG, type ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
-import { Relay } from "./relay.ts";
+import { Relay, type RelayLimits } from "./relay.ts";
 import { LOOK_EVERY_MS, type Push, type RelayState, relayAddress, relayPlace, type Talker } from "./relaying.ts";
-import { Relays } from "./relays.ts";
+import { type Home, Relays } from "./relays.ts";
 import { RETRY_AFTER_MS, SWEEP_INTERVAL_MS, Upkeep } from "./upkeep.ts";
 import type { Upload } from "./uploads.ts";
 import type { Page } from "./welcome.ts";
@@ -62,21 +63,34 @@ export class ChatRoomDO extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     const { storage } = ctx;
-    const { regions, settings } = stackOf(env);
-    const { historyLimit, retentionDays, rooms, ...limits } = settings.chat;
-    const retentionMs = retentionDays === undefined ? undefined : retentionDays * DAY_MS;
-    const wake = new Wake(storage);
-    this.#wake = wake;
-    this.#book = new Book(storage, { limit: historyLimit, retentionMs });
-    this.#door = new KeptDoor(storage.kv, { rule: rooms, members: [] });
+    const { settings } = stackOf(env);
+    const limits = limitsOf(settings.chat);
+    const { historyLimit: limit, retentionMs } = limits;
+    this.#wake = new Wake(storage);
+    this.#book = new Book(storage, { limit, retentionMs });
+    this.#door = new KeptDoor(storage.kv, { rule: settings.chat.rooms, members: [] });
     const unusedMs = settings.anonymousDays * DAY_MS;
-    const keeping = { storage, wake, book: this.#book, unusedMs, bucket: () => this.#bucket };
+    const keeping = { storage, wake: this.#wake, book: this.#book, unusedMs, bucket: () => this.#bucket };
     this.#upkeep = new Upkeep(keeping, this.#door.wasSet);
     this.#socketLimits = limits;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
     this.#audience = new Audience(ctx, this.#budgets);
-    this.#relays = new Relays({
-      storage,
+    this.#relays = new Relays(this.#home());
+    this.#audience.elsewhere = this.#relays;
+    this.#audience.leftCompany = () => void this.#lookForSilentLater();
+    this.#outgoing = new Outgoing(this.#store(), this.#audience, (trimmed) => {
+      void this.#relays.send();
+      return this.#upkeep.stored(trimmed);
+    });
+    this.#incoming = new Incoming(this.#audience, this.#budgets, this.#desk());
+    this.#relay = this.#relayOf(limits);
+    answerAsleep(ctx, PING, PONG);
+  }
+
+  /** What the relays need of the room. */
+  #home(): Home {
+    return {
+      storage: this.ctx.storage,
       stub: (name) => this.#stubOf(name),
       history: () => this.#book.history(),
       people: () => this.#audience.own(),
@@ -89,23 +103,23 @@ export class ChatRoomDO extends DurableObject<Env> {
         void this.#lookForSilentLater();
       },
       arm: (at) => this.#upkeep.arm(at),
-    });
-    this.#audience.elsewhere = this.#relays;
-    this.#audience.leftCompany = () => void this.#lookForSilentLater();
-    this.#outgoing = new Outgoing(
-      {
-        book: this.#book,
-        prepare: () => this.#relays.prepare(),
-        sync: () => storage.sync(),
-        transaction: (write) => storage.transactionSync(write),
-      },
-      this.#audience,
-      (trimmed) => {
-        void this.#relays.send();
-        return this.#upkeep.stored(trimmed);
-      },
-    );
-    this.#incoming = new Incoming(this.#audience, this.#budgets, {
+    };
+  }
+
+  /** Where messages are stored. */
+  #store(): Store {
+    const { storage } = this.ctx;
+    return {
+      book: this.#book,
+      prepare: () => this.#relays.prepare(),
+      sync: () => storage.sync(),
+      transaction: (write) => storage.transactionSync(write),
+    };
+  }
+
+  /** What happens to frames that are fine. */
+  #desk(): Desk {
+    return {
       after: (seq) => this.#outgoing.after(seq),
       chat: (socket, member, frame) =>
         this.#say(member, frame, {
@@ -114,14 +128,14 @@ export class ChatRoomDO extends DurableObject<Env> {
           taken: (now) => this.#audience.keep(socket, now),
         }),
       typed: (socket, userId) => this.#typed(userId, socket),
-    });
-    const { name = "" } = ctx.id;
-    const address = relayAddress(regions, name);
-    if (address) {
-      const most = { ...limits, historyLimit, retentionMs };
-      this.#relay = new Relay(ctx, wake, most, () => stubAt(env, chat, address.home));
-    }
-    answerAsleep(ctx, PING, PONG);
+    };
+  }
+
+  /** The relay that this object is, by its name; undefined if it is a room. */
+  #relayOf(limits: RelayLimits): Relay | undefined {
+    const { ctx, env } = this;
+    const address = relayAddress(stackOf(env).regions, ctx.id.name ?? "");
+    return address && new Relay(ctx, this.#wake, limits, () => stubAt(env, chat, address.home));
   }
 
   /** Lets a caller in. The Worker has checked who it is (`joinRequest`). */
@@ -481,6 +495,12 @@ export class ChatRoomDO extends DurableObject<Env> {
     await this.#outgoing.say(userId, frame, answer, now);
   }
 }
+
+/** The limits of a room, and of a relay, by the stack's settings. */
+const limitsOf = ({ retentionDays, ...settings }: Settings["chat"]): RelayLimits => ({
+  ...settings,
+  retentionMs: retentionDays === undefined ? undefined : retentionDays * DAY_MS,
+});
 
 /** Somebody who says something: who gets the answer, and what it costs them. */
 interface Speaking {
