@@ -17,7 +17,8 @@ import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { Account, Unreadable } from "./account.ts";
 import { ADDRESS_FILE } from "./address.ts";
-import { type Answer, api } from "./api/app.ts";
+import { api } from "./api/app.ts";
+import type { Answer } from "./api/guards.ts";
 import { isForS3, s3 } from "./api/s3.ts";
 import { TAIL_PATH } from "./api/tails.ts";
 import { type Call, Calls } from "./calls.ts";
@@ -35,7 +36,7 @@ import { ASSETS_FOLDER, DATA_FOLDER, inFolder, ownFile, STATE_FILE, STATE_LOG } 
 import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
 
-export type { Answer } from "./api/app.ts";
+export type { Answer } from "./api/guards.ts";
 export type { Call } from "./calls.ts";
 export { CannotStart } from "./errors.ts";
 export { type Fault, parseFault } from "./faults.ts";

@@ -8,7 +8,7 @@ import path from "node:path";
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { secureHeaders } from "hono/secure-headers";
-import { loopbackOnly } from "../api/app.ts";
+import { loopbackOnly } from "../api/guards.ts";
 import { TooLarge } from "../runtime/snapshot.ts";
 import { Explorer, NotThere } from "./explorer.ts";
 import { overview, type ViewOptions } from "./overview.ts";
