@@ -1,5 +1,5 @@
 /** `/accounts/:account/storage/kv/namespaces/:namespace/…`: keys, values and metadata. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { ApiError, invalid, noSuchNamespace } from "../errors.ts";
 import type { KvNamespace } from "../model.ts";
@@ -10,8 +10,6 @@ import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
 import { formOf, isForm, jsonOf } from "./form.ts";
 import { checked, checkedPair, checkKey, MOST_KEY_BYTES } from "./kv-batch.ts";
-
-type Context = Parameters<typeof param>[0];
 
 const seconds = v.pipe(v.number(), v.integer());
 

@@ -1,5 +1,5 @@
 /** `/accounts/:account/queues/:queue`: its messages, for clients that send and pull, and for people who look. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { DELAY_SECONDS } from "../bindings.ts";
 import { now } from "../clock.ts";
@@ -10,8 +10,6 @@ import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
 import { queueAt, shownQueue } from "./queues.ts";
-
-type Context = Parameters<typeof param>[0];
 
 const Sent = v.looseObject({
   body: v.unknown(),

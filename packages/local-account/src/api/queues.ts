@@ -1,5 +1,5 @@
 /** `/accounts/:account/queues`: queues, and who consumes them. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { DELAY_SECONDS } from "../bindings.ts";
 import { changeQueue, createQueue, DEFAULT_SETTINGS, putConsumer } from "../consumers.ts";
@@ -9,8 +9,6 @@ import { consumerOf, producersOf } from "../queries.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
-
-type Context = Parameters<typeof param>[0];
 
 const within = (least: number, most: number) =>
   v.optional(v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most)));

@@ -1,5 +1,5 @@
 /** `/accounts/:account/r2/buckets/:bucket/objects`. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import { bucketKey } from "../bindings.ts";
 import { ApiError } from "../errors.ts";
 import type { BucketAccess, BucketObject, HttpMetadata } from "../runtime/storage.ts";
@@ -7,8 +7,6 @@ import { param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
 import { checkStorageClass, jurisdiction } from "./r2.ts";
-
-type Context = Parameters<typeof param>[0];
 
 /** R2's limit for a key, in bytes. */
 const MOST_KEY_BYTES = 1_024;

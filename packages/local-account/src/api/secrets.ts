@@ -1,5 +1,5 @@
 /** `/accounts/:account/workers/scripts/:script/secrets`: each change makes a new version and deploys it at once. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import type { Account } from "../account.ts";
 import { isSecret, parseBindings } from "../bindings.ts";
@@ -13,8 +13,6 @@ import { ok } from "./envelope.ts";
 
 const Secret = v.looseObject({ name: v.pipe(v.string(), v.nonEmpty()), type: v.optional(v.string(), "secret_text") });
 const Bulk = v.object({ secrets: v.record(v.string(), v.nullable(Secret)) });
-
-type Context = Parameters<typeof param>[0];
 
 export const secrets = ({ account }: Api) => {
   const secretsOf = (c: Context) => secretsIn(account.state, param(c, "script"));

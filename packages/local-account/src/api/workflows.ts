@@ -1,5 +1,5 @@
 /** `/accounts/:account/workflows`: workflows and their versions. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { now } from "../clock.ts";
 import { ApiError, invalid } from "../errors.ts";
@@ -13,8 +13,6 @@ import { script } from "./deployments.ts";
 import { ok, paged, pageOf } from "./envelope.ts";
 import { type Instance, instancesOf, NO_WORKFLOW, workflowAt } from "./workflow-calls.ts";
 import { workflowInstances } from "./workflow-instances.ts";
-
-type Context = Parameters<typeof param>[0];
 
 /** Members that the account does not serve: a workflow would seem to obey them. */
 const NOT_SERVED = ["schedules", "concurrency", "jurisdiction"] as const;
