@@ -5,7 +5,7 @@ import { ApiError } from "./errors.ts";
 import type { Worker } from "./model.ts";
 import { servingVersions } from "./queries.ts";
 import { cpuLimitOf } from "./runtime/cpu-limit.ts";
-import { serviceName } from "./runtime/projection.ts";
+import { serviceName } from "./runtime/names.ts";
 
 const MINUTE_MS = 60_000;
 /** How long before a minute a timer that was set for it may come. */

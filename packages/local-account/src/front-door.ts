@@ -18,7 +18,7 @@ import { asksForWebSocket, hasBody, joined, type Target, targetOf } from "./hops
 import type { Invocations } from "./invocations.ts";
 import { type Found, INTERRUPTED, type Outcome, passOn, passOnSocket, type Try } from "./pass-on.ts";
 import { target } from "./routing.ts";
-import { serviceName } from "./runtime/projection.ts";
+import { serviceName } from "./runtime/names.ts";
 import { KEY_HEADER, OVERRIDE_HEADER, versionFor } from "./traffic.ts";
 import { MOST_HEAD_BYTES, Upstream } from "./upstream.ts";
 

@@ -10,7 +10,7 @@ import type { Account } from "../account.ts";
 import { corsHeaders } from "../bucket-rules.ts";
 import { isAccounts } from "../hops.ts";
 import type { Bucket } from "../model.ts";
-import { bucketDirectory } from "../runtime/projection.ts";
+import { bucketDirectory } from "../runtime/names.ts";
 
 /** Where S3 clients find the buckets. */
 const S3_PATH = "/cdn-cgi/local/r2/s3";

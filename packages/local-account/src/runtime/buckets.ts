@@ -5,7 +5,7 @@ import path from "node:path";
 import { isJurisdiction } from "../bindings.ts";
 import type { State } from "../model.ts";
 import { objectFile, sweepObjects } from "./databases.ts";
-import { bucketDirectory } from "./projection.ts";
+import { bucketDirectory } from "./names.ts";
 
 /** What SQLite adds to the name of a database for its log. The log comes first: a database without it is an older one. */
 const SUFFIXES = ["-wal", "-shm", ""];

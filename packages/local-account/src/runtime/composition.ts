@@ -5,17 +5,11 @@ import { Log, LogLevel, type MiniflareOptions, Response } from "miniflare";
 import * as v from "valibot";
 import type { State } from "../model.ts";
 import { printLog } from "./logs.ts";
+import { bucketDirectory, INTERNAL, servesAlone } from "./names.ts";
 import { firstWorker, partsBinding } from "./parts.ts";
-import {
-  bucketDirectory,
-  DIRECT_SOCKET,
-  INTERNAL,
-  optionsFor,
-  partsOf,
-  type Service,
-  servesAlone,
-} from "./projection.ts";
+import { partsOf, type Service } from "./projection.ts";
 import { s3Credentials } from "./s3-keys.ts";
+import { DIRECT_SOCKET, optionsFor } from "./worker-options.ts";
 
 /** The modules of the internal Worker. */
 const INTERNAL_MODULES = Object.fromEntries(

@@ -12,7 +12,7 @@ import { Miniflare, type MiniflareOptions } from "miniflare";
 import * as v from "valibot";
 import { ApiError } from "../errors.ts";
 import { readInBatches } from "./in-batches.ts";
-import { INTERNAL } from "./projection.ts";
+import { INTERNAL } from "./names.ts";
 import { startWithin } from "./start-limit.ts";
 import type { Watchdog } from "./watchdog.ts";
 

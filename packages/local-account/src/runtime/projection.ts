@@ -1,27 +1,20 @@
 /**
- * Translates a state of the account into Miniflare's options. Pure.
+ * Translates a state of the account into the services that workerd runs. Pure.
  *
  * A namespace keeps its data because its objects are stored under the namespace's id, whatever Worker and class name
  * they have: versions, renames and transfers change the code in front of the same directory.
  */
 import { readFileSync } from "node:fs";
-import { isIPv6 } from "node:net";
 import path from "node:path";
-import type { MiniflareOptions } from "miniflare";
-import * as v from "valibot";
-import { bucketKey } from "../bindings.ts";
-import type { Assets, Binding, Hyperdrive, Module, Namespace, State, Version, Worker } from "../model.ts";
-import { namespacesOf, queueNamed, servingVersions, workerNamed, workflowNamed } from "../queries.ts";
+import type { Assets, Module, State, Version, Worker } from "../model.ts";
+import { namespacesOf, servingVersions, workerNamed } from "../queries.ts";
 import { consumersOf } from "../tail-consumers.ts";
 import { type Serving, split } from "../traffic.ts";
 import { bareType, MODULE_TYPES } from "../upload.ts";
-import { type Queues, queueEntry, queueSettings } from "./queues.ts";
-import { knownDate } from "./workerd.ts";
-import { isRunnable, type WorkflowEngine, workflowEngines } from "./workflows.ts";
-
-type WorkerOptions = MiniflareOptions["workers"][number];
-type Config = Extract<WorkerOptions, { config: unknown }>["config"];
-type Env = NonNullable<Config["env"]>;
+import { type Config, type Env, environment } from "./environment.ts";
+import { assetsName, objectsName, serviceName } from "./names.ts";
+import { type Queues, queueSettings } from "./queues.ts";
+import { type WorkflowEngine, workflowEngines } from "./workflows.ts";
 
 /** A Worker to run, with its contents by hash. Services with the same JSON run the same. */
 export interface Service {
@@ -53,12 +46,6 @@ export interface Parts {
   readonly workflows: readonly WorkflowEngine[];
 }
 
-/** The account's own Worker in workerd. No client can give a Worker this name. */
-export const INTERNAL = "account:internal";
-
-/** An address of a Worker's own in workerd, at any free port. */
-export const DIRECT_SOCKET = { host: "127.0.0.1", port: 0 };
-
 /** A module of an upload, or one with text from here. */
 type ServiceModule = Pick<Module, "name" | "contentType" | "sha256"> | { readonly name: string; readonly text: string };
 
@@ -66,16 +53,6 @@ type ServiceModule = Pick<Module, "name" | "contentType" | "sha256"> | { readonl
 const NO_SCRIPT = { name: "none.js", text: "export default {};" } as const;
 
 const OBJECTS_CODE = readFileSync(path.join(import.meta.dirname, "workers/objects.js"), "utf8");
-
-/** The name of the service that runs requests to a version. */
-export const serviceName = (state: State, worker: Worker, version: Version): string => {
-  const serving = servingVersions(state, worker.id);
-  return serving.length === 1 && serving[0]?.version.id === version.id ? worker.name : `${worker.name}@${version.id}`;
-};
-
-/** The name of the service that runs the Worker's objects. */
-const objectsName = (state: State, worker: Worker): string =>
-  servingVersions(state, worker.id).length > 1 ? `${worker.name}@objects` : worker.name;
 
 /** All services of the state, in a stable order. */
 export function project(state: State, { previews, broken }: Extra): Service[] {
@@ -152,9 +129,6 @@ function requestService(state: State, worker: Worker, version: Version): Service
 
 const assetsOf = ({ assets }: Version, hasScript: boolean): Pick<Service, "assets"> =>
   assets === undefined ? {} : { assets: { manifest: assets.manifest, config: assets.config, hasScript } };
-
-/** The name of the service with only a version's assets. */
-const assetsName = (worker: Worker, version: Version): string => `${worker.name}@${version.id}:assets`;
 
 /** A service for the assets of each side of a split: the isolate of the objects could have only one set itself. */
 function assetsService(worker: Worker, version: Version): Service[] {
@@ -252,225 +226,3 @@ const objectClasses = (state: State, worker: Worker, { code }: Version): Service
         { type: "durable-object" as const, storage, unsafeUniqueKey: id },
       ]),
   );
-
-/** The version's bindings, with the prefix before their names. `assets`: the value of its assets binding. */
-const environment = (
-  state: State,
-  version: Version,
-  { prefix, assets }: { readonly prefix: string; readonly assets: Env[string] },
-): Env =>
-  Object.fromEntries(
-    version.bindings.flatMap((binding) => {
-      const bound = binding.type === "assets" ? assets : bind(state, version, binding);
-      return bound === undefined ? [] : [[`${prefix}${binding.name}`, bound] as const];
-    }),
-  );
-
-/** A binding's value at run time; undefined, and so missing, if its target was deleted with force. */
-function bind(state: State, version: Version, binding: Binding): Env[string] | undefined {
-  switch (binding.type) {
-    case "plain_text":
-    case "secret_text":
-      return { type: "text", value: String(binding.text) };
-    case "json":
-      return { type: "json", value: jsonValue(binding.json) };
-    case "version_metadata":
-      return {
-        type: "json",
-        value: {
-          id: version.id,
-          tag: version.annotations["workers/tag"] ?? "",
-          timestamp: version.createdOn,
-        },
-      };
-    // Without what it refers to, a binding to storage is missing: Miniflare would make an empty one.
-    case "kv_namespace":
-      return state.kvNamespaces.has(String(binding.namespace_id))
-        ? { type: "kv", id: String(binding.namespace_id) }
-        : undefined;
-    case "r2_bucket":
-      return bucketBinding(state, bucketKey(String(binding.bucket_name), binding.jurisdiction));
-    case "d1":
-      return state.databases.has(String(binding.id)) ? { type: "d1", id: String(binding.id) } : undefined;
-    case "analytics_engine":
-      return { type: "analytics-engine-dataset", name: String(binding.dataset) };
-    case "hyperdrive":
-      return hyperdriveBinding(state.hyperdrives.get(String(binding.id)));
-    case "queue":
-      return queueBinding(state, binding);
-    case "send_email":
-      return email(binding);
-    case "worker_loader":
-      return { type: "worker-loader" };
-    case "images":
-      return { type: "images" };
-    case "workflow":
-      return workflowBinding(state, binding);
-    case "ratelimit":
-      return rateLimit(binding);
-    case "service":
-      return serviceBinding(state, binding);
-    case "durable_object_namespace":
-      return objectBinding(state, state.namespaces.get(String(binding.namespace_id)));
-    default:
-      return undefined;
-  }
-}
-
-const Addresses = v.object({
-  destination_address: v.optional(v.string()),
-  allowed_destination_addresses: v.optional(v.array(v.string())),
-  allowed_sender_addresses: v.optional(v.array(v.string())),
-});
-
-function email(binding: Binding): Env[string] {
-  const {
-    destination_address: destinationAddress,
-    allowed_destination_addresses: allowedDestinationAddresses,
-    allowed_sender_addresses: allowedSenderAddresses,
-  } = v.parse(Addresses, binding);
-  return {
-    type: "send-email",
-    ...(destinationAddress !== undefined && { destinationAddress }),
-    ...(allowedDestinationAddresses !== undefined && { allowedDestinationAddresses }),
-    ...(allowedSenderAddresses !== undefined && { allowedSenderAddresses }),
-  };
-}
-
-const bucketBinding = ({ buckets }: State, key: string): Env[string] | undefined =>
-  buckets.has(key) ? { type: "r2", name: bucketDirectory(key) } : undefined;
-
-/** The hosts of a database on this machine, which speaks no TLS. */
-const THIS_MACHINE = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
-
-function hyperdriveBinding(config: Hyperdrive | undefined): Env[string] | undefined {
-  if (config === undefined) return undefined;
-  const { scheme, host, port, database, user, password } = config.origin;
-  const [name, secret] = [user, password].map(encodeURIComponent);
-  const tls = THIS_MACHINE.test(host) ? "?sslmode=disable" : "";
-  const address = isIPv6(host) ? `[${host}]` : host;
-  const connectionString = `${scheme}://${name}:${secret}@${address}:${port}/${encodeURIComponent(database)}${tls}`;
-  return { type: "hyperdrive", id: config.id, dev: { connectionString } };
-}
-
-function queueBinding(state: State, binding: Binding): Env[string] | undefined {
-  const queue = queueNamed(state, String(binding.queue_name));
-  return queue && { type: "queue", name: queueEntry(queue.id, binding.delivery_delay) };
-}
-
-function workflowBinding(state: State, binding: Binding): Env[string] | undefined {
-  const workflow = workflowNamed(state, String(binding.workflow_name));
-  const owner = workflow && state.workers.get(workflow.workerId);
-  const [main] = owner === undefined ? [] : servingVersions(state, owner.id);
-  // Until its Worker's first deployment is complete, a workflow is not there.
-  if (workflow === undefined || owner === undefined || main === undefined || !isRunnable(state, workflow))
-    return undefined;
-  const worker = serviceName(state, owner, main.version);
-  return { type: "workflow", name: workflow.name, worker, exportName: workflow.className };
-}
-
-const Limit = v.object({ limit: v.number(), period: v.picklist([10, 60]) });
-
-const rateLimit = ({ namespace_id, simple }: Binding): Env[string] => ({
-  type: "rate-limit",
-  namespace: String(namespace_id),
-  simple: v.parse(Limit, simple),
-});
-
-function serviceBinding(state: State, binding: Binding): Env[string] | undefined {
-  const target = workerNamed(state, String(binding.service));
-  if (target === undefined) return undefined;
-  const entrypoint = binding.entrypoint;
-  const [main] = servingVersions(state, target.id);
-  if (main === undefined) return undefined;
-  // The target may have lost the entrypoint since. Then the binding is missing, and nothing else stops.
-  const { named } = main.version.code;
-  if (typeof entrypoint === "string" && entrypoint !== "default" && !(entrypoint in named)) return undefined;
-  return {
-    type: "worker",
-    // A service binding has no client to choose a version for, so it reaches the one with the most traffic.
-    worker: serviceName(state, target, main.version),
-    ...(typeof entrypoint === "string" && { exportName: entrypoint }),
-    ...(typeof binding.props === "object" && { props: { ...binding.props } }),
-  };
-}
-
-function objectBinding(state: State, namespace: Namespace | undefined): Env[string] | undefined {
-  if (namespace === undefined) return undefined;
-  const owner = state.workers.get(namespace.workerId);
-  const code = owner && servingVersions(state, owner.id)[0]?.version.code;
-  if (owner === undefined || code === undefined || !(namespace.className in code.named)) return undefined;
-  return { type: "durable-object", worker: objectsName(state, owner), exportName: namespace.className };
-}
-
-/** The name under which Miniflare keeps a bucket's objects. No bucket has a name with a dot, so no two share it. */
-export const bucketDirectory = (key: string) => key.replace(":", ".");
-
-type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
-
-/** A JSON value, with the type of one. */
-const jsonValue = (value: unknown): Json => JSON.parse(JSON.stringify(value ?? null));
-
-/** Whether it has all of its Worker's traffic: no preview, no side of a split. */
-export const servesAlone = ({ name }: Service): boolean => !name.includes("@");
-
-interface Surroundings {
-  /** The bytes of a module. */
-  readonly contents: (sha256: string) => Uint8Array;
-  /** The folder of a service's assets. */
-  readonly folderOf: (service: string) => string;
-  /** Whether the service has an address of its own. Then the account is not told of its events. */
-  readonly isDirect: boolean;
-}
-
-/** Miniflare's options for a service. */
-export function optionsFor(service: Service, { contents, folderOf, isDirect }: Surroundings): WorkerOptions {
-  const consumers = (service.consumers ?? []).map((worker) => ({ worker, streaming: false }));
-  const toAccount = { worker: INTERNAL, props: { service: service.name }, streaming: false };
-  return {
-    ...(isDirect && { dev: { unsafeDirectSockets: [DIRECT_SOCKET] } }),
-    config: {
-      name: service.name,
-      compatibilityDate: knownDate(service.compatibilityDate),
-      compatibilityFlags: [...service.compatibilityFlags],
-      manifest: {
-        mainModule: service.mainModule,
-        modules: Object.fromEntries(
-          service.modules.map((module) => [
-            module.name,
-            "text" in module
-              ? { type: "esm" as const, contents: module.text }
-              : moduleOf(module.contentType, contents(module.sha256)),
-          ]),
-        ),
-      },
-      env: service.env,
-      exports: service.exports,
-      ...(service.assets !== undefined && { assets: servedAssets(folderOf(service.name), service.assets) }),
-      tailConsumers: isDirect ? consumers : [toAccount, ...consumers],
-    },
-  };
-}
-
-function servedAssets(
-  directory: string,
-  {
-    config: { runWorkerFirst, headers: _headers, redirects: _redirects, ...config },
-    hasScript,
-  }: NonNullable<Service["assets"]>,
-): NonNullable<Config["assets"]> {
-  return {
-    directory,
-    hasUserWorker: hasScript,
-    ...config,
-    ...(runWorkerFirst === undefined || !hasScript
-      ? {}
-      : { runWorkerFirst: typeof runWorkerFirst === "boolean" ? runWorkerFirst : [...runWorkerFirst] }),
-  };
-}
-
-function moduleOf(contentType: string, contents: Uint8Array) {
-  const type = MODULE_TYPES.get(bareType(contentType)) ?? "data";
-  if (type === "wasm" || type === "data") return { type, contents: new Uint8Array(contents) };
-  return { type, contents: new TextDecoder().decode(contents) };
-}

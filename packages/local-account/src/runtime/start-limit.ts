@@ -5,8 +5,9 @@
 import type { ChildProcess } from "node:child_process";
 import { ApiError } from "../errors.ts";
 import type { State } from "../model.ts";
+import { serviceName } from "./names.ts";
 import { mainThreadCpuMsOf } from "./process.ts";
-import { type Service, serviceName } from "./projection.ts";
+import type { Service } from "./projection.ts";
 
 const LOOK_MS = 50;
 /** What workerd itself may take. */
