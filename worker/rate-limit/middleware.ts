@@ -10,29 +10,22 @@ import { Refusal, refusal } from "../http/problem.ts";
 import type { Place } from "../objects/names.ts";
 import type { Limit } from "../pattern.ts";
 import { bucketOf, bucketOfAddress } from "./caller.ts";
-import { affordable, check, type NamedPolicy, policyOf } from "./check.ts";
+import { check, type NamedPolicy, policyOf } from "./check.ts";
 import { limitHeaders, seconds } from "./headers.ts";
 import type { Verdict } from "./verdict.ts";
 
 export interface RateLimitOptions extends Limit {
-  /** Chooses the bucket that pays. By default as in caller.ts. */
-  key?: (c: Context<App>) => Place | Promise<Place>;
-  /**
-   * Tokens that a request costs; 1 by default. A number over the capacity takes a full bucket; if a function says so, the
-   * caller asked for too much (400).
-   */
-  cost?: number | ((c: Context<App>) => number);
+  /** Whole tokens that a request costs; 1 by default. A cost over the capacity takes a full bucket. */
+  readonly cost?: number;
 }
 
-export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {
-  const { policy: name, cost = 1, onUnavailable } = options;
+export function rateLimit({ policy: name, cost = 1, onUnavailable }: RateLimitOptions): MiddlewareHandler<App> {
   return documented(
     async function rateLimit(c, next) {
       c.set("charged", true);
       const policy = policyOf(c, name);
-      const price = affordable(typeof cost === "number" ? Math.min(cost, policy.capacity) : cost(c), policy);
-      const payer = await payerOf(c, options);
-      const verdict = await check(c, "take", { policy, caller: payer, cost: price });
+      const caller = await payerOf(c, onUnavailable);
+      const verdict = await check(c, "take", { policy, caller, cost: Math.min(cost, policy.capacity) });
       if (!verdict && onUnavailable === "deny") throw unavailable();
       if (verdict?.allowed === false) throw denied(policy, verdict);
       await next();
@@ -45,9 +38,9 @@ export function rateLimit(options: RateLimitOptions): MiddlewareHandler<App> {
 }
 
 /** The bucket that pays. If the caller cannot be identified, the address pays, or the request is refused. */
-async function payerOf(c: Context<App>, { key = bucketOf, onUnavailable }: RateLimitOptions): Promise<Place> {
+async function payerOf(c: Context<App>, onUnavailable: Limit["onUnavailable"]): Promise<Place> {
   try {
-    return await key(c);
+    return await bucketOf(c);
   } catch (error) {
     const isOutage = error instanceof Refusal && error.problem.kind === "unavailable";
     if (isOutage && onUnavailable === "allow") return bucketOfAddress(c);
