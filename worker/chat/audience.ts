@@ -114,10 +114,7 @@ export class Audience {
   /** Users already announced as gone; prevents a second announcement when several sockets of a user close together. */
   readonly #gone = new Set<string>();
   readonly #news: News;
-  /**
-   * Bytes of greetings, counted up; after so many that the next may be one too many, those that may be unread are
-   * counted anew.
-   */
+  /** Bytes of greetings sent, an upper bound of what is unread. Over PRESSURE, as at the start, it is counted anew. */
   #greeted = { bytes: Number.POSITIVE_INFINITY, live: Number.POSITIVE_INFINITY };
   #countedAt = 0;
   /** Takes note of a join or a leave in place of telling it. */

@@ -339,7 +339,7 @@ export class Relays {
   }
 
   async #pump(name: string): Promise<void> {
-    // So that it is noted before it ends, and is noted no more once it has found nothing to send.
+    // First `send` puts this into #pumping. A pump that ended before would stay there, and be taken for one that runs.
     await Promise.resolve();
     let sent: Push["frames"] = [];
     try {
@@ -362,6 +362,7 @@ export class Relays {
       if (lost.some(tellsWho)) await this.#askAgain(name);
       console.warn(JSON.stringify({ chat: "relay not reached", error: String(error) }));
     } finally {
+      // In the turn that found nothing more to send: what comes later starts the next one.
       this.#pumping.delete(name);
     }
   }
