@@ -7,7 +7,7 @@
 import { relative } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "./cloudflare.ts";
-import { isForced, versionMessage } from "./plan/drift.ts";
+import { isForced, versionMessage } from "./plan/messages.ts";
 import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
 import { overrideNote } from "./promote/decide.ts";

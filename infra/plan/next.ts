@@ -7,12 +7,13 @@ import { LOGICAL } from "../stack/declared.ts";
 import { versionPart } from "../stack/extras.ts";
 import { regionTable, workerSettings } from "../stack/told.ts";
 import { isCutOff, servableOf, servableTag } from "./changed-by-others.ts";
-import { deploymentMessage, servesAsWanted } from "./drift.ts";
+import { servesAsWanted } from "./drift.ts";
 import type { Known } from "./known.ts";
 import { type LiveVersion, type LiveWorker, regionTableOf, versionOf } from "./live.ts";
+import { deploymentMessage, refusalNote } from "./messages.ts";
 import { keptVersion } from "./ours.ts";
 import { type Back, pinned } from "./pin.ts";
-import { refusalNote, takenBack } from "./refused-release.ts";
+import { takenBack } from "./refused-release.ts";
 import { compareRegions, isSameRegions, type RegionChange, type RegionTable } from "./regions.ts";
 import { cutOff, shareOf, split, type Traffic } from "./traffic.ts";
 

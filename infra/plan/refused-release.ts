@@ -7,15 +7,13 @@ import type { Finding } from "@durable-stack/class-lifecycle";
 import { shortDigest } from "../release/manifest.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { allowing, isAllowed } from "./allowed.ts";
+import { refusalIn } from "./messages.ts";
 
 type Settings = Pick<PublicSettings, "stack" | "refusedReleases" | "allowRefusedRelease">;
 
 /** The digests that a stack's settings refuse, 12 digits each. */
 export const refusedIn = ({ refusedReleases = "" }: Pick<Settings, "refusedReleases">): readonly string[] =>
   refusedReleases.split(" ").filter(Boolean);
-
-/** The part of a deployment's message that says which release it was made to get rid of. */
-export const refusalNote = (digest: string): string => `refuses ${shortDigest(digest)}`;
 
 /**
  * The release that a deployment is made to get rid of: one that the settings refuse and that has traffic, or else the
@@ -48,7 +46,7 @@ export function refusedBy(deployments: readonly Deployed[]): readonly string[] {
       if (one.digest !== undefined && one.percentage === 100) served.add(shortDigest(one.digest));
     }
     // One that serves itself what it refuses got rid of settings, and not of a release.
-    const [, digest] = /^durable-stack, refuses ([0-9a-f]{12})\b/.exec(message ?? "") ?? [];
+    const digest = refusalIn(message);
     if (digest !== undefined && !served.has(digest)) refused.add(digest);
   }
   return [...refused];

@@ -6,22 +6,20 @@ import { join } from "node:path";
 import { type Finding, isError } from "@durable-stack/class-lifecycle";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { servesAsWanted, trafficDrift } from "../../infra/plan/drift.ts";
 import {
   beginsWithout,
   deployedLast,
   deploymentMessage,
   isForced,
   isWayBack,
-  type KnownVersion,
-  type Observed,
   pinnedBy,
-  servesAsWanted,
-  trafficDrift,
+  refusalNote,
   versionMessage,
-} from "../../infra/plan/drift.ts";
+} from "../../infra/plan/messages.ts";
+import type { KnownVersion, Observed } from "../../infra/plan/observed.ts";
 import { isOurs, servedLast } from "../../infra/plan/ours.ts";
 import { endedPin, pinned, whyNot } from "../../infra/plan/pin.ts";
-import { refusalNote } from "../../infra/plan/refused-release.ts";
 import { shareOf, split } from "../../infra/plan/traffic.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { fullKey } from "../../infra/stack/project.ts";
