@@ -1,0 +1,233 @@
+/** What in a stack's account is not as its settings and the release at hand say: the comparison of every resource. */
+import { type Code, describe, type Finding } from "@durable-stack/class-lifecycle";
+import { type Api, at } from "../provider/api.ts";
+import { kindOf } from "../provider/index.ts";
+import { check, difference } from "../provider/kind.ts";
+import type { Properties } from "../provider/values.ts";
+import { type Release, readRelease } from "../release/read.ts";
+import { type PublicSettings, releaseDir } from "../stack/config.ts";
+import { blobsInputs, isLeftOnWorkersDev, onWorkersDev, readCacheInputs, workerInputs } from "../stack/declared.ts";
+import { cronsOf } from "../stack/extras.ts";
+import type { OpenStack } from "../stack/open.ts";
+import { UserError } from "../stack/user-error.ts";
+import { servesAsWanted } from "./drift.ts";
+import { ownMigrations } from "./own-migrations.ts";
+import { type Preview, previewOf } from "./preview.ts";
+import { trafficAfter, trafficBefore } from "./report.ts";
+
+/** Findings of a preview that are drift whatever is to be deployed next. */
+const DRIFT: ReadonlySet<Code> = new Set([
+  "serving_version_not_ours",
+  "deployment_not_ours",
+  "bound_resource_missing",
+  "orphaned_provisioned_namespace",
+  "state_diverged",
+  "state_unmanaged",
+]);
+
+const putsRight = (refresh: string): string => `\`${refresh}\` puts it right.`;
+/** What is gone does not come back. `refresh`: the command that makes it anew. */
+const gone = (refresh: string): string =>
+  `see that it was not renamed, and that this is the right account. What was in it is gone with it; \`${refresh}\` makes it anew, empty.`;
+const GONE_WORKER =
+  "see that it was not renamed, and that this is the right account. Its objects are gone with it; `up` says how it is made anew, without any.";
+
+export interface Drift {
+  readonly found: readonly Finding[];
+  /** What differs for a while because the program left it so: sentences. */
+  readonly notes: readonly string[];
+}
+
+/** All that differs. `refresh`: the command that puts the stack right. @throws Error when the release or the account cannot be read, or they cannot be compared. */
+export async function driftOf(stack: OpenStack, refresh: string): Promise<Drift> {
+  const { settings, reads, api, known } = stack;
+  const release = readRelease(releaseDir(settings));
+  const preview = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
+  if (preview.live.serving.length === 0) {
+    return {
+      found: [
+        {
+          code: "not_deployed",
+          subject: settings.workerName,
+          message: "nothing is deployed under this name.",
+          fix: "deploy the stack with `up`.",
+        },
+      ],
+      notes: [],
+    };
+  }
+  if (preview.ended.length > 0) throw notCompared(stack.name, release, preview.ended);
+  const stays = staysOnWorkersDev(preview);
+  const found = [
+    ...[...preview.errors, ...preview.passedOver, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
+    ...trafficFindings(preview),
+    ...(await resourceFindings(stack, preview, { refresh, stays })),
+    ...(await addressFindings(settings, api, refresh)),
+  ];
+  return { found, notes: stays ? [leftOn(settings)] : [] };
+}
+
+/** Whether the Worker is on workers.dev because the update that gave it addresses of its own left it there. */
+const staysOnWorkersDev = ({ settings, identity: { worker } }: Preview): boolean =>
+  !onWorkersDev(settings) && worker !== undefined && isLeftOnWorkersDev(worker);
+
+const leftOn = ({ workerName, stack }: PublicSettings): string =>
+  `Note: ${workerName} still answers on workers.dev, too: the update that gave it addresses of its own left it there, for a certificate takes minutes. The next one with all traffic for the release turns it off: npm run up -- --stack ${stack}`;
+
+/** Says why the account cannot be compared with the release: what was not looked at may have drifted. */
+function notCompared(stack: string, { commit }: Release, ended: readonly Finding[]): UserError {
+  const from = commit === null ? "the commit that the release was built from" : `${commit}, which the release is of`;
+  // To build the release again would only compare with one that is not deployed.
+  const fix = `check out ${from}, with its infra/migrations.ts, and look from there.`;
+  const lines = ended.map((finding) =>
+    describe(finding.code === "release_step_mismatch" ? { ...finding, fix } : finding),
+  );
+  return new UserError(`Whether ${stack} has drifted is not known:\n${lines.join("\n")}`);
+}
+
+/** Where the traffic goes, when that is neither as the settings ask nor explained by something that is not ours. */
+function trafficFindings(preview: Preview): readonly Finding[] {
+  const { live, tag, traffic, warnings } = preview;
+  const explained = warnings.some(({ code }) => code === "serving_version_not_ours" || code === "deployment_not_ours");
+  if (explained || servesAsWanted(live.serving, tag, traffic)) return [];
+  return [
+    {
+      code: "traffic_not_as_set",
+      subject: "traffic",
+      message: `${trafficBefore(preview).join(", ")} serve, and the settings and this release ask for ${trafficAfter(preview).join(", ")}.`,
+      fix: "look with the release that was deployed last, or deploy this one with `up`.",
+    },
+  ];
+}
+
+/** The Worker's own settings, the KV namespace and the bucket. */
+async function resourceFindings(
+  { settings, api }: OpenStack,
+  { release, hadCrons, claims: { reads, blobs, storage } }: Preview,
+  { refresh, stays }: { readonly refresh: string; readonly stays: boolean },
+): Promise<readonly Finding[]> {
+  const { accountId, workerName } = settings;
+  const schedules = cronsOf(release).map((cron) => ({ cron }));
+  const cache = readCacheInputs(settings, reads.name);
+  const bucket = blobsInputs(settings, blobs.name);
+  const compare = (type: string, subject: string, declared: Properties) =>
+    compared({ api, refresh, type, subject, declared });
+  const found = await Promise.all([
+    compare("worker", `Worker ${workerName}`, workerInputs(settings, release, stays)),
+    compare("workersKvNamespace", `KV namespace ${cache.title}`, cache),
+    compare("r2Bucket", `bucket ${bucket.name}`, bucket),
+    ...storage.map(({ kind, name, jurisdiction }) => {
+      if (kind === "kv") return compare("workersKvNamespace", `KV namespace ${name}`, { accountId, title: name });
+      if (kind === "r2") {
+        const where = jurisdiction === undefined ? {} : { jurisdiction };
+        return compare("r2Bucket", `bucket ${name}`, { accountId, name, ...where });
+      }
+      return compare("d1Database", `D1 database ${name}`, { accountId, name });
+    }),
+    ...(schedules.length > 0 || hadCrons
+      ? [compare("workersCronTrigger", "crons", { accountId, scriptName: workerName, schedules })]
+      : []),
+  ]);
+  return found.flat();
+}
+
+interface Comparing {
+  readonly api: Api;
+  readonly refresh: string;
+  readonly type: string;
+  readonly subject: string;
+  readonly declared: Properties;
+}
+
+/** One resource beside what is declared of it. */
+async function compared({ api, refresh, type, subject, declared }: Comparing): Promise<readonly Finding[]> {
+  const kind = kindOf(`cloudflare:index/${type}:${type.charAt(0).toUpperCase()}${type.slice(1)}`);
+  const context = { api, folder: "" };
+  const { inputs } = check(kind, declared);
+  const id = await kind.find?.(context, inputs);
+  const state = id === undefined ? undefined : await kind.read(context, id, inputs);
+  if (!state)
+    return [
+      {
+        code: "resource_missing",
+        subject,
+        message: "it does not exist.",
+        fix: type === "worker" ? GONE_WORKER : gone(refresh),
+      },
+    ];
+  const { changed } = difference(kind, { inputs, state }, inputs, { folder: "" });
+  return changed.map((property) => ({
+    code: "resource_changed",
+    subject,
+    message: `${property} is ${JSON.stringify(state[property])}, and the program says ${JSON.stringify(inputs[property])}.`,
+    fix: putsRight(refresh),
+  }));
+}
+
+/** Routes and the custom domain: those that are declared, and those that also lead to the Worker. */
+async function addressFindings(settings: PublicSettings, api: Api, refresh: string): Promise<readonly Finding[]> {
+  const { accountId, workerName, zoneId, hostname, routes } = settings;
+  const domains = await api.list(at`/accounts/${accountId}/workers/domains`);
+  const inZone = zoneId === undefined ? [] : await api.list(at`/zones/${zoneId}/workers/routes`);
+  return [
+    ...addresses({
+      what: "custom domain",
+      addressIn: "hostname",
+      workerIn: "service",
+      declared: hostname === undefined ? [] : [hostname],
+      there: domains,
+      workerName,
+      refresh,
+    }),
+    ...addresses({
+      what: "route",
+      addressIn: "pattern",
+      workerIn: "script",
+      declared: routes,
+      there: inZone,
+      workerName,
+      refresh,
+    }),
+  ];
+}
+
+interface Addresses {
+  readonly what: string;
+  readonly declared: readonly string[];
+  readonly workerName: string;
+  /** What Cloudflare has, and which of its properties hold the address and the name of its Worker. */
+  readonly there: readonly Properties[];
+  readonly addressIn: string;
+  readonly workerIn: string;
+  readonly refresh: string;
+}
+
+function addresses({ what, declared, workerName, there, addressIn, workerIn, refresh }: Addresses): readonly Finding[] {
+  const missing = declared.flatMap((address): Finding[] => {
+    const found = there.find((candidate) => candidate[addressIn] === address);
+    if (!found)
+      return [
+        {
+          code: "resource_missing",
+          subject: `${what} ${address}`,
+          message: "it does not exist.",
+          fix: putsRight(refresh),
+        },
+      ];
+    if (found[workerIn] === workerName) return [];
+    const message = `it leads to ${found[workerIn] ?? "no Worker"}, not to ${workerName}.`;
+    const fix = `remove it from the other Worker once nobody needs it there, then run \`${refresh}\`, which never takes an address from another Worker.`;
+    return [{ code: "resource_changed", subject: `${what} ${address}`, message, fix }];
+  });
+  const unknown = there
+    .filter((candidate) => candidate[workerIn] === workerName && !declared.includes(String(candidate[addressIn])))
+    .map(
+      (candidate): Finding => ({
+        code: "resource_unknown",
+        subject: `${what} ${candidate[addressIn]}`,
+        message: `it leads to ${workerName}, and the settings do not have it.`,
+        fix: "add it to the stack's settings, or delete it where it was made.",
+      }),
+    );
+  return [...missing, ...unknown];
+}
