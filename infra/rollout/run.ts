@@ -4,17 +4,14 @@
  * It keeps no state of its own. Where it stands is what the account serves, so one that was interrupted goes on there.
  * Every change goes into the stack's settings and out by an update, so the next `up` undoes nothing.
  */
-import { setTimeout as pause } from "node:timers/promises";
 import { describe } from "@durable-stack/class-lifecycle";
 import { updateLine } from "../apply/update-line.ts";
 import { isAllowed } from "../plan/allowed.ts";
-import { servableOf } from "../plan/changed-by-others.ts";
 import { type LiveVersion, readWorker } from "../plan/live.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import type { Preview } from "../plan/preview.ts";
 import { previousVersion } from "../plan/previous.ts";
 import { allRefused, refusedIn } from "../plan/refused-release.ts";
-import { trafficBefore } from "../plan/report.ts";
 import { previewStack } from "../plan/status.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
@@ -25,14 +22,16 @@ import { type OpenStack, openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { mustFindToken } from "../stack/token-at-hand.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
-import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
 import { otherAtHand } from "./at-hand.ts";
 import { mustBeCountable } from "./countable.ts";
-import { isPassing, loggedNow, numbersOf, windowOf } from "./numbers.ts";
+import { LastTraffic } from "./last-traffic.ts";
+import { windowOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
 import { goBack, type Now, setShare, TrafficTold } from "./share.ts";
-import { indexAt, LOOKS, looksIn, type Step, shareOf } from "./steps.ts";
+import { releaseIn, shareIn, stableIn, stableOf } from "./standing.ts";
+import { indexAt, type Step, shareOf } from "./steps.ts";
 import { Trial, type TrialOptions } from "./trial.ts";
+import { watch } from "./watch.ts";
 import { goesWhole, NONE_CAN_SERVE, nameOf, refuseErrors, wholeLines, whyNoWayBack } from "./whole.ts";
 
 export interface RolloutOptions extends TrialOptions {
@@ -50,9 +49,6 @@ export type End = "done" | "went back" | "not known" | "no way back";
 /** Why the first release has no way back. */
 const FIRST = "It is the first release: there is nothing to go back to.";
 
-/** Seconds between two looks once a step's time is over and there are too few requests. */
-const AGAIN_SECONDS = 15;
-
 export async function rollOut(options: RolloutOptions): Promise<End> {
   const rollout = new Rollout(options);
   return rollout.run();
@@ -61,18 +57,14 @@ export async function rollOut(options: RolloutOptions): Promise<End> {
 class Rollout {
   readonly #options: RolloutOptions;
   readonly #trial: Trial;
-  /**
-   * The deployment that this rollout has found or made last, and the release's share in it. `deployment` is undefined
-   * from an update on until the stack has been looked at again.
-   */
-  #last: { readonly deployment: string | undefined; readonly share: number } | undefined;
-
+  readonly #last: LastTraffic;
   /** The tag of the version that is rolled out: another release may be built meanwhile, or a setting changed. */
   #tag: string | undefined;
 
   constructor(options: RolloutOptions) {
     this.#options = options;
     this.#trial = new Trial(options);
+    this.#last = new LastTraffic(options.stack);
   }
 
   /** Goes through the steps. Whatever stops it says what of the traffic stays with the release, and the way back. */
@@ -80,7 +72,7 @@ class Rollout {
     try {
       return await this.#run();
     } catch (error) {
-      const share = this.#last?.share ?? 0;
+      const { share } = this.#last;
       // Where an update was interrupted, nobody has looked since what the traffic is.
       if (share === 0 || error instanceof TrafficTold || error instanceof Interrupted) throw error;
       const stays = `${share} % of the traffic stay with the release. ${this.#goOnOr(share)}`;
@@ -115,7 +107,7 @@ class Rollout {
     const { open, preview } = await this.#look();
     const other = otherAtHand(preview);
     if (other !== undefined) throw new UserError(other);
-    this.#keep(preview);
+    this.#last.found(preview);
     refuseErrors(preview);
     if (shareIn(preview) === 100) return this.#confirm(open, preview);
     if (goesWhole(preview) || preview.live.serving.length === 0) {
@@ -232,126 +224,38 @@ class Rollout {
     const { say } = this.#options;
     const share = shareOf(step);
     let { open, preview } = await this.#look();
-    this.#mustBeAsLeft(preview);
+    this.#last.mustHold(preview);
     const stable = stableOf(preview);
     if (shareIn(preview) !== share) {
       await this.#set(share);
       ({ open, preview } = await this.#look());
-      this.#keep(preview);
-      if (shareIn(preview) !== share) throw this.#otherTraffic(preview, share);
+      this.#last.found(preview);
+      if (shareIn(preview) !== share) throw this.#last.other(preview, share);
     } else say(`${share} %: goes on here`);
     say(`${share} %${step.percent === 0 ? " (the least that Cloudflare's provider takes)" : ""}`);
-    const version = versionOf(preview);
+    const version = releaseIn(preview)?.versionId;
     if (step.smoke) {
       const found = await this.#trial.smoke(preview, step.percent === 100 ? undefined : version);
       if (found === "bad") return this.#back(preview, ["the smoke test failed"], stable, step.percent === 100);
       if (found !== "well") return this.#unjudged(found, share);
     }
     if (step.minutes === 0) return undefined;
-    const verdict = await this.#watch(step, open, preview);
+    const verdict = await watch(step, { open, standing: preview, last: this.#last, say });
     if (verdict.kind === "worse") return this.#back(preview, verdict.because, stable, false);
     if (verdict.kind === "no worse") return undefined;
     say(`Not enough is known: ${verdict.because}. ${share} % stay as they are. ${this.#goOnOr(share)}`);
     return "not known";
   }
 
-  /** Judges the new version while a step lasts: it ends early where it is worse, and late where too little is known. */
-  async #watch(step: Step, open: OpenStack, { live, tag }: Preview): Promise<Verdict> {
-    const { say } = this.#options;
-    const { rolloutAnalysis: settings, rolloutSteps: steps } = open.settings;
-    // Where this machine's clock is behind, the deployment is of the future: the step would wait for that first.
-    const began = Math.min(Date.parse(live.deployment?.createdOn ?? "") || Date.now(), Date.now());
-    const length = step.minutes * 60_000;
-    const looks = looksIn(steps);
-    const elapsed = Date.now() - began;
-    const end = began + length + settings.patienceMinutes * 60_000;
-    const dueAt = (look: number) => began + (length * look) / LOOKS;
-    // Looks that an interruption has missed are made up by the next one.
-    for (let look = Math.min(LOOKS, Math.floor((elapsed / length) * LOOKS) + 1); ; look++) {
-      const due = look <= LOOKS ? dueAt(look) : Date.now() + AGAIN_SECONDS * 1_000;
-      await pause(Math.max(0, due - Date.now()));
-      const isLast = look >= LOOKS;
-      const counted = await this.#counted(began, open, tag, { until: isLast ? end : dueAt(look + 1), isLast });
-      if (counted instanceof UserError) {
-        if (look < LOOKS) continue;
-        return { kind: "unknown", because: counted.message.replace(/\.$/, "") };
-      }
-      const [next, stable] = counted;
-      const verdict = judge(next, stable, settings, looks);
-      say(
-        `  ${minutesOf(Date.now() - began)} of ${step.minutes} min: new ${numbersInWords(next)}; stable ${numbersInWords(stable)}: ${verdict.kind}`,
-      );
-      if (verdict.kind === "worse") return verdict;
-      if (look < LOOKS) continue;
-      if (verdict.kind === "no worse" || Date.now() > end) return verdict;
-    }
-  }
-
-  /**
-   * The same as `#numbers`, asked again after what passes until it is `until`; then the error of the last time.
-   * `isLast`: whether no other look comes after that.
-   */
-  async #counted(
-    from: number,
-    open: OpenStack,
-    tag: string,
-    { until, isLast }: { readonly until: number; readonly isLast: boolean },
-  ): Promise<Both | UserError> {
-    for (;;) {
-      try {
-        return await this.#numbers(from, open, tag);
-      } catch (error) {
-        if (!isPassing(error)) throw error;
-        const again = Date.now() + AGAIN_SECONDS * 1_000;
-        const isOver = again > until;
-        this.#options.say(`  ${error.message}${isOver && isLast ? "" : " Asked again."}`);
-        if (isOver) return error;
-        await pause(again - Date.now());
-      }
-    }
-  }
-
-  /** What was counted of both versions since `from`. @throws where the traffic is not as this rollout has set it. */
-  async #numbers(from: number, { api, reads, settings }: OpenStack, tag: string): Promise<Both> {
-    const window = windowOf(settings, from);
-    const now = { live: await readWorker(reads, settings.workerName), tag };
-    this.#mustBeAsLeft(now);
-    const [next, stable] = [versionOf(now), stableOf(now).versionId];
-    if (next === undefined) throw this.#otherTraffic(now);
-    const [counted, countedOfStable] = await Promise.all([
-      numbersOf(api, window, next),
-      numbersOf(api, window, stable),
-      loggedNow(api, window),
-    ]);
-    return [counted, countedOfStable];
-  }
-
-  #keep(traffic: Traffic): void {
-    this.#last = { deployment: traffic.live.deployment?.id, share: shareIn(traffic) };
-  }
-
-  /** @throws where something else has changed the traffic since: whoever abandons a rollout means it. */
-  #mustBeAsLeft(now: Traffic): void {
-    const left = this.#last?.deployment;
-    if (left !== undefined && now.live.deployment?.id !== left) throw this.#otherTraffic(now);
-  }
-
-  #otherTraffic(now: Traffic, share = this.#last?.share): TrafficTold {
-    const { stack } = this.#options;
-    return new TrafficTold(
-      `Something else has changed the traffic of ${stack}: this rollout had given the release ${share} %, and now it is ${trafficBefore(now).join(", ")}. It is left so. See: npm run rollout -- status --stack ${stack}`,
-    );
-  }
-
   async #set(share: number): Promise<void> {
     const { stack, dir } = this.#options;
-    const { deployment: left, share: before = 0 } = this.#last ?? {};
+    const { deployment: left, share: before } = this.#last;
     await setShare(stack, dir, share, {
       again: (isAsItWas) => `run the same command again to go on${this.#orBack(isAsItWas ? before : share)}`,
       left,
       now: () => this.#now(share, left),
     });
-    this.#last = { deployment: undefined, share };
+    this.#last.sent(share);
   }
 
   /** What became of the traffic in an update to this share that failed. `left`: the deployment before. */
@@ -361,7 +265,7 @@ class Rollout {
       const { reads, settings } = openStack(stack, { dir });
       const now = { live: await readWorker(reads, settings.workerName), tag: this.#tag ?? "" };
       if (now.live.deployment?.id === left) return "as it was";
-      return shareIn(now) === share ? undefined : this.#otherTraffic(now);
+      return shareIn(now) === share ? undefined : this.#last.other(now);
     } catch (error) {
       if (isUserError(error)) return undefined;
       throw error;
@@ -401,7 +305,7 @@ class Rollout {
       isWhole,
       serving: async () =>
         (await readWorker(openStack(stack, { dir, way }).reads, preview.settings.workerName)).serving,
-      share: this.#last?.share ?? 100,
+      share: this.#last.share,
       ...(isRefused && { refuse: () => this.#refuse(preview) }),
       told,
     });
@@ -410,11 +314,11 @@ class Rollout {
     return "went back";
   }
 
-  /** The same as `mustBeAsLeft`, from the account; one that cannot be read keeps nothing from going back. */
+  /** That the traffic is as it was left, from the account; one that cannot be read keeps nothing from going back. */
   async #mustBeOurs({ settings, tag }: Preview): Promise<void> {
     const { stack, dir, say } = this.#options;
     try {
-      this.#mustBeAsLeft({
+      this.#last.mustHold({
         live: await readWorker(openStack(stack, { dir, way: "share" }).reads, settings.workerName),
         tag,
       });
@@ -433,28 +337,5 @@ class Rollout {
   }
 }
 
-/** What was counted of both versions. */
-type Both = readonly [next: Numbers, stable: Numbers];
-
 /** The version that a rollout goes back to. */
 type Before = Pick<LiveVersion, "number" | "versionId" | "digest">;
-
-/** What serves, and the tag of the release's version. */
-type Traffic = Pick<Preview, "live" | "tag">;
-
-/** The release's version, where it is in the deployment. */
-const servingRelease = ({ live, tag }: Traffic) => live.serving.find((version) => version.tag === tag);
-const shareIn = (traffic: Traffic): number => servingRelease(traffic)?.percentage ?? 0;
-const versionOf = (traffic: Traffic): string | undefined => servingRelease(traffic)?.versionId;
-
-/** The version that has the rest of the traffic, or gets it with the first step: of ours, whatever was deployed over it. */
-const stableIn = ({ live, tag }: Traffic) => servableOf(live).find((version) => version.tag !== tag);
-
-/** The same. @throws where there is none. */
-function stableOf(traffic: Traffic) {
-  const stable = stableIn(traffic);
-  if (!stable) throw new UserError("No other version serves beside the release: there is nothing to compare it with.");
-  return stable;
-}
-
-const minutesOf = (ms: number) => Number((ms / 60_000).toFixed(1));

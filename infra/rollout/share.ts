@@ -217,7 +217,7 @@ function attempted(work: () => void): string | undefined {
 /** The text with a capital letter. */
 const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-/** The share that settings say; what an account serves may be another (`shareIn` in run.ts). */
+/** The share that settings say; what an account serves may be another (`shareIn` in standing.ts). */
 const shareSet = ({ rollout, rolloutTrial }: Pick<PublicSettings, "rollout" | "rolloutTrial">): number =>
   rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout;
 

@@ -1,0 +1,48 @@
+/** What a rollout has made of the traffic last, so that it overwrites nothing that somebody else has done since. */
+import { trafficBefore } from "../plan/report.ts";
+import { TrafficTold } from "./share.ts";
+import { type Standing, shareIn } from "./standing.ts";
+
+export class LastTraffic {
+  readonly #stack: string;
+  #deployment: string | undefined;
+  #share = 0;
+
+  constructor(stack: string) {
+    this.#stack = stack;
+  }
+
+  /** The deployment that this rollout has found or made last; undefined: the stack was not looked at since its update. */
+  get deployment(): string | undefined {
+    return this.#deployment;
+  }
+
+  /** Per cent of the traffic that the release had then. */
+  get share(): number {
+    return this.#share;
+  }
+
+  /** The stack was looked at, and this is what the rollout goes on from. */
+  found(standing: Standing): void {
+    this.#deployment = standing.live.deployment?.id;
+    this.#share = shareIn(standing);
+  }
+
+  /** An update has given the release this share. */
+  sent(share: number): void {
+    this.#deployment = undefined;
+    this.#share = share;
+  }
+
+  /** @throws TrafficTold where something else has changed the traffic since: whoever abandons a rollout means it. */
+  mustHold(now: Standing): void {
+    if (this.#deployment !== undefined && now.live.deployment?.id !== this.#deployment) throw this.other(now);
+  }
+
+  /** The error that says so. `share`: what this rollout had given the release. */
+  other(now: Standing, share = this.#share): TrafficTold {
+    return new TrafficTold(
+      `Something else has changed the traffic of ${this.#stack}: this rollout had given the release ${share} %, and now it is ${trafficBefore(now).join(", ")}. It is left so. See: npm run rollout -- status --stack ${this.#stack}`,
+    );
+  }
+}
