@@ -13,7 +13,7 @@ import { UserError } from "../stack/user-error.ts";
 import { servesAsWanted } from "./drift.ts";
 import { ownMigrations } from "./own-migrations.ts";
 import { type Preview, previewOf } from "./preview.ts";
-import { trafficAfter, trafficBefore } from "./report.ts";
+import { trafficAfter, trafficBefore } from "./traffic-words.ts";
 
 /** Findings of a preview that are drift whatever is to be deployed next. */
 const DRIFT: ReadonlySet<Code> = new Set([

@@ -6,6 +6,7 @@ import type { Binding, KnownVersion, Observed } from "./observed.ts";
 import { isOurs } from "./ours.ts";
 import { canServe, type Servable } from "./pin.ts";
 import type { Serving, Traffic } from "./traffic.ts";
+import { sharesOf } from "./traffic-words.ts";
 
 /** Whether what serves is what is wanted of the release tagged `tag`, to the per cent. */
 export function servesAsWanted(serving: readonly Serving[], tag: string, { release, stable }: Traffic): boolean {
@@ -47,12 +48,11 @@ export function trafficDrift(observed: Drifted, asWanted: boolean, stack: string
     }));
   }
   if (!deployment || asWanted || isOurDeployment(deployment.message)) return [];
-  const shares = live.map(({ number, percentage }) => `version ${number} ${percentage} %`).join(", ");
   return [
     {
       code: "deployment_not_ours",
       subject: `deployment ${deployment.id}`,
-      message: `${by(deployment.source)} made it, not this program: ${shares}.`,
+      message: `${by(deployment.source)} made it, not this program: ${sharesOf(live)}.`,
       fix: `\`up\` sends the traffic where this stack's settings say${waysToStay(stack, live, observed)}. Without the admin token: \`npm run rollback -- --stack ${stack} --list\`, and --to with one that can serve.`,
     },
   ];

@@ -1,14 +1,13 @@
 /** The preview as a person reads it: one block of text, the same in `pulumi preview`, `npm start` and `migrations plan`. */
 import type { Move, Plan } from "@durable-stack/class-lifecycle";
-import { shortDigest } from "../release/manifest.ts";
 import { WORKERS_DEV } from "./address-changes.ts";
 import { servesAsWanted } from "./drift.ts";
 import type { BindingChange } from "./dropped.ts";
-import type { LiveWorker } from "./live.ts";
 import { noColors, type Paint, type Tone } from "./paint.ts";
 import type { Preview } from "./preview.ts";
 import { OBJECTS_LIMIT, type ObjectCount } from "./reads.ts";
 import type { RegionChange } from "./regions.ts";
+import { trafficAfter, trafficBefore } from "./traffic-words.ts";
 
 type Line = readonly [tone: Tone | undefined, text: string];
 
@@ -135,22 +134,6 @@ function trafficLines(preview: Preview): readonly Line[] {
       ? []
       : ([["changed", `        the release becomes a version once more: ${renewedBecause}`]] as const)),
   ];
-}
-
-/** What serves now: `version 2 (1f3a…) 100 %`. */
-export const trafficBefore = ({ live }: Pick<Preview, "live">): readonly string[] =>
-  live.serving.map(({ versionId, percentage }) => `${versionName(live, versionId)} ${percentage} %`);
-
-/** What is to serve. */
-export const trafficAfter = ({ release, live, traffic }: Preview): readonly string[] => [
-  ...(traffic.release > 0 ? [`release ${shortDigest(release.digest)} ${traffic.release} %`] : []),
-  ...(traffic.stable ? [`${versionName(live, traffic.stable.versionId)} ${traffic.stable.percentage} %`] : []),
-];
-
-function versionName({ versions }: LiveWorker, id: string): string {
-  const version = versions.find(({ versionId }) => versionId === id);
-  if (!version) return id;
-  return `version ${version.number}${version.digest === undefined ? "" : ` (${shortDigest(version.digest)})`}`;
 }
 
 const NO_WAY_BACK = "nothing before this release can serve again";

@@ -20,7 +20,8 @@ import { servesAsWanted } from "./drift.ts";
 import { readWorker } from "./live.ts";
 import { lockFindings } from "./own-migrations.ts";
 import { type Preview, previewOf } from "./preview.ts";
-import { changeLine, trafficAfter } from "./report.ts";
+import { changeLine } from "./report.ts";
+import { trafficAfter } from "./traffic-words.ts";
 
 export interface StackStatus {
   readonly stack: string;

@@ -1,5 +1,5 @@
 /** Whether a rollout that is under way is of the release and the settings at hand: pure. */
-import { shortDigest } from "../release/manifest.ts";
+import { versionName } from "../plan/traffic-words.ts";
 import type { PublicSettings } from "../stack/config.ts";
 
 interface AtHand {
@@ -15,10 +15,6 @@ interface AtHand {
   readonly tag: string;
   readonly settings: Pick<PublicSettings, "stack" | "release">;
 }
-
-/** `version 2 (1f3a…)`. */
-export const versionName = ({ number, digest }: { readonly number: number; readonly digest: string | undefined }) =>
-  `version ${number} (${digest === undefined ? "not ours" : shortDigest(digest)})`;
 
 interface Marked {
   readonly number: number;

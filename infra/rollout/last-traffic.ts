@@ -1,5 +1,5 @@
 /** What a rollout has made of the traffic last, so that it overwrites nothing that somebody else has done since. */
-import { trafficBefore } from "../plan/report.ts";
+import { trafficBefore } from "../plan/traffic-words.ts";
 import { TrafficTold } from "./share.ts";
 import { type Standing, shareIn } from "./standing.ts";
 

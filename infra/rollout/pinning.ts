@@ -6,7 +6,7 @@ import { updateLine } from "../apply/update-line.ts";
 import { servesAsWanted } from "../plan/drift.ts";
 import type { LiveWorker } from "../plan/live.ts";
 import type { Preview } from "../plan/preview.ts";
-import { trafficBefore } from "../plan/report.ts";
+import { trafficBefore } from "../plan/traffic-words.ts";
 import { ROOT } from "../release/root.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { LOCAL } from "../stack/project.ts";

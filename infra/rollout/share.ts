@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { type UpdateOptions, update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
 import type { Serving } from "../plan/traffic.ts";
+import { sharesOf } from "../plan/traffic-words.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { Interrupted } from "../stack/interrupted.ts";
 import { openStack } from "../stack/open.ts";
@@ -197,9 +198,8 @@ async function mustBeBack(stack: string, { before, serving }: Way, told: string)
   });
   const [only] = now;
   if (now.length === 1 && only?.versionId === before.versionId) return;
-  const shares = now.map(({ number, percentage }) => `version ${number} ${percentage} %`).join(", ");
   throw new TrafficTold(
-    `The traffic did not go back to version ${before.number}, though the update was complete: now it is ${shares || "nobody's"}. Send it there: npm run rollback -- --stack ${stack} --to ${before.number}\n${told}`,
+    `The traffic did not go back to version ${before.number}, though the update was complete: now it is ${sharesOf(now) || "nobody's"}. Send it there: npm run rollback -- --stack ${stack} --to ${before.number}\n${told}`,
   );
 }
 
