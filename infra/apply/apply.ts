@@ -13,7 +13,7 @@ import type { Readable } from "node:stream";
 import { ROOT } from "../release/root.ts";
 import type { Account } from "../stack/account.ts";
 import { setOverVariable } from "../stack/placed.ts";
-import { fullKey, type Project, readProject } from "../stack/project.ts";
+import { fullKey, ownFile, type Project, readProject } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { WITHOUT_TOKENS } from "./admin-token.ts";
 import { folderWord } from "./hints.ts";
@@ -70,7 +70,7 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
   const { dir, stack = "local", root = ROOT, onStep, onLine, signal } = options;
   // It may fail before anybody here waits for it.
   Promise.resolve(options.account).catch(() => {});
-  const file = `Pulumi.${stack}.yaml`;
+  const file = ownFile(stack);
   const over = join(dir, file);
   const project = refusing(() => readProject(root, stack, over));
   const { overriddenKeys: hidden } = project;
@@ -185,7 +185,7 @@ interface Need {
 function mustBeReadable(project: Project, stack: string, { given, isNeeded }: Need): void {
   const unknown = project.encryptedKeys.filter((key) => given[key] === undefined && isNeeded(key));
   if (unknown.length === 0) return;
-  const files = new Set(unknown.map((key) => project.setOver.get(key) ?? `Pulumi.${stack}.yaml`));
+  const files = new Set(unknown.map((key) => project.setOver.get(key) ?? ownFile(stack)));
   throw new UserError(
     `${[...files].join(" and ")}: ${unknown.join(", ")} ${unknown.length === 1 ? "is" : "are"} encrypted, and only the Pulumi CLI can read that. Give it in plain text, or use the CLI.`,
   );

@@ -11,7 +11,7 @@ import { Interrupted } from "../stack/interrupted.ts";
 import { makeFolder, writeNamed } from "../stack/named-file.ts";
 import { checkLocalSettings } from "../stack/open.ts";
 import { setOverVariable } from "../stack/placed.ts";
-import { encryptedIn, fullKey, LOCAL, projectName, readProject, readStackFile } from "../stack/project.ts";
+import { encryptedIn, fullKey, LOCAL, ownFile, projectName, readProject, readStackFile } from "../stack/project.ts";
 import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { adminTokenOf, WITHOUT_TOKENS } from "./admin-token.ts";
@@ -29,7 +29,7 @@ export async function cliLocal(dir: string): Promise<{ readonly env: Variables; 
   const { apiUrl, accountId, token } = localAccount(dir, "npm run account");
   const folder = join(resolve(ROOT, dir), CLI_FOLDER);
   makeFolder(folder);
-  const file = join(folder, `Pulumi.${LOCAL}.yaml`);
+  const file = join(folder, ownFile(LOCAL));
   writeNamed(file, stackFile(file, dir));
   const project = readProject(ROOT, LOCAL, settingsFile(LOCAL, dir));
   checkLocalSettings(project);
@@ -62,7 +62,7 @@ export async function cliLocal(dir: string): Promise<{ readonly env: Variables; 
 /** The text of the CLI's file: the settings of both other files, and what it has written itself to read its secrets. */
 function stackFile(file: string, dir: string): string {
   const project = projectName();
-  const sources = [join(ROOT, `Pulumi.${LOCAL}.yaml`), settingsFile(LOCAL, dir)];
+  const sources = [join(ROOT, ownFile(LOCAL)), settingsFile(LOCAL, dir)];
   const config: Record<string, unknown> = {};
   for (const source of sources) {
     const given = readStackFile(source).config;

@@ -3,6 +3,7 @@ import type { Migration } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
+import { ownFile } from "../stack/project.ts";
 import { Hostname } from "../stack/schema.ts";
 import { withSetting } from "../stack/setting-text.ts";
 import { UserError } from "../stack/user-error.ts";
@@ -47,7 +48,7 @@ export function changesFor(wishes: Wishes, situation: Situation, files: ProjectF
   const draft = new Draft(files);
   rename(draft, name, [project, packageName]);
   if (hostname !== undefined) {
-    const file = `Pulumi.${PUBLIC}.yaml`;
+    const file = ownFile(PUBLIC);
     draft.edit(file, `hostname: ${hostname}`, (text) =>
       withSetting(text, { key: "hostname", project, file }, hostname),
     );
@@ -86,7 +87,7 @@ function obstaclesTo(wishes: Wishes, situation: Situation, files: ProjectFiles):
   if (hostname !== undefined) {
     const checked = v.safeParse(Hostname, hostname);
     if (!checked.success) found.push(`--hostname ${hostname}: ${checked.issues[0].message}.`);
-    if (!stacks.includes(PUBLIC)) found.push(`--hostname: there is no Pulumi.${PUBLIC}.yaml to set it in.`);
+    if (!stacks.includes(PUBLIC)) found.push(`--hostname: there is no ${ownFile(PUBLIC)} to set it in.`);
   }
   const made = stacksOfTheCli(project, stacks, files);
   if (name !== project && made.length) {

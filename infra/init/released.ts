@@ -1,6 +1,6 @@
 /** What shows, on this machine alone, that something of this project may have been deployed. */
 import * as v from "valibot";
-import { LOCAL } from "../stack/project.ts";
+import { LOCAL, ownFile } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 import { readYaml } from "../stack/yaml-file.ts";
 import type { ProjectFiles } from "./draft.ts";
@@ -62,7 +62,7 @@ function adopting(project: string, stacks: readonly string[], files: ProjectFile
 
 /** @throws UserError where the file is not what Pulumi takes. */
 function stackFile(stack: string, files: ProjectFiles): v.InferOutput<typeof StackFile> {
-  const name = `Pulumi.${stack}.yaml`;
+  const name = ownFile(stack);
   const contents = readYaml(name, files.read(name) ?? "");
   const file = v.safeParse(StackFile, contents ?? {});
   if (!file.success) throw new UserError(`${name} is not what Pulumi takes: config must be a map.`);

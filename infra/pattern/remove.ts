@@ -6,6 +6,7 @@ import type { Migration } from "@durable-stack/class-lifecycle";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import type { Draft } from "../init/draft.ts";
 import { scriptsOf, withoutRows, withoutScripts } from "../init/text.ts";
+import { ownFile } from "../stack/project.ts";
 import { withoutClass as historyWithout, nextStepName, withHistory, withStep } from "./history.ts";
 import { relock } from "./lock.ts";
 import { MADE } from "./made.ts";
@@ -74,7 +75,7 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
   draft.edit("wrangler.jsonc", `without ${classes.join(", ")}`, (text) =>
     keys.reduce(withoutSetting, classes.reduce(withoutClass, text)),
   );
-  for (const file of ["Pulumi.yaml", ...project.stacks.map((stack) => `Pulumi.${stack}.yaml`)]) {
+  for (const file of ["Pulumi.yaml", ...project.stacks.map(ownFile)]) {
     draft.edit(file, `without ${keys.join(", ")}`, (text) => withoutKeys(text, keys, project.project));
   }
   const { alone, beside } = scriptsOf(draft.read(PACKAGE) ?? "{}", folders);

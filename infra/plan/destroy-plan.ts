@@ -1,5 +1,6 @@
 /** What the destruction of a stack takes with it, and what stands against it: pure, in words for a person. */
 import type { StorageKind } from "../stack/extras.ts";
+import { ownFile } from "../stack/project.ts";
 import { OBJECTS_LIMIT, type ObjectCount } from "./reads.ts";
 
 export interface Holdings {
@@ -74,7 +75,7 @@ export function destroyPlan({
     ),
     ...(isProtected.length > 0
       ? [
-          `${isProtected.join(", ")}: protected. When all of the above may be lost, set protect: false in Pulumi.${stack}.yaml and run \`up\` once.`,
+          `${isProtected.join(", ")}: protected. When all of the above may be lost, set protect: false in ${ownFile(stack)} and run \`up\` once.`,
         ]
       : []),
     ...buckets

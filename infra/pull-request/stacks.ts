@@ -15,7 +15,7 @@ import { engineResources, knownOf } from "../stack/engine-file.ts";
 import { storageOf } from "../stack/extras.ts";
 import { writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
-import { projectName, readStackFile, stackNames } from "../stack/project.ts";
+import { ownFile, projectName, readStackFile, stackNames } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
 import { emptyBuckets, removeLeftovers } from "./leftovers.ts";
 import { stackFile } from "./stack-file.ts";
@@ -56,10 +56,10 @@ async function emptyGoing(name: string, say: Say): Promise<void> {
 
 function writeSettings(pull: number, like: string): void {
   if (!stackNames(ROOT).includes(like))
-    throw new UserError(`There is no Pulumi.${like}.yaml to take the settings from: name another stack with --like.`);
-  const { config } = readStackFile(join(ROOT, `Pulumi.${like}.yaml`));
+    throw new UserError(`There is no ${ownFile(like)} to take the settings from: name another stack with --like.`);
+  const { config } = readStackFile(join(ROOT, ownFile(like)));
   const text = stackFile(pull, { project: projectName(), config, migrations: ownMigrations() });
-  writeNamed(join(ROOT, `Pulumi.${stackOf(pull)}.yaml`), text);
+  writeNamed(join(ROOT, ownFile(stackOf(pull))), text);
 }
 
 const Urls = v.object({ page: v.pipe(v.string(), v.url()) });

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { askPulumi } from "../apply/pulumi-cli.ts";
 import { Known } from "../plan/known.ts";
 import { foreignState } from "../plan/state-owner.ts";
-import { projectName } from "./project.ts";
+import { ownFile, projectName } from "./project.ts";
 import { UserError } from "./user-error.ts";
 
 /** A resource of a state, as much of it as is looked at. */
@@ -59,5 +59,5 @@ function adviceOn(stack: string, said: string): string {
   if (said.includes("failed to load checkpoint")) {
     return `Its file is damaged, or in a folder the ${stack}.json.attrs beside it. Put a copy back: docs/state.md, "Back up and restore".`;
   }
-  return `Where the backend does not have the stack any more, make it again: \`pulumi stack init ${stack}\`; its settings are in Pulumi.${stack}.yaml. If that says that the stack is locked, make sure that the process it names has ended, and delete the lock file that it names: \`pulumi cancel\` does not know a stack without a state.`;
+  return `Where the backend does not have the stack any more, make it again: \`pulumi stack init ${stack}\`; its settings are in ${ownFile(stack)}. If that says that the stack is locked, make sure that the process it names has ended, and delete the lock file that it names: \`pulumi cancel\` does not know a stack without a state.`;
 }

@@ -1,6 +1,6 @@
 /** In which file a setting stands. */
 import * as v from "valibot";
-import { fullKey, type Project } from "./project.ts";
+import { fullKey, ownFile, type Project } from "./project.ts";
 
 /** Whose settings they are. */
 export interface Owner {
@@ -23,9 +23,6 @@ export const overFile = ({ project, setOver }: Placed, key: string): string | un
 
 /** The file in which the project's `key` is set, or is to be set. */
 export const fileOf = (source: Placed, key: string): string => overFile(source, key) ?? ownFile(source.stack);
-
-/** The stack's own file. */
-export const ownFile = (stack: string): string => `Pulumi.${stack}.yaml`;
 
 /** A variable by which the program learns what does not stand in the stack's own file, which it cannot see by itself. */
 const SET_OVER = "DURABLE_STACK_SET_OVER";

@@ -87,6 +87,9 @@ export const stackNames = (root: string): readonly string[] =>
     .flatMap((file) => /^Pulumi\.(.+)\.yaml$/.exec(file)?.[1] ?? [])
     .sort();
 
+/** The stack's own file. */
+export const ownFile = (stack: string): string => `Pulumi.${stack}.yaml`;
+
 /** Whether Pulumi takes a stack of this name. */
 const isStackName = (name: string): boolean => /^[\w.-]{1,100}$/.test(name);
 
@@ -96,7 +99,7 @@ export function missingStack(name: string, root: string): string | undefined {
   if (names.includes(name)) return undefined;
   const stacks = `Stacks: ${names.join(", ") || "none"}.`;
   if (name.startsWith("-")) return `${JSON.stringify(name)} is an option, and no stack's name: name one. ${stacks}`;
-  if (isStackName(name)) return `There is no Pulumi.${name}.yaml. ${stacks}`;
+  if (isStackName(name)) return `There is no ${ownFile(name)}. ${stacks}`;
   const shown = JSON.stringify(name.length > 40 ? `${name.slice(0, 40)}…` : name);
   return `${shown} cannot be the name of a stack: it must be 1 to 100 letters, digits, -, _ and dots. ${stacks}`;
 }
@@ -107,7 +110,7 @@ export function absentStack(name: string, root: string): string | undefined {
   if (missing === undefined || !isStackName(name) || name.startsWith("-")) return missing;
   const how =
     name === LOCAL
-      ? `Bring it back with \`git checkout -- Pulumi.${LOCAL}.yaml\`, or copy it from the template.`
+      ? `Bring it back with \`git checkout -- ${ownFile(LOCAL)}\`, or copy it from the template.`
       : `Make one with \`pulumi stack init ${name}\`.`;
   return `${missing} ${how}`;
 }
@@ -124,7 +127,7 @@ export function wantLocal(root = ROOT): void {
  */
 export function readProject(root: string, stack: string, over?: string): Project {
   const project = read(join(root, "Pulumi.yaml"), Project);
-  const file = join(root, `Pulumi.${stack}.yaml`);
+  const file = join(root, ownFile(stack));
   const own = readStackFile(file).config;
   const there = over === undefined || resolve(over) === resolve(file) ? {} : readStackFile(over).config;
   const set = { ...own, ...there };

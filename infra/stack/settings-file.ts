@@ -5,7 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { STATE_FILE } from "../apply/state.ts";
 import { ROOT } from "../release/root.ts";
 import { makeFolder, readNamed, writeNamed } from "./named-file.ts";
-import { fullKey, LOCAL, projectName, readStackFile } from "./project.ts";
+import { fullKey, LOCAL, ownFile, projectName, readStackFile } from "./project.ts";
 import { type SettingValue, withSetting } from "./setting-text.ts";
 
 /** Whether it is `npm start` that deployed to the local account on `dir`, and not the Pulumi CLI. */
@@ -23,7 +23,7 @@ export const CLI_FOLDER = "pulumi";
  * the project's own: so the committed one is left alone, and an account that begins anew begins without it.
  */
 export function settingsFile(stack: string, dir: string, root = ROOT): string {
-  const name = `Pulumi.${stack}.yaml`;
+  const name = ownFile(stack);
   return stack === LOCAL ? join(resolve(ROOT, dir), name) : join(root, name);
 }
 
@@ -59,7 +59,7 @@ interface Where {
  */
 export function takeOut({ stack, dir, root = ROOT }: Where, key: string, off: SettingValue): string {
   const file = settingsFile(stack, dir, root);
-  const under = join(root, `Pulumi.${stack}.yaml`);
+  const under = join(root, ownFile(stack));
   const project = projectName(root);
   const isUnder =
     file !== under &&

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { ROOT } from "../release/root.ts";
 import type { Environment } from "./account.ts";
-import { fullKey, LOCAL, readProject, readStackFile } from "./project.ts";
+import { fullKey, LOCAL, ownFile, readProject, readStackFile } from "./project.ts";
 import { adminTokenProblem, type SettingKey } from "./schema.ts";
 import { UserError } from "./user-error.ts";
 
@@ -36,7 +36,7 @@ interface Where {
 function hasOwn(stack: string, root: string): boolean {
   const { name, config, encryptedKeys } = readProject(root, stack);
   const key = fullKey(name, KEY);
-  return Boolean(config[key]) || encryptedKeys.includes(key) || hasEnvironment(join(root, `Pulumi.${stack}.yaml`));
+  return Boolean(config[key]) || encryptedKeys.includes(key) || hasEnvironment(join(root, ownFile(stack)));
 }
 
 const hasEnvironment = (file: string): boolean => readStackFile(file).environment !== undefined;

@@ -1,6 +1,6 @@
 /** What a stack's Worker is called, and what Cloudflare takes for such a name. */
 import * as v from "valibot";
-import { LOCAL, OF_PULUMI } from "./project.ts";
+import { LOCAL, OF_PULUMI, ownFile } from "./project.ts";
 
 /** A host name's label has at most 63 characters, and a version's preview puts eight and a hyphen in front of the name. */
 const LONGEST = 54;
@@ -39,6 +39,6 @@ export function unfitProjectName(
   if (v.is(WorkerName, name)) return undefined;
   return {
     message: `workerName is not set, and the project's name (${project}, in Pulumi.yaml) makes none: "${name}" is not ${RULE}.`,
-    fix: `set workerName in Pulumi.${stack}.yaml; or, before anything is deployed, rename the project (\`name:\` in Pulumi.yaml).`,
+    fix: `set workerName in ${ownFile(stack)}; or, before anything is deployed, rename the project (\`name:\` in Pulumi.yaml).`,
   };
 }
