@@ -1,9 +1,10 @@
 /** A command of the Pulumi CLI on a stack, also on `local`, which is led to the backend beside its account. */
-import { bareName, withOptions } from "../commands/pulumi-line.ts";
+
 import { ROOT } from "../release/root.ts";
 import { LOCAL } from "../stack/project.ts";
 import { cliLocal } from "./cli-local.ts";
 import { runPulumi } from "./pulumi-cli.ts";
+import { bareName, withOptions } from "./pulumi-line.ts";
 
 /**
  * Runs `words` (a command with its options) on a stack and returns the exit code; `dir`: the local account's folder.

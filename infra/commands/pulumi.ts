@@ -7,6 +7,7 @@
 import { DEFAULT_DIR } from "../apply/hints.ts";
 import { onCli } from "../apply/on-cli.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
+import { bareName, pulumiLine } from "../apply/pulumi-line.ts";
 import { interruptedText } from "../apply/update.ts";
 import { ApiError } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
@@ -16,7 +17,6 @@ import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { orFail } from "./command.ts";
-import { bareName, pulumiLine } from "./pulumi-line.ts";
 
 const [command = "", ...options] = process.argv.slice(2);
 

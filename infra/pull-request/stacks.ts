@@ -3,7 +3,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { inForeground } from "../apply/foreground.ts";
 import { askPulumi, runPulumi } from "../apply/pulumi-cli.ts";
-import { bareName } from "../commands/pulumi-line.ts";
+import { bareName } from "../apply/pulumi-line.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import { notDeclared } from "../plan/storage-in-state.ts";
 import { emptyBucket } from "../provider/buckets.ts";

@@ -1,6 +1,6 @@
 /** Which stacks of pull requests are to go, and why: pure. */
 import * as v from "valibot";
-import { bareName } from "../commands/pulumi-line.ts";
+import { bareName } from "../apply/pulumi-line.ts";
 import { pullOf } from "./stack-name.ts";
 
 /** A stack as `pulumi stack ls --json` lists it. */

@@ -1,6 +1,6 @@
 /** Finds the stack of a command line for the Pulumi CLI, in every notation. */
 import { describe, expect, it } from "vitest";
-import { bareName, pulumiLine, withOptions } from "../../infra/commands/pulumi-line.ts";
+import { bareName, pulumiLine, withOptions } from "../../infra/apply/pulumi-line.ts";
 
 describe("the stack of a command line", () => {
   it.each([

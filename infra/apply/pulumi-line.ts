@@ -1,5 +1,5 @@
 /** What a command line for the Pulumi CLI says of the stack: pure. The CLI's own parser is pflag, and this follows it. */
-import { DEFAULT_DIR } from "../apply/hints.ts";
+import { DEFAULT_DIR } from "./hints.ts";
 
 export interface PulumiLine {
   /** Undefined where the line names none. */
