@@ -50,14 +50,12 @@ export class DurableWorker extends pulumi.ComponentResource {
     // Not its Worker's name: `pulumi import --parent` could not tell the two apart.
     super("durable-stack:index:DurableWorker", `durable ${name}`, kept(args), { ...options, aliases: [{ name }] });
     const { inputs, protect, preview } = args;
-    const { accountId } = inputs;
     const { live, plan, traffic, claims } = preview;
     if (preview.errors.length) throw new PlanRefused(preview.errors);
     mustBeSecretNames(Object.keys(args.secrets));
-    const child = { parent: this };
 
     const worker = new cloudflare.Worker(name, inputs, {
-      ...child,
+      parent: this,
       protect,
       ...(claims.worker !== undefined && takingOver(claims.worker)),
     });
@@ -68,23 +66,7 @@ export class DurableWorker extends pulumi.ComponentResource {
     const version = preview.uploads ? this.#upload(worker, args, bindings) : undefined;
     if (version && plan.changesLifecycle && plan.state !== "fresh" && isMade(preview)) tellTookEffect(version, preview);
 
-    new cloudflare.WorkersDeployment(
-      name,
-      {
-        accountId,
-        scriptName: worker.name,
-        strategy: "percentage",
-        versions: [
-          ...(version && traffic.release > 0 ? [{ versionId: version.id, percentage: traffic.release }] : []),
-          ...(traffic.stable ? [traffic.stable] : []),
-        ],
-        // An older version may carry older secrets, beside the release or when it is put back over another tool's:
-        // without `force` Cloudflare refuses that (API error 10220).
-        ...((traffic.stable || isForced(preview.deploymentMessage)) && { force: true }),
-        annotations: { workersMessage: preview.deploymentMessage },
-      },
-      child,
-    );
+    this.#deploy(name, worker, args, version);
 
     const pinned = live.versions.find(({ versionId }) => versionId === traffic.stable?.versionId);
     this.name = worker.name;
@@ -146,6 +128,32 @@ export class DurableWorker extends pulumi.ComponentResource {
       // tombstones that are done, and the API does not return them. Its message may tell of an override that the settings
       // no longer have; the tag is in the resource's name.
       { parent: this, retainOnDelete: true, ignoreChanges: ["exports", "annotations", ...ofItsTime(preview)] },
+    );
+  }
+
+  /** Sends the traffic where the preview says. `version`: the release's; undefined: it has none. */
+  #deploy(
+    name: string,
+    worker: cloudflare.Worker,
+    { inputs, preview: { traffic, deploymentMessage } }: DurableWorkerArgs,
+    version: cloudflare.WorkerVersion | undefined,
+  ) {
+    new cloudflare.WorkersDeployment(
+      name,
+      {
+        accountId: inputs.accountId,
+        scriptName: worker.name,
+        strategy: "percentage",
+        versions: [
+          ...(version && traffic.release > 0 ? [{ versionId: version.id, percentage: traffic.release }] : []),
+          ...(traffic.stable ? [traffic.stable] : []),
+        ],
+        // An older version may carry older secrets, beside the release or when it is put back over another tool's:
+        // without `force` Cloudflare refuses that (API error 10220).
+        ...((traffic.stable || isForced(deploymentMessage)) && { force: true }),
+        annotations: { workersMessage: deploymentMessage },
+      },
+      { parent: this },
     );
   }
 }
