@@ -4,7 +4,8 @@
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import type { Plugin } from "esbuild";
+import type { Plugin, PluginBuild } from "esbuild";
+import type { ResolvedEnvironment } from "unenv";
 import { ROOT } from "./root.ts";
 
 export type NodeMode = "full" | "imports" | "async-storage" | "none";
@@ -40,59 +41,78 @@ export function nodeModules(compatibilityDate: string, compatibilityFlags: reado
       ]);
       const preset = getCloudflarePreset({ compatibilityDate, compatibilityFlags: [...compatibilityFlags] });
       // unenv would put an empty `debug` in place of the package.
-      const { alias, inject, external, polyfill } = defineEnv({
-        presets: [preset, { alias: { debug: "debug" } }],
-        npmShims: true,
-      }).env;
-      const { resolve } = createRequire(join(ROOT, "package.json"));
-
-      const builtIn = new RegExp(`^(${nonPrefixedNodeModules.join("|")}|node:.+)$`);
-      build.onResolve({ filter: builtIn }, ({ path, kind }) =>
-        kind === "require-call" ? { path, namespace: REQUIRED_BUILT_IN } : undefined,
-      );
-      build.onLoad({ filter: /.*/, namespace: REQUIRED_BUILT_IN }, ({ path }) => ({
-        contents: `import whole from ${JSON.stringify(path)};\nmodule.exports = whole;`,
-        loader: "js",
-        resolveDir: ROOT,
-      }));
-
-      const files = new Map<string, string>();
-      for (const [module, target] of Object.entries(alias)) {
-        try {
-          files.set(module, resolve(target));
-        } catch {
-          // Not installed (`debug`), so nobody imports it either.
-        }
-      }
-      const aliased = new RegExp(`^(${[...files.keys()].map(escaped).join("|")})$`);
-      build.onResolve({ filter: aliased }, ({ path, kind }) => {
-        const target = alias[path] ?? "";
-        if (kind === "require-call" && /^unenv\/(npm|mock)\//.test(target)) return { path, namespace: REQUIRED_UNENV };
-        return { path: files.get(path) ?? path, external: external.includes(target) };
-      });
-      build.onLoad({ filter: /.*/, namespace: REQUIRED_UNENV }, ({ path }) => ({
-        contents: [
-          `import * as esm from ${JSON.stringify(path)};`,
-          `module.exports = Object.entries(esm).filter(([key]) => key !== "default")`,
-          `  .reduce((cjs, [key, value]) => Object.defineProperty(cjs, key, { value, enumerable: true }), "default" in esm ? esm.default : {});`,
-        ].join("\n"),
-        loader: "js",
-        resolveDir: ROOT,
-      }));
-
-      const globals = globalsByModule(inject);
-      build.initialOptions.inject = [
-        ...(build.initialOptions.inject ?? []),
-        ...globals.map((_, i) => join(ROOT, `${GLOBALS}${i}`)),
-        ...polyfill.map((module) => resolve(module)),
-      ];
-      build.onResolve({ filter: new RegExp(`${GLOBALS}\\d+$`) }, ({ path }) => ({ path }));
-      build.onLoad({ filter: new RegExp(`${GLOBALS}\\d+$`) }, ({ path }) => ({
-        contents: globals[Number(path.slice(path.lastIndexOf("-") + 1))] ?? "",
-        resolveDir: ROOT,
-      }));
+      const { env } = defineEnv({ presets: [preset, { alias: { debug: "debug" } }], npmShims: true });
+      // The first that resolves a module has it.
+      requireBuiltIns(build, nonPrefixedNodeModules);
+      redirectAliases(build, env);
+      injectGlobals(build, env);
     },
   };
+}
+
+/** Finds a module from the project, whose dependency unenv is. */
+const { resolve } = createRequire(join(ROOT, "package.json"));
+
+/** A `require` of what workerd has becomes an import: a Worker has no other. */
+function requireBuiltIns(build: PluginBuild, modules: readonly string[]): void {
+  const builtIn = new RegExp(`^(${modules.join("|")}|node:.+)$`);
+  build.onResolve({ filter: builtIn }, ({ path, kind }) =>
+    kind === "require-call" ? { path, namespace: REQUIRED_BUILT_IN } : undefined,
+  );
+  build.onLoad({ filter: /.*/, namespace: REQUIRED_BUILT_IN }, ({ path }) => ({
+    contents: `import whole from ${JSON.stringify(path)};\nmodule.exports = whole;`,
+    loader: "js",
+    resolveDir: ROOT,
+  }));
+}
+
+/** Puts unenv's module in the place of one that workerd does not have; what workerd has stays outside the bundle. */
+function redirectAliases(
+  build: PluginBuild,
+  { alias, external }: Pick<ResolvedEnvironment, "alias" | "external">,
+): void {
+  const files = new Map<string, string>();
+  for (const [module, target] of Object.entries(alias)) {
+    try {
+      files.set(module, resolve(target));
+    } catch {
+      // Not installed (`debug`), so nobody imports it either.
+    }
+  }
+  const aliased = new RegExp(`^(${[...files.keys()].map(escaped).join("|")})$`);
+  build.onResolve({ filter: aliased }, ({ path, kind }) => {
+    const target = alias[path] ?? "";
+    if (kind === "require-call" && /^unenv\/(npm|mock)\//.test(target)) return { path, namespace: REQUIRED_UNENV };
+    return { path: files.get(path) ?? path, external: external.includes(target) };
+  });
+  build.onLoad({ filter: /.*/, namespace: REQUIRED_UNENV }, ({ path }) => ({
+    contents: [
+      `import * as esm from ${JSON.stringify(path)};`,
+      `module.exports = Object.entries(esm).filter(([key]) => key !== "default")`,
+      `  .reduce((cjs, [key, value]) => Object.defineProperty(cjs, key, { value, enumerable: true }), "default" in esm ? esm.default : {});`,
+    ].join("\n"),
+    loader: "js",
+    resolveDir: ROOT,
+  }));
+}
+
+/** Sets what Node has as globals, before the Worker's own code. */
+function injectGlobals(
+  build: PluginBuild,
+  { inject, polyfill }: Pick<ResolvedEnvironment, "inject" | "polyfill">,
+): void {
+  const globals = globalsByModule(inject);
+  build.initialOptions.inject = [
+    ...(build.initialOptions.inject ?? []),
+    ...globals.map((_, i) => join(ROOT, `${GLOBALS}${i}`)),
+    ...polyfill.map((module) => resolve(module)),
+  ];
+  const module = new RegExp(`${GLOBALS}\\d+$`);
+  build.onResolve({ filter: module }, ({ path }) => ({ path }));
+  build.onLoad({ filter: module }, ({ path }) => ({
+    contents: globals[Number(path.slice(path.lastIndexOf("-") + 1))] ?? "",
+    resolveDir: ROOT,
+  }));
 }
 
 /** One module of code for each module that globals come from. */
