@@ -13,7 +13,7 @@ import type { Readable } from "node:stream";
 import { ROOT } from "../release/root.ts";
 import type { Account } from "../stack/account.ts";
 import { setOverVariable } from "../stack/placed.ts";
-import { fullKey, ownFile, type Project, readProject } from "../stack/project.ts";
+import { fullKey, LOCAL, ownFile, type Project, readProject } from "../stack/project.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { WITHOUT_TOKENS } from "./admin-token.ts";
 import { folderWord } from "./hints.ts";
@@ -67,31 +67,11 @@ export class ApplyFailed extends UserError {
  * @throws ApplyFailed when the program, its config or a resource was refused; run it again to complete it.
  */
 export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> {
-  const { dir, stack = "local", root = ROOT, onStep, onLine, signal } = options;
+  const { stack = LOCAL, onStep, onLine, signal } = options;
   // It may fail before anybody here waits for it.
   Promise.resolve(options.account).catch(() => {});
-  const file = ownFile(stack);
-  const over = join(dir, file);
-  const project = refusing(() => readProject(root, stack, over));
-  const { overriddenKeys: hidden } = project;
-  if (hidden.length > 0) onLine?.(`${folderWord(over)} goes over ${file} in: ${hidden.join(", ")}`);
-  const own = (key: string) => fullKey(project.name, key);
-  const given = Object.fromEntries(Object.entries(options.config ?? {}).map(([key, value]) => [own(key), value]));
-  const isNeeded = (key: string) => !options.withoutEncrypted || key.startsWith(own(""));
-  refusing(() => mustBeReadable(project, stack, { given, isNeeded }));
-  refusing(() => options.check?.(project));
-  const child = fork(join(import.meta.dirname, "run.ts"), {
-    execArgv: [],
-    stdio: ["ignore", "pipe", "pipe", "ipc"],
-    // Most of an apply's time goes into loading Pulumi's packages.
-    env: {
-      NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"),
-      ...process.env,
-      ...WITHOUT_TOKENS,
-      ...setOverVariable(project.setOver),
-      ...(options.color && { FORCE_COLOR: "1" }),
-    },
-  });
+  const project = refusing(() => projectFor(stack, options));
+  const child = programProcess(project, options);
   const interrupt = () => child.kill("SIGTERM");
   signal?.addEventListener("abort", interrupt, { once: true });
   const lines: string[] = [];
@@ -102,27 +82,8 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
     });
   }
   const steps: Step[] = [];
-  const order = async (): Promise<Order> => {
-    const { apiUrl, accountId, token } = await options.account;
-    return {
-      dir,
-      accountId,
-      connection: { baseUrl: apiUrl, token },
-      project: project.name,
-      stack,
-      folder: project.folder,
-      config: {
-        ...project.config,
-        [own("accountId")]: accountId,
-        "cloudflare:baseUrl": apiUrl,
-        "cloudflare:apiToken": token,
-        ...given,
-      },
-      secretKeys: [...project.secretKeys, "cloudflare:apiToken", ...(options.secretKeys ?? []).map(own)],
-    };
-  };
   try {
-    const outputs = await converse(child, order(), (step) => {
+    const outputs = await converse(child, orderFor(stack, project, options), (step) => {
       steps.push(step);
       onStep?.(step);
     });
@@ -135,6 +96,61 @@ export async function applyProgram(options: ApplyOptions): Promise<ApplyResult> 
     signal?.removeEventListener("abort", interrupt);
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
   }
+}
+
+/** The project with the stack's config. @throws UserError where its program need not run, or cannot. */
+function projectFor(stack: string, options: ApplyOptions): Project {
+  const { dir, root = ROOT, withoutEncrypted, check, onLine } = options;
+  const file = ownFile(stack);
+  const over = join(dir, file);
+  const project = readProject(root, stack, over);
+  const { overriddenKeys: hidden } = project;
+  if (hidden.length > 0) onLine?.(`${folderWord(over)} goes over ${file} in: ${hidden.join(", ")}`);
+  const isNeeded = (key: string) => !withoutEncrypted || key.startsWith(fullKey(project.name, ""));
+  mustBeReadable(project, stack, { given: givenTo(project, options), isNeeded });
+  check?.(project);
+  return project;
+}
+
+/** The config over that of the files, by its full keys. */
+const givenTo = ({ name }: Project, { config = {} }: ApplyOptions): Readonly<Record<string, string>> =>
+  Object.fromEntries(Object.entries(config).map(([key, value]) => [fullKey(name, key), value]));
+
+/** Starts a process that loads the program, and waits for its order. */
+const programProcess = ({ setOver }: Project, { color }: ApplyOptions): ChildProcess =>
+  fork(join(import.meta.dirname, "run.ts"), {
+    execArgv: [],
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+    // Most of an apply's time goes into loading Pulumi's packages.
+    env: {
+      NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"),
+      ...process.env,
+      ...WITHOUT_TOKENS,
+      ...setOverVariable(setOver),
+      ...(color && { FORCE_COLOR: "1" }),
+    },
+  });
+
+/** What that process is told, once the account has started. */
+async function orderFor(stack: string, project: Project, options: ApplyOptions): Promise<Order> {
+  const { apiUrl, accountId, token } = await options.account;
+  const own = (key: string) => fullKey(project.name, key);
+  return {
+    dir: options.dir,
+    accountId,
+    connection: { baseUrl: apiUrl, token },
+    project: project.name,
+    stack,
+    folder: project.folder,
+    config: {
+      ...project.config,
+      [own("accountId")]: accountId,
+      "cloudflare:baseUrl": apiUrl,
+      "cloudflare:apiToken": token,
+      ...givenTo(project, options),
+    },
+    secretKeys: [...project.secretKeys, "cloudflare:apiToken", ...(options.secretKeys ?? []).map(own)],
+  };
 }
 
 /** The process ended without a report. */
