@@ -42,13 +42,14 @@ export function problemsOf(patterns: readonly PatternFacts[], seen: Seen): reado
   ];
 }
 
-type Finding = Omit<Problem, "where">;
+/** The same of one pattern, whose folder is known. */
+type Lack = Omit<Problem, "where">;
 
-function missing(facts: PatternFacts, seen: Seen): readonly Finding[] {
+function missing(facts: PatternFacts, seen: Seen): readonly Lack[] {
   const { folder, class: className, binding } = facts;
-  const file = (path: string, fix: string): readonly Finding[] =>
+  const file = (path: string, fix: string): readonly Lack[] =>
     seen.has(path) ? [] : [{ what: `there is no ${path}`, fix }];
-  const when = (wrong: boolean, what: string, fix: string): readonly Finding[] => (wrong ? [{ what, fix }] : []);
+  const when = (wrong: boolean, what: string, fix: string): readonly Lack[] => (wrong ? [{ what, fix }] : []);
   const bound = seen.bindings[binding];
   return [
     ...file(`worker/${folder}/pattern.ts`, `give it the folder that its pattern.ts stands in`),
