@@ -68,11 +68,11 @@ const stateOf = ({ name, known }: OpenStack, here: boolean): Known =>
   here ? (known ?? Known.of([])) : knownOf(engineResources(name));
 
 /** @throws UserError where there is nothing to recover, or it is not provably this stack's. */
-function refuseUnlessLost(name: string, { errors, identity, claims }: Preview): void {
+function refuseUnlessLost(name: string, { errors, ownWorker, claims }: Preview): void {
   if (errors.length > 0) throw new UserError(`Nothing was sent.\n${errors.map(describe).join("\n")}`);
   if (claims.found.length === 0) {
     throw new UserError(
-      identity.inState
+      ownWorker.inState
         ? `The state of ${name} is not lost: it has all that the account has of this stack. Nothing was sent.`
         : `The account has nothing of ${name}: there is nothing to recover, and \`up\` makes all of it. Nothing was sent.`,
     );
@@ -92,8 +92,8 @@ function mustKeepPin({ settings: { stack, pin }, live }: Preview): void {
 }
 
 /** What the account has of the stack, a line each. */
-function inAccount({ settings, identity, live, claims }: Preview): string {
-  const { worker } = identity;
+function inAccount({ settings, ownWorker, live, claims }: Preview): string {
+  const { worker } = ownWorker;
   const [newest] = live.versions;
   const rows = [
     ["Worker", worker ? `${worker.name} (${worker.id})` : "none"],

@@ -68,7 +68,7 @@ export async function driftOf(stack: OpenStack, refresh: string): Promise<Drift>
 }
 
 /** Whether the Worker is on workers.dev because the update that gave it addresses of its own left it there. */
-const staysOnWorkersDev = ({ settings, identity: { worker } }: Preview): boolean =>
+const staysOnWorkersDev = ({ settings, ownWorker: { worker } }: Preview): boolean =>
   !onWorkersDev(settings) && worker !== undefined && isLeftOnWorkersDev(worker);
 
 const leftOn = ({ workerName, stack }: PublicSettings): string =>

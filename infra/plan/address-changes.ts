@@ -2,8 +2,8 @@
 import type { PublicSettings } from "../stack/config.ts";
 import { isLeftOnWorkersDev, LOGICAL, onWorkersDev } from "../stack/declared.ts";
 import type { Claims } from "./claims.ts";
-import type { Identity } from "./identity.ts";
 import type { Known } from "./known.ts";
+import type { OwnWorker } from "./own-worker.ts";
 import type { Reads } from "./reads.ts";
 import type { Traffic } from "./traffic.ts";
 
@@ -33,7 +33,7 @@ export interface AddressPlan {
 export interface Addressing {
   readonly reads: Reads;
   readonly settings: PublicSettings;
-  readonly identity: Identity;
+  readonly ownWorker: OwnWorker;
   readonly claims: Pick<Claims, "worker" | "domain" | "routes">;
   readonly known: Known | undefined;
   /** Where the traffic goes with the update. */
@@ -44,7 +44,7 @@ export interface Addressing {
 type Had = readonly string[] | undefined;
 
 export async function addressPlan(addressing: Addressing): Promise<AddressPlan> {
-  const { settings, identity, claims, known, traffic } = addressing;
+  const { settings, ownWorker, claims, known, traffic } = addressing;
   const { hostname, routes } = settings;
   const had = known ? inState(known, settings, claims) : await inAccount(addressing);
   const changes = [
@@ -54,7 +54,7 @@ export async function addressPlan(addressing: Addressing): Promise<AddressPlan> 
   ];
   const comes = changes.some(({ kind }) => kind === "added");
   const wanted = onWorkersDev(settings);
-  const { worker } = identity;
+  const { worker } = ownWorker;
   // Of a new Worker it is told nowhere else either, and of one that is taken over it stays as it is.
   const isOn =
     worker?.deployedOn === undefined || claims.worker !== undefined ? wanted : (worker.subdomain?.enabled ?? undefined);
@@ -80,8 +80,8 @@ function changed(what: string, had: Had, wanted: readonly string[]): readonly Ad
 }
 
 /** A custom domain names its Worker: under a new name it is deleted and made anew. */
-function movedWithWorker(had: Had, { settings: { hostname }, identity }: Addressing): readonly AddressChange[] {
-  if (identity.renamedFrom === undefined || hostname === undefined || !had?.includes(hostname)) return [];
+function movedWithWorker(had: Had, { settings: { hostname }, ownWorker }: Addressing): readonly AddressChange[] {
+  if (ownWorker.renamedFrom === undefined || hostname === undefined || !had?.includes(hostname)) return [];
   return [{ kind: "changed", address: `custom domain ${hostname}` }];
 }
 
@@ -110,9 +110,9 @@ function heldHostname(known: Known): string | undefined {
 }
 
 /** Those that lead to the Worker. */
-async function inAccount({ reads, settings, identity }: Addressing): Promise<HadAddresses> {
+async function inAccount({ reads, settings, ownWorker }: Addressing): Promise<HadAddresses> {
   const { zoneId } = settings;
-  const { name } = identity;
+  const { name } = ownWorker;
   const [domains, inZone] = await Promise.all([reads.domains(), zoneId === undefined ? [] : reads.routes(zoneId)]);
   return {
     domains: domains?.filter(({ service }) => service === name).map(({ hostname }) => hostname),

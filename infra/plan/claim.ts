@@ -2,10 +2,10 @@
 import type { Finding } from "@durable-stack/class-lifecycle";
 import type { PublicSettings } from "../stack/config.ts";
 import type { StorageOfStack } from "../stack/extras.ts";
-import type { Identity } from "./identity.ts";
 import type { Known } from "./known.ts";
 import type { LiveWorker } from "./live.ts";
 import type { PlanReads } from "./look.ts";
+import type { OwnWorker } from "./own-worker.ts";
 
 /** Something that is in the account, and is taken over. */
 export interface Found {
@@ -26,7 +26,7 @@ export interface Claim {
 export interface Claiming {
   readonly reads: PlanReads;
   readonly settings: PublicSettings;
-  readonly identity: Identity;
+  readonly ownWorker: OwnWorker;
   readonly live: LiveWorker;
   /** What the release asks for besides, to be made for this stack. */
   readonly storage: readonly StorageOfStack[];

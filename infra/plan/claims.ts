@@ -29,7 +29,7 @@ export interface Claims {
 /** Looks for everything that has a name which the stack is about to claim. Sends nothing. */
 export async function claimsOf(claiming: Claiming): Promise<Claims> {
   const worker = workerPart(claiming);
-  const whole = { ...claiming, workerIsOurs: worker.importId !== undefined || claiming.identity.inState };
+  const whole = { ...claiming, workerIsOurs: worker.importId !== undefined || claiming.ownWorker.inState };
   const [reads, blobs, extra, edge] = await Promise.all([
     readsPart(whole),
     blobsPart(whole),
@@ -55,8 +55,8 @@ interface WorkerPart {
   readonly findings: readonly Finding[];
 }
 
-function workerPart({ settings, identity, live, known, adopts }: Claiming): WorkerPart {
-  const { worker, inState } = identity;
+function workerPart({ settings, ownWorker, live, known, adopts }: Claiming): WorkerPart {
+  const { worker, inState } = ownWorker;
   const nothing: WorkerPart = { importId: undefined, found: [], findings: [] };
   // If the engine cannot tell its state, only an adoption takes the Worker over.
   if (!worker || inState || (!known && !adopts)) return nothing;
@@ -101,12 +101,12 @@ function ofAnotherStack(
 }
 
 /** The custom domain and the routes that lead to this stack's Worker already. */
-async function edgeParts({ reads, settings, identity, known }: Claiming) {
+async function edgeParts({ reads, settings, ownWorker, known }: Claiming) {
   const { certain } = reads;
   const { accountId, zoneId, hostname, routes } = settings;
   const none = { domain: undefined, routes: new Map<string, string>(), found: [] as readonly Found[] };
   if (!known || zoneId === undefined) return none;
-  const ours = new Set([identity.name, settings.workerName]);
+  const ours = new Set([ownWorker.name, settings.workerName]);
   const wantsDomain = hostname !== undefined && !known.get("WorkersCustomDomain", LOGICAL.domain);
   const missing = routes.filter((pattern) => !known.get("WorkersRoute", LOGICAL.route(pattern)));
   const [domains, inZone] = await Promise.all([

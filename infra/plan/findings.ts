@@ -10,11 +10,11 @@ import type { Claims } from "./claims.ts";
 import { dirtyFindings } from "./dirty.ts";
 import { trafficDrift } from "./drift.ts";
 import { droppedFindings, givenBindings } from "./dropped.ts";
-import { awaitedByName } from "./identity.ts";
 import { type LiveWorker, servingBindings } from "./live.ts";
 import type { Looked, Looking } from "./look.ts";
 import { missingOfPin, missingResources } from "./missing.ts";
 import { orderFindings } from "./order.ts";
+import { awaitedByName } from "./own-worker.ts";
 import { endedPin } from "./pin.ts";
 import { refusedFindings } from "./refused-release.ts";
 import { regionFindings } from "./regions.ts";
@@ -53,14 +53,14 @@ export interface Findings {
 
 export async function findingsOf(args: Looking & Told, planned: Planned): Promise<Findings> {
   const { settings, release, migrations, known } = args;
-  const { identity, live, plan, next, othersRegions, reads } = planned.looked;
+  const { ownWorker, live, plan, next, othersRegions, reads } = planned.looked;
   const { claims, schema, left, holdsData } = planned;
   const { traffic } = next;
   const { stack, pin, allowRegionLoss } = settings;
 
-  const whose = [...identity.findings, ...(await awaitedUnderName(planned.looked, settings)), ...claims.findings];
+  const whose = [...ownWorker.findings, ...(await awaitedUnderName(planned.looked, settings)), ...claims.findings];
   const hidden = stableRegionFindings({ ...next, settings, live: live.regions, holdsData });
-  const taken = await addressesTaken(reads, settings, identity.name, known);
+  const taken = await addressesTaken(reads, settings, ownWorker.name, known);
   const dropped = plan.adopts ? await lostByAdopting(args, planned.looked, claims) : [];
   const lost = await missingOfPin(reads.besides, live, { stack, pin, storage: storageOf(release, settings) });
   const always = [...whose, ...left, ...lost, ...hidden, ...dropped, ...notHeld(taken, settings, known)];
@@ -70,9 +70,9 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
   // admin token, which a version needs, may be what is missing.
   const first = [...wrongFindings(settings.wrong), ...(serves ? [] : args.promotion)];
   const misbuilt = [...(args.lock ?? []), ...mismatch(settings, release, migrations)];
-  const ended = [...misbuilt, ...identity.findings.filter(isError)];
+  const ended = [...misbuilt, ...ownWorker.findings.filter(isError)];
   // Where the history or the Worker is another, all other findings would suggest wrong fixes.
-  if (ended.length > 0) return { all: [...first, ...misbuilt, ...identity.findings], always, ended };
+  if (ended.length > 0) return { all: [...first, ...misbuilt, ...ownWorker.findings], always, ended };
   const all = [
     ...first,
     ...whose,
@@ -124,18 +124,18 @@ function releaseFindings(
 
 /** Other Workers that wait for classes of this one under the name that it gives up. */
 async function awaitedUnderName(
-  { workers, identity, live }: Looked,
+  { workers, ownWorker, live }: Looked,
   settings: PublicSettings,
 ): Promise<readonly Finding[]> {
-  const { renamedFrom } = identity;
+  const { renamedFrom } = ownWorker;
   const awaited = renamedFrom === undefined ? [] : await awaitedFrom(workers, renamedFrom, live.classes);
-  return awaitedByName(identity, settings, awaited);
+  return awaitedByName(ownWorker, settings, awaited);
 }
 
 /** What the Worker that is taken over would lose. */
 async function lostByAdopting(
   { reads, settings, release, program }: Looking & Told,
-  { live, identity: { worker } }: Looked,
+  { live, ownWorker: { worker } }: Looked,
   claims: Claims,
 ): Promise<readonly Finding[]> {
   return droppedFindings({

@@ -2,10 +2,10 @@
 import { forStack, type Migration, type Move, type Plan, plan, type Situation } from "@durable-stack/class-lifecycle";
 import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
-import { type Identity, identify } from "./identity.ts";
 import type { Known } from "./known.ts";
 import { type LiveWorker, listWorkers, readLive, readOthers, type Workers } from "./live.ts";
 import { type Next, nextOf } from "./next.ts";
+import { type OwnWorker, ownWorkerOf } from "./own-worker.ts";
 import type { Reads } from "./reads.ts";
 import type { RegionSituation } from "./regions.ts";
 import { awaitedByOthers, heldBy, provisionedOf } from "./transfers.ts";
@@ -36,7 +36,7 @@ export interface Looked {
   readonly reads: PlanReads;
   readonly workers: Workers;
   /** Which Worker of the account is the stack's. */
-  readonly identity: Identity;
+  readonly ownWorker: OwnWorker;
   readonly live: LiveWorker;
   /** What serves once the release was deployed. */
   readonly next: Next;
@@ -50,8 +50,8 @@ export async function look({ reads, settings, release, migrations, known, secret
   const { stack, allowDestroy, allowTransferLoss, adopt, rollout } = settings;
   // A pin is known before anything is read, the end of a rollout only by what serves.
   const listed = await listWorkers(settings.pin > 0 ? reads.lenient() : reads);
-  const identity = identify(settings, listed.list, known);
-  const live = await readLive(listed, identity.name);
+  const ownWorker = ownWorkerOf(settings, listed.list, known);
+  const live = await readLive(listed, ownWorker.name);
   const next = nextOf(release, settings, live, { known, secrets });
   const besides = next.back ? reads.lenient() : reads;
   const workers = { ...listed, reads: besides };
@@ -61,14 +61,14 @@ export async function look({ reads, settings, release, migrations, known, secret
   const others = await readOthers(workers, [...partners, ...neighbours]);
   const situation: Situation = {
     migrations,
-    worker: identity.name,
+    worker: ownWorker.name,
     stack,
     live,
     code: release.classes,
     bound: release.bindings.map(({ className }) => className),
     references: live.references,
     others: await heldBy(workers, others),
-    provisioned: await provisionedOf(workers, identity.name, live.classes),
+    provisioned: await provisionedOf(workers, ownWorker.name, live.classes),
     adopt,
     allowDestroy,
     allowTransferLoss,
@@ -76,7 +76,7 @@ export async function look({ reads, settings, release, migrations, known, secret
     rollout,
   };
   // Who waits for a class is asked only once it is known that one leaves or is received.
-  const awaited = await awaitedByOthers(workers, identity.name, plan(situation).moves);
+  const awaited = await awaitedByOthers(workers, ownWorker.name, plan(situation).moves);
   const planned = plan({ ...situation, awaited });
   const tables = (names: readonly string[]) =>
     names.flatMap((worker) => (others.get(worker)?.regions ?? []).map((before) => ({ worker, table: before })));
@@ -84,7 +84,7 @@ export async function look({ reads, settings, release, migrations, known, secret
     // Where nobody here can read the state, the update that does asks once more.
     reads: { certain: known ? reads : besides, besides },
     workers,
-    identity,
+    ownWorker,
     live,
     next,
     plan: planned,

@@ -14,11 +14,11 @@ import { type Claims, claimsOf } from "./claims.ts";
 import { countObjects } from "./counted.ts";
 import { type BindingChange, bindingChanges, givenBindings, hasOfProgram } from "./dropped.ts";
 import { findingsOf, type Told } from "./findings.ts";
-import type { Identity } from "./identity.ts";
 import { type Judgement, judged } from "./judged.ts";
 import { type LiveWorker, servingBindings } from "./live.ts";
 import { type Looked, type Looking, look } from "./look.ts";
 import type { Next } from "./next.ts";
+import type { OwnWorker } from "./own-worker.ts";
 import type { ObjectCount } from "./reads.ts";
 import { type SchemaPlan, schemaPlan } from "./schema.ts";
 import { notDeclared, notDeclaredAsBound, usedBy } from "./storage-in-state.ts";
@@ -34,7 +34,7 @@ export interface Preview
   readonly release: Release;
   readonly live: LiveWorker;
   /** Which Worker of the account is the stack's. */
-  readonly identity: Identity;
+  readonly ownWorker: OwnWorker;
   /** The names of the stack's resources, and what of them is taken over. */
   readonly claims: Claims;
   readonly plan: Plan;
@@ -75,13 +75,21 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const { stack } = settings;
   const secrets = await args.secrets;
   const looked = await look({ ...args, secrets });
-  const { identity, live, plan, next } = looked;
+  const { ownWorker, live, plan, next } = looked;
   const { besides } = looked.reads;
   const { tag, kept, traffic, back } = next;
-  const { objects, holdsData } = await countObjects(besides, identity.name, plan.moves, next.hasOtherTable);
+  const { objects, holdsData } = await countObjects(besides, ownWorker.name, plan.moves, next.hasOtherTable);
   const schema = schemaPlan({ stack, release, inUse: live.schemas, moves: plan.moves, share: traffic.release });
   const storage = storageOf(release, settings);
-  const claims = await claimsOf({ reads: looked.reads, settings, identity, live, known, storage, adopts: plan.adopts });
+  const claims = await claimsOf({
+    reads: looked.reads,
+    settings,
+    ownWorker,
+    live,
+    known,
+    storage,
+    adopts: plan.adopts,
+  });
   const left = await leftOf(args, looked, storage);
   const deleted = left.filter((one) => isDeleted(settings, one));
   const { all, always, ended } = await findingsOf(args, {
@@ -96,7 +104,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     settings,
     release,
     live,
-    identity,
+    ownWorker,
     claims,
     plan,
     ended,
@@ -111,7 +119,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     share: next.share,
     servedSince: next.servedSince,
     hadCrons: known?.get("WorkersCronTrigger", LOGICAL.crons) !== undefined,
-    addresses: await addressPlan({ reads: besides, settings, identity, claims, known, traffic }),
+    addresses: await addressPlan({ reads: besides, settings, ownWorker, claims, known, traffic }),
     regions: next.regions,
     ...bindingsOf(args, looked, claims, deleted),
     deleted,
@@ -146,17 +154,17 @@ function leftFindings(
 /** Which bindings come or go, as far as that is known here. */
 function bindingsOf(
   { settings, release, program, mayAdd }: PreviewArgs,
-  { identity, live, plan, next: { traffic } }: Looked,
+  { ownWorker, live, plan, next: { traffic } }: Looked,
   claims: Claims,
   deleted: readonly Left[],
 ): Pick<Preview, "bindings" | "unknownBindings"> {
   if (traffic.release === 0) return { bindings: [], unknownBindings: false };
   const serving = servingBindings(live);
-  const mayChange = (mayAdd === true && live.serving.length > 0) || hasOfProgram(serving, identity.name);
+  const mayChange = (mayAdd === true && live.serving.length > 0) || hasOfProgram(serving, ownWorker.name);
   const unknownBindings = program === undefined && mayChange;
   if (live.digest === undefined || plan.adopts) return { bindings: [], unknownBindings };
   const given = givenBindings(release, settings, claims, program);
-  const change = { live: serving, given, all: program !== undefined, worker: identity.name };
+  const change = { live: serving, given, all: program !== undefined, worker: ownWorker.name };
   const classes = release.bindings.map(({ binding }) => binding);
   const losses = new Map(deleted.map((one) => [one.binding, lossOf(one)]));
   const bindings = bindingChanges(change, classes).map((one) => {

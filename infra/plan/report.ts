@@ -57,8 +57,8 @@ function wayOf({ from, to }: Plan): string {
   return from === to ? `at ${to}` : `${from} -> ${to}`;
 }
 
-function accountLines({ settings, identity, claims }: Preview): readonly Line[] {
-  const { renamedFrom } = identity;
+function accountLines({ settings, ownWorker, claims }: Preview): readonly Line[] {
+  const { renamedFrom } = ownWorker;
   return [
     ...(renamedFrom === undefined
       ? []
@@ -212,7 +212,7 @@ export function planData({
   settings,
   release,
   live,
-  identity,
+  ownWorker,
   claims,
   plan,
   traffic,
@@ -231,7 +231,7 @@ export function planData({
   return {
     stack: settings.stack,
     worker: settings.workerName,
-    renamedFrom: identity.renamedFrom ?? null,
+    renamedFrom: ownWorker.renamedFrom ?? null,
     takesOver: claims.found,
     state: plan.state,
     from: plan.from ?? null,

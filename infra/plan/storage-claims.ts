@@ -186,8 +186,8 @@ export async function storagePart(storage: Storage, { kind, binding, jurisdictio
  * Whether `bind` led the binding elsewhere until now: the newest version has it, and the state, which is not lost, has no
  * storage for it.
  */
-const wasLent = ({ identity, live }: Storage, binding: string): boolean =>
-  identity.inState && (live.versions.find(isOurs)?.bindings.some(({ name }) => name === binding) ?? false);
+const wasLent = ({ ownWorker, live }: Storage, binding: string): boolean =>
+  ownWorker.inState && (live.versions.find(isOurs)?.bindings.some(({ name }) => name === binding) ?? false);
 
 /** Storage under another name than the stack would give it is its own from under an old name, or another's that `bind` led to. */
 const maybeLent = (

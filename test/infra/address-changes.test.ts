@@ -50,8 +50,8 @@ function stack(enabled: boolean | undefined, more: Partial<Addressing> = {}, tag
     references: { workers: [], durableObjects: [] },
     ...(enabled !== undefined && { subdomain: { enabled } }),
   };
-  const identity = { worker, name: NAME, inState: true, renamedFrom: undefined, findings: [] };
-  return { reads: account({}), settings, identity, claims, known: state(undefined), traffic: ALL, ...more };
+  const ownWorker = { worker, name: NAME, inState: true, renamedFrom: undefined, findings: [] };
+  return { reads: account({}), settings, ownWorker, claims, known: state(undefined), traffic: ALL, ...more };
 }
 
 /** What the plan says, and whether the Worker is on workers.dev after it. */
@@ -126,11 +126,11 @@ it("tells of the domain that is made anew where the Worker gets another name", a
     settings: { ...settings, ...ZONE, hostname: "api.example.com" },
     known: state("api.example.com"),
   });
-  const identity = { ...asked.identity, name: "old", renamedFrom: "old" };
-  expect((await said({ ...asked, identity })).lines).toEqual([
+  const ownWorker = { ...asked.ownWorker, name: "old", renamedFrom: "old" };
+  expect((await said({ ...asked, ownWorker })).lines).toEqual([
     "~ custom domain api.example.com is deleted and made anew for the Worker's new name: until then it answers nowhere",
   ]);
-  expect((await said({ ...asked, identity, known: state("old.example.com") })).lines).toEqual([
+  expect((await said({ ...asked, ownWorker, known: state("old.example.com") })).lines).toEqual([
     "+ custom domain api.example.com",
     "- custom domain old.example.com",
   ]);
@@ -138,10 +138,10 @@ it("tells of the domain that is made anew where the Worker gets another name", a
 
 it("says nothing of workers.dev for a Worker that is new or taken over, and nothing twice of what is taken over", async () => {
   const named = { ...settings, ...ZONE, hostname: "api.example.com", routes: ["example.com/a/*"] };
-  const { identity } = stack(true);
+  const { ownWorker } = stack(true);
   const lines = ["+ custom domain api.example.com", "+ route example.com/a/*"];
-  const fresh = { ...identity, worker: undefined };
-  expect(await said(stack(true, { settings: named, identity: fresh }))).toEqual({ lines, isOn: false });
+  const fresh = { ...ownWorker, worker: undefined };
+  expect(await said(stack(true, { settings: named, ownWorker: fresh }))).toEqual({ lines, isOn: false });
   const over = { worker: "a/w", domain: "a/d", routes: new Map([["example.com/a/*", "z/r"]]) };
   expect(await said(stack(true, { settings: named, claims: over }))).toEqual({ lines: [""], isOn: false });
   expect((await said(stack(undefined, { settings: named }))).lines).toEqual(lines);

@@ -1,8 +1,8 @@
 /** The rules for who owns a Worker, a KV namespace, a bucket or a domain, and what happens to it. No account. */
 import { describe, expect, it } from "vitest";
 import { refreshing } from "../../infra/plan/advice.ts";
-import { identify } from "../../infra/plan/identity.ts";
 import { Known } from "../../infra/plan/known.ts";
+import { ownWorkerOf } from "../../infra/plan/own-worker.ts";
 import { Reads, type WorkerRead } from "../../infra/plan/reads.ts";
 import { inPlaceOf, readsPart } from "../../infra/plan/storage-claims.ts";
 import { Api } from "../../infra/provider/api.ts";
@@ -42,7 +42,7 @@ const TAG = "durable-stack:staging";
 
 describe("the owner of a Worker", () => {
   const ask = (workers: readonly WorkerRead[], known: Known | undefined) => {
-    const { worker: found, renamedFrom, findings } = identify(settingsOf(), workers, known);
+    const { worker: found, renamedFrom, findings } = ownWorkerOf(settingsOf(), workers, known);
     return [found?.id, renamedFrom, ...findings.map(({ code }) => code)];
   };
   const referred = { workers: [{ name: "caller" }], durableObjects: [] };
@@ -95,14 +95,14 @@ describe("the owner of a Worker", () => {
     ["the engine's", state("a"), "`pulumi refresh --stack staging` takes it out of the state, then plan again."],
     ["npm start's", state("a", ACCOUNT, true), "move stack.json out of the account's folder, then plan again."],
   ])("says how one that was made anew comes out of the state: %s", (_, known, way) => {
-    expect(identify(settingsOf(), [worker("b", "visits")], known).findings[0]?.fix).toContain(way);
+    expect(ownWorkerOf(settingsOf(), [worker("b", "visits")], known).findings[0]?.fix).toContain(way);
   });
 });
 
 describe("what is gone from the account", () => {
   const local = { ...settingsOf(), stack: LOCAL };
   const fix = (settings: PublicSettings, looksAtAll: boolean, ...workers: readonly WorkerRead[]) =>
-    identify(settings, workers, state("a", ACCOUNT, looksAtAll)).findings[0]?.fix;
+    ownWorkerOf(settings, workers, state("a", ACCOUNT, looksAtAll)).findings[0]?.fix;
   const anew = worker("b", "visits");
 
   it("is taken out of the state by the CLI; a local account has its states in its own folder", () => {
@@ -139,12 +139,12 @@ it("storage that may be the stack's is taken over by a line in its file, which n
     getWorkerVersion: none,
     getWorkerVersions: none,
   };
-  const { live, identity } = preview();
+  const { live, ownWorker } = preview();
   const reads = new Reads("a", sources, api);
   const { finding } = await readsPart({
     reads: { certain: reads, besides: reads },
     settings,
-    identity,
+    ownWorker,
     live,
     known: EMPTY,
     storage: [],

@@ -98,7 +98,7 @@ export const preview = (more: Partial<Preview> = {}): Preview => ({
     committed: null,
   },
   live,
-  identity: { worker: undefined, name: settings.workerName, inState: true, renamedFrom: undefined, findings: [] },
+  ownWorker: { worker: undefined, name: settings.workerName, inState: true, renamedFrom: undefined, findings: [] },
   claims,
   plan,
   ended: [],

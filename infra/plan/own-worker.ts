@@ -9,7 +9,7 @@ import { outOfState } from "./advice.ts";
 import type { Known } from "./known.ts";
 import type { WorkerRead } from "./reads.ts";
 
-export interface Identity {
+export interface OwnWorker {
   /** The stack's Worker as it is in the account, or the one that has its name; undefined: there is none. */
   readonly worker: WorkerRead | undefined;
   /** The name that it has now; the settings' where there is none. */
@@ -24,7 +24,7 @@ export interface Identity {
 type Who = Pick<PublicSettings, "accountId" | "workerName" | "project" | "stack">;
 
 /** `known`: the state; undefined where nobody can read it: then the tag of the stack tells. */
-export function identify(settings: Who, workers: readonly WorkerRead[], known: Known | undefined): Identity {
+export function ownWorkerOf(settings: Who, workers: readonly WorkerRead[], known: Known | undefined): OwnWorker {
   const { workerName } = settings;
   const named = workers.find(({ name }) => name === workerName);
   const state = known?.get("Worker", LOGICAL.worker);
@@ -32,7 +32,7 @@ export function identify(settings: Who, workers: readonly WorkerRead[], known: K
   const tag = stackTag(settings);
   const tagged = workers.filter(({ tags }) => tags.includes(tag));
   const own = inState ? workers.find(({ id }) => id === state.id) : tagged.length === 1 ? tagged[0] : undefined;
-  const is = (worker: WorkerRead | undefined, ...findings: readonly Finding[]): Identity => {
+  const is = (worker: WorkerRead | undefined, ...findings: readonly Finding[]): OwnWorker => {
     const name = worker?.name ?? workerName;
     const renamedFrom = name === workerName || findings.some(isError) ? undefined : name;
     return { worker, name, inState, renamedFrom, findings };
@@ -103,7 +103,7 @@ export function bindersOf({ name, references }: Pick<WorkerRead, "name" | "refer
 
 /** Workers that wait to receive a class from this one by its name: under a new one, nobody would send it. */
 export function awaitedByName(
-  { renamedFrom }: Pick<Identity, "renamedFrom">,
+  { renamedFrom }: Pick<OwnWorker, "renamedFrom">,
   { workerName }: Who,
   awaited: readonly { readonly className: string; readonly worker: string }[],
 ): readonly Finding[] {
