@@ -87,14 +87,14 @@ it("and is killed between two updates goes on with the same command", async () =
 
 it("and is killed in an update says what comes first, and goes on with the plan that was approved", async () => {
   await release("killed within");
-  expect(await again("--save-plan plan.json")).toMatchObject({ code: 0 });
-  await interrupted(WITHIN, "SIGKILL", "--plan plan.json");
-  const { code, text } = await again("--plan plan.json");
+  expect(await again("--save-plan dist/plan.json")).toMatchObject({ code: 0 });
+  await interrupted(WITHIN, "SIGKILL", "--plan dist/plan.json");
+  const { code, text } = await again("--plan dist/plan.json");
   expect(text).toMatch(/currently locked[\s\S]*was killed .*: pulumi cancel production\n[\s\S]*The update failed\./);
-  expect(text).toMatch(/run the same command again to go on/);
+  expect(text).toMatch(/The traffic is as it was[\s\S]*Run the same command again to go on/);
   expect(code).toBe(1);
   await two.done("pulumi cancel production --yes");
-  expect(await again("--plan plan.json")).toEqual(DONE);
+  expect(await again("--plan dist/plan.json")).toEqual(DONE);
   expect(await two.health("production")).toMatchObject({ name: "killed within" });
 });
 
