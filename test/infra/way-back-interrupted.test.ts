@@ -125,6 +125,8 @@ describe("a share without users whose update fails", () => {
   it("is told as it is again where the update changed nothing", async () => {
     code = 1;
     before = { rollout: 0, rolloutTrial: true };
+    changeSetting(file, "rollout", 0);
+    changeSetting(file, "rolloutTrial", true);
     await expect(changeShare("local", dir, 10, async () => deployment)).rejects.toThrow(
       `so is the setting: rollout is 0 and rolloutTrial is true in ${file}. `,
     );
