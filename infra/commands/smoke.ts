@@ -58,7 +58,7 @@ async function run({ url, adminToken, digest, wait, json }: Options): Promise<vo
   const quiet = setInterval(() => console.error(WAITS), QUIET_MS);
   const checks = await smoke(url, {
     // A local account of this checkout has a token of its own, whatever is exported for another stack.
-    adminToken: adminToken || tokenHere(url) || process.env.ADMIN_TOKEN,
+    adminToken: adminToken || tokenHere(url) || process.env.ADMIN_TOKEN || undefined,
     digest,
     ...(wait !== undefined && { waitSeconds: wait }),
     onCheck: (check) => {
