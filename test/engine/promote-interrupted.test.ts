@@ -105,7 +105,7 @@ it("and staging goes on meanwhile names the way out, after which the next releas
   await release("next");
   await two.done(`git checkout -q ${behind.trim()} && npm run -s build`);
   const { code, text } = await again();
-  expect(text).toMatch(/\[not_promoted\].*`npm run rollout -- abandon`/);
+  expect(text).toMatch(/\[not_promoted\].*`npm run rollout -- abandon --stack .*`/);
   expect(code).toBe(1);
   await two.done("git checkout -q - && npm run -s build");
   expect((await again()).text).toContain("[rollout_unfinished]");
