@@ -1,53 +1,26 @@
 /** `npm run rollback`, `rollout` and `drift` on a local account that `npm start` has deployed to, one after the other. */
-import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { adminTokenOf } from "../../infra/apply/admin-token.ts";
-import { applyHere } from "../../infra/apply/apply-here.ts";
 import { lock } from "../../infra/apply/lock.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
-import { codeOf, startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
+import { codeOf } from "../../packages/local-account/test/support.ts";
 import { type Kept, keep } from "../kept.ts";
-import { makeReleases, type Releases, type TestRelease } from "../releases.ts";
+import type { TestRelease } from "../releases.ts";
 import { sharesOf, versionId, versionsOf } from "../served.ts";
+import { LocalStack, WORKER } from "./local-stack.ts";
 
-const WORKER = projectName();
-const dir = mkdtempSync(join(tmpdir(), "rollback-"));
-const settings = join(dir, "Pulumi.local.yaml");
-let releases: Releases;
-let account: TestAccount;
+const stack = new LocalStack("rollback");
+const { dir, settings } = stack;
 let kept: Kept;
 
-beforeAll(async () => {
-  releases = await makeReleases();
-  account = new TestAccount(await startChecked({ dir, port: 0, apiPort: 0, defaultWorker: WORKER }));
-});
-afterAll(async () => {
-  await account?.close();
-  releases?.remove();
-  rmSync(dir, { recursive: true, force: true });
-});
+beforeAll(() => stack.start());
+afterAll(() => stack.close());
 
-interface Ended {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a command as a person does, but nobody answers its question. */
-const run = (name: string, ...args: string[]): Promise<Ended> =>
-  new Promise((resolve) => {
-    const command = [`infra/commands/${name}.ts`, ...args, "--stack", "local", "--dir", dir];
-    const child = execFile(process.execPath, command, (error, stdout, stderr) =>
-      resolve({ code: typeof error?.code === "number" ? error.code : 0, stdout, stderr }),
-    );
-    child.stdin?.end();
-  });
+const run = (name: string, ...args: string[]) => stack.run(name, ...args);
 
 /** Deploys a release like `npm start`. Returns what it printed, and what it changed. */
 async function deploy(release?: TestRelease): Promise<{ said: string; changed: readonly string[] }> {
@@ -56,25 +29,21 @@ async function deploy(release?: TestRelease): Promise<{ said: string; changed: r
     const others = text.split("\n").filter((line) => line.startsWith("  ") && !line.startsWith("  release:"));
     writeFileSync(settings, ["config:", `  release: ${release.setting}`, ...others, ""].join("\n"));
   }
-  const { apiUrl, accountId, token } = account.running;
-  const said: string[] = [];
-  const { steps } = await applyHere(dir, { apiUrl, accountId, token }, (line) => said.push(line));
-  const changed = steps.filter(({ action }) => action !== "unchanged").map(({ action, name }) => `${action} ${name}`);
-  return { said: said.join("\n"), changed };
+  return stack.deploy();
 }
 
 async function ask(method: string, path: string): Promise<Record<string, unknown>> {
-  const response = await fetch(`http://127.0.0.1:${account.running.port}${path}`, { method });
+  const response = await fetch(`http://127.0.0.1:${stack.account.running.port}${path}`, { method });
   return v.parse(v.record(v.string(), v.unknown()), await response.json());
 }
 
-const versions = () => versionsOf(account, WORKER);
-const idOf = (number: number) => versionId(account, WORKER, number);
-const shares = () => sharesOf(account, WORKER);
+const versions = () => versionsOf(stack.account, WORKER);
+const idOf = (number: number) => versionId(stack.account, WORKER, number);
+const shares = () => sharesOf(stack.account, WORKER);
 
 describe("a rollback", () => {
   it("of a stack with one version is refused: there is no earlier version", async () => {
-    await deploy(releases.variant("one"));
+    await deploy(stack.releases.variant("one"));
     const { code, stderr } = await run("rollback", "--yes");
     expect(code).toBe(1);
     expect(stderr).toContain("no earlier version");
@@ -82,16 +51,18 @@ describe("a rollback", () => {
   });
 
   it("lists the versions with release, step, traffic and floor", async () => {
-    await deploy(releases.variant("two"));
+    await deploy(stack.releases.variant("two"));
     const { code, stdout } = await run("rollback", "--list");
     expect(code).toBe(0);
     const [, two, one] = stdout.split("\n");
-    expect(two).toMatch(new RegExp(`^2 +${releases.variant("two").digest.slice(0, 12)} +\\d{4}-\\S+ +\\d+ min +100 %`));
+    expect(two).toMatch(
+      new RegExp(`^2 +${stack.releases.variant("two").digest.slice(0, 12)} +\\d{4}-\\S+ +\\d+ min +100 %`),
+    );
     expect(one).toMatch(/^1 .*rollback floor/);
   });
 
   it("goes to no version of a release that the stack refuses, unless that one is named", async () => {
-    changeSetting(settings, "refusedReleases", releases.variant("one").digest.slice(0, 12));
+    changeSetting(settings, "refusedReleases", stack.releases.variant("one").digest.slice(0, 12));
     const { code, stderr } = await run("rollback", "--yes");
     expect(code).toBe(1);
     expect(stderr).toMatch(/of a refused release; --to takes one[\s\S]*\n1 .*refused/);
@@ -129,11 +100,11 @@ describe("a rollback", () => {
   });
 
   it("sends all traffic to the previous version, keeps the data, and holds when the stack is updated", async () => {
-    kept = await keep({ port: account.running.port, adminToken: adminTokenOf(dir) });
+    kept = await keep({ port: stack.account.running.port, adminToken: adminTokenOf(dir) });
     const { code, stdout, stderr } = await run("rollback", "--yes");
     expect(code, stderr).toBe(0);
     expect(stdout).toContain("Version 1 has all traffic");
-    expect(await ask("GET", "/health")).toMatchObject({ digest: releases.variant("one").digest });
+    expect(await ask("GET", "/health")).toMatchObject({ digest: stack.releases.variant("one").digest });
     await kept.stays();
     const { changed, said } = await deploy();
     expect(changed).toEqual([]);
@@ -192,7 +163,7 @@ describe("a rollback", () => {
   });
 
   it("while it holds, a new release is uploaded but gets no traffic, and a rollout is refused", async () => {
-    const { changed } = await deploy(releases.variant("three"));
+    const { changed } = await deploy(stack.releases.variant("three"));
     expect(changed).toEqual([expect.stringMatching(/^create worker /), expect.stringMatching(/^retain worker /)]);
     expect(await shares()).toEqual({ 1: 100 });
     const rollout = await run("rollout", "set", "10", "--yes");
@@ -201,10 +172,10 @@ describe("a rollback", () => {
   });
 
   it("while it holds, takes no host name from another Worker", async () => {
-    await account.deploy("other", { tag: "other" });
-    const [zone] = (await account.sdk.zones.list({ name: "example.com" })).result;
+    await stack.account.deploy("other", { tag: "other" });
+    const [zone] = (await stack.account.sdk.zones.list({ name: "example.com" })).result;
     const taken = { hostname: "taken.example.com", zone_id: zone?.id ?? "" };
-    await account.call("put", "/workers/domains", { ...taken, service: "other" });
+    await stack.account.call("put", "/workers/domains", { ...taken, service: "other" });
     changeSetting(settings, "zoneId", taken.zone_id);
     changeSetting(settings, "hostname", taken.hostname);
     await expect(deploy()).rejects.toThrow(/Nothing was sent[\s\S]*\[address_taken\] hostname taken\.example\.com/);
@@ -228,7 +199,7 @@ describe("a rollback", () => {
 
   it("is not lifted for a release that no earlier version can follow, unless somebody says so", async () => {
     const text = readFileSync(settings, "utf8");
-    const { setting, digest } = releases.raising("raising");
+    const { setting, digest } = stack.releases.raising("raising");
     writeFileSync(settings, text.replace(/release: .*/, `release: ${setting}`));
     const { code, stdout, stderr } = await run("rollback", "--unpin");
     const name = digest.slice(0, 12);
@@ -244,7 +215,7 @@ describe("a rollback", () => {
 
   it("is not lifted for a release that the stack refuses, and stays in the settings", async () => {
     const text = readFileSync(settings, "utf8");
-    changeSetting(settings, "refusedReleases", releases.variant("three").digest.slice(0, 12));
+    changeSetting(settings, "refusedReleases", stack.releases.variant("three").digest.slice(0, 12));
     const before = readFileSync(settings, "utf8");
     const { code, stderr } = await run("rollback", "--unpin", "--yes");
     expect([code, stderr]).toEqual([1, expect.stringContaining("[refused_release]")]);
@@ -269,7 +240,7 @@ describe("a rollback", () => {
     const { code, stdout, stderr } = await run("rollback", "--unpin", "--yes");
     expect(code, stderr).toBe(0);
     // It has never had any.
-    const name = releases.variant("three").digest.slice(0, 12);
+    const name = stack.releases.variant("three").digest.slice(0, 12);
     expect(stdout).toContain(`local is not pinned any more; now it serves release ${name} 100 %.`);
     expect(await shares()).toEqual({ 3: 100 });
     expect(readFileSync(settings, "utf8")).not.toContain("pin");
@@ -344,7 +315,7 @@ describe("a rollout", () => {
 
   it("is continued and abandoned by a command, and a later update keeps that", async () => {
     changeSetting(settings, "rollout", 10);
-    await deploy(releases.variant("four"));
+    await deploy(stack.releases.variant("four"));
     expect(await shares()).toEqual({ 4: 10, 3: 90 });
     expect((await run("rollout", "set", "50", "--yes")).stdout).toMatch(/version 4 .* 50 %, version 3 .* 50 %/);
     expect(await shares()).toEqual({ 4: 50, 3: 50 });
@@ -368,7 +339,7 @@ describe("a rollout", () => {
     const named =
       /^warning: not needed here, and passed over: promotesFrom .* Fix: .*\n(warning: .*\n)*warning: .* rolloutSteps .*\nwarning: .* rolout /m;
     changeSetting(settings, "rollout", 10);
-    await deploy(releases.variant("wrong"));
+    await deploy(stack.releases.variant("wrong"));
     const next = (await versions()).reduce((last, { number }) => Math.max(last, number), 0);
     wrong();
     const status = await run("rollout", "status");
@@ -408,10 +379,10 @@ describe("a rollout", () => {
 
   it("is abandoned for the stable version also where that one's release is at hand again, and nothing else goes out", async () => {
     changeSetting(settings, "rollout", 10);
-    await deploy(releases.variant("tried"));
+    await deploy(stack.releases.variant("tried"));
     const tried = (await versions()).reduce((last, { number }) => Math.max(last, number), 0);
     expect(await shares()).toEqual({ [tried]: 10, 3: 90 });
-    await expect(deploy(releases.variant("three"))).rejects.toThrow(
+    await expect(deploy(stack.releases.variant("three"))).rejects.toThrow(
       /rollout_unfinished.*the release at hand is the stable/,
     );
     expect(await run("rollout", "set", "100", "--yes")).toMatchObject({
@@ -430,7 +401,7 @@ describe("a rollout", () => {
 
   it("that meets another update changes neither the traffic nor the settings", async () => {
     changeSetting(settings, "rollout", 30);
-    await deploy(releases.variant("locked"));
+    await deploy(stack.releases.variant("locked"));
     const before = readFileSync(settings, "utf8");
     const unlock = lock(dir);
     const { code, stderr } = await run("rollout", "abandon", "--yes");
@@ -446,32 +417,32 @@ describe("a rollout", () => {
 
   it("can be abandoned when another release is built already", async () => {
     changeSetting(settings, "rollout", 20);
-    await deploy(releases.variant("five"));
+    await deploy(stack.releases.variant("five"));
     const next = (await versions()).reduce((last, { number }) => Math.max(last, number), 0);
     expect(await shares()).toEqual({ [next]: 20, 3: 80 });
     const at = (release: TestRelease) =>
       writeFileSync(settings, readFileSync(settings, "utf8").replace(/release: .*/, `release: ${release.setting}`));
-    at(releases.variant("six"));
+    at(stack.releases.variant("six"));
     expect((await run("rollout", "abandon", "--yes")).code).toBe(0);
     expect(await shares()).toEqual({ 3: 100 });
     // Neither does one that the plan refuses stand in the way.
-    at(releases.variant("five"));
+    at(stack.releases.variant("five"));
     changeSetting(settings, "rollout", 20);
     await deploy();
     expect(Object.values(await shares())).toContain(20);
-    at(releases.later("later"));
+    at(stack.releases.later("later"));
     const { code, stderr } = await run("rollout", "abandon", "--yes");
     expect(stderr).toMatch(/\[release_not_uploaded\] .*rollout is abandoned: release_step_mismatch/);
     expect(code).toBe(0);
     expect(await shares()).toEqual({ 3: 100 });
-    at(releases.variant("six"));
+    at(stack.releases.variant("six"));
   });
 
   it("of an older version, which somebody gave a share by hand, goes back to the newer one that was stable", async () => {
-    await account.split(WORKER, { [await idOf(2)]: 20, [await idOf(3)]: 80 });
+    await stack.account.split(WORKER, { [await idOf(2)]: 20, [await idOf(3)]: 80 });
     expect((await run("rollout", "abandon", "--yes")).code).toBe(0);
     expect(await shares()).toEqual({ 3: 100 });
-    await account.split(WORKER, { [await idOf(2)]: 20, [await idOf(3)]: 80 });
+    await stack.account.split(WORKER, { [await idOf(2)]: 20, [await idOf(3)]: 80 });
     expect(await run("rollback", "--yes")).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Version 3 has/m) });
     expect(await shares()).toEqual({ 3: 100 });
     changeSetting(settings, "pin", undefined);
@@ -484,7 +455,7 @@ describe("drift", () => {
 
   /** Deploys a version that is not ours, with these classes. */
   const foreign = (classes: readonly string[], exports: object, bindings: readonly object[] = []) =>
-    account.call("post", `/workers/workers/${WORKER}/versions?deploy=true`, {
+    stack.account.call("post", `/workers/workers/${WORKER}/versions?deploy=true`, {
       main_module: "index.js",
       compatibility_date: "2026-11-01",
       modules: [
@@ -500,14 +471,14 @@ describe("drift", () => {
 
   it("is not found after an update, nor after the next", async () => {
     changeSetting(settings, "rollout", undefined);
-    await deploy(releases.variant("six"));
+    await deploy(stack.releases.variant("six"));
     last = Number(Object.keys(await shares())[0]);
     expect(await run("drift")).toMatchObject({ code: 0, stdout: "local: no drift\n" });
     expect(await run("drift", "--json")).toMatchObject({ code: 0, stdout: '{"stack":"local","drift":[]}\n' });
   });
 
   it("of the traffic is named, also by the next update, which undoes it", async () => {
-    await account.split(WORKER, { [await idOf(3)]: 30, [await idOf(last)]: 70 });
+    await stack.account.split(WORKER, { [await idOf(3)]: 30, [await idOf(last)]: 70 });
     const { code, stdout } = await run("drift");
     expect(code).toBe(2);
     expect(stdout).toMatch(/^\[deployment_not_ours\] deployment \S+: api made it, not this program: .*version 3 30 %/);
@@ -518,14 +489,14 @@ describe("drift", () => {
   });
 
   it("by a rollback in the dashboard is named and undone", async () => {
-    await account.split(WORKER, { [await idOf(3)]: 100 });
+    await stack.account.split(WORKER, { [await idOf(3)]: 100 });
     expect((await run("drift")).stdout).toContain("[deployment_not_ours]");
     await deploy();
     expect(await shares()).toEqual({ [last]: 100 });
   });
 
   it("is not that an update left workers.dev on beside a new host name, only that somebody turned it on", async () => {
-    const [zone] = (await account.sdk.zones.list({ name: "example.com" })).result;
+    const [zone] = (await stack.account.sdk.zones.list({ name: "example.com" })).result;
     changeSetting(settings, "zoneId", zone?.id);
     changeSetting(settings, "hostname", "api.example.com");
     await deploy();
@@ -541,7 +512,7 @@ describe("drift", () => {
     );
     await deploy();
     expect(await run("drift")).toMatchObject({ code: 0, stdout: "local: no drift\n" });
-    await account.sdk.workers.scripts.subdomain.create(WORKER, { account_id: account.id, enabled: true });
+    await stack.account.sdk.workers.scripts.subdomain.create(WORKER, { account_id: stack.account.id, enabled: true });
     expect(await run("drift")).toMatchObject({ code: 2, stdout: expect.stringContaining("[resource_changed] Worker") });
     changeSetting(settings, "hostname", undefined);
     changeSetting(settings, "zoneId", undefined);
@@ -550,16 +521,16 @@ describe("drift", () => {
   });
 
   it("by a foreign version, a changed address and deleted storage is named, each by its name", async () => {
-    const classes = Object.keys(await account.namespaces()).map((name) => name.split("/")[1] ?? "");
+    const classes = Object.keys(await stack.account.namespaces()).map((name) => name.split("/")[1] ?? "");
     const exports = Object.fromEntries(classes.map((name) => [name, { type: "durable-object", storage: "sqlite" }]));
     await foreign(classes, exports, [{ type: "plain_text", name: "HELLO", text: "there" }]);
-    await account.sdk.workers.scripts.subdomain.create(WORKER, { account_id: account.id, enabled: false });
-    for await (const { id } of account.sdk.kv.namespaces.list({ account_id: account.id })) {
-      await account.sdk.kv.namespaces.delete(id, { account_id: account.id });
+    await stack.account.sdk.workers.scripts.subdomain.create(WORKER, { account_id: stack.account.id, enabled: false });
+    for await (const { id } of stack.account.sdk.kv.namespaces.list({ account_id: stack.account.id })) {
+      await stack.account.sdk.kv.namespaces.delete(id, { account_id: stack.account.id });
     }
-    await account.call("delete", "/r2/buckets/durable-stack-local-blobs");
-    await account.sdk.workers.domains.update({
-      account_id: account.id,
+    await stack.account.call("delete", "/r2/buckets/durable-stack-local-blobs");
+    await stack.account.sdk.workers.domains.update({
+      account_id: stack.account.id,
       hostname: "other.example.com",
       service: WORKER,
       zone_name: "example.com",
@@ -590,7 +561,9 @@ describe("drift", () => {
   });
 
   it("of the classes is named, also of a stack that is pinned", async () => {
-    const [gone = "", ...others] = Object.keys(await account.namespaces()).map((name) => name.split("/")[1] ?? "");
+    const [gone = "", ...others] = Object.keys(await stack.account.namespaces()).map(
+      (name) => name.split("/")[1] ?? "",
+    );
     const stays = others.map((name) => [name, { type: "durable-object", storage: "sqlite" }] as const);
     await foreign(others, {
       ...Object.fromEntries(stays),
@@ -604,7 +577,7 @@ describe("drift", () => {
 
   it("cannot be found out with a release of another history than the checkout's, pinned or not: exit code 1", async () => {
     const text = readFileSync(settings, "utf8");
-    changeSetting(settings, "release", releases.later("another-history").setting);
+    changeSetting(settings, "release", stack.releases.later("another-history").setting);
     for (const pin of [undefined, last]) {
       changeSetting(settings, "pin", pin);
       expect(await run("drift", "--json")).toEqual({
@@ -623,7 +596,7 @@ describe("drift", () => {
     writeFileSync(settings, stringify({ config: { release: "no/such/release" } }));
     expect(await run("drift")).toMatchObject({ code: 1, stderr: expect.stringContaining("no release in") });
     writeFileSync(settings, text);
-    await account.close();
+    await stack.account.close();
     expect(await run("drift")).toMatchObject({ code: 1, stderr: expect.stringContaining("no local account runs") });
   });
 });

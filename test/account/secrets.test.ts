@@ -1,61 +1,32 @@
 /** The secrets of the stack `local`: which version gets them, and whose it never gets. */
-import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
-import { applyHere } from "../../infra/apply/apply-here.ts";
-import { projectName } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
-import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { takesToken } from "../admin-token.ts";
-import { makeReleases, type Releases } from "../releases.ts";
 import { sharesOf, versionsOf } from "../served.ts";
+import { LocalStack, WORKER } from "./local-stack.ts";
 
-const WORKER = projectName();
-const dir = mkdtempSync(join(tmpdir(), "secrets-"));
-const settings = join(dir, "Pulumi.local.yaml");
-let releases: Releases;
-let account: TestAccount;
+const stack = new LocalStack("secrets");
+const { dir, settings } = stack;
 
 beforeAll(async () => {
-  releases = await makeReleases();
-  account = new TestAccount(await startChecked({ dir, port: 0, apiPort: 0, defaultWorker: WORKER }));
-  writeFileSync(settings, `config:\n  release: ${releases.built.setting}\n`);
+  await stack.start();
+  writeFileSync(settings, `config:\n  release: ${stack.releases.built.setting}\n`);
 });
-afterAll(async () => {
-  await account?.close();
-  releases?.remove();
-  rmSync(dir, { recursive: true, force: true });
-});
-
+afterAll(() => stack.close());
 afterEach(() => vi.unstubAllEnvs());
-
-/** Runs a command as a person does. */
-const run = (name: string, ...args: string[]): Promise<{ code: number; text: string }> =>
-  new Promise((resolve) => {
-    const command = [`infra/commands/${name}.ts`, ...args, "--stack", "local", "--dir", dir];
-    execFile(process.execPath, command, (error, stdout, stderr) =>
-      resolve({ code: typeof error?.code === "number" ? error.code : 0, text: stdout + stderr }),
-    );
-  });
 
 const textOf = (name: string) => `${name}-token-of-the-one-admin`;
 /** Gives the stack this admin token. */
 const token = (name: string) => writeFileSync(join(dir, "admin-token"), `${textOf(name)}\n`);
 
-async function deploy(): Promise<string> {
-  const { apiUrl, accountId, token: own } = account.running;
-  const said: string[] = [];
-  await applyHere(dir, { apiUrl, accountId, token: own }, (line) => said.push(line));
-  return said.join("\n");
-}
-
-const shares = () => sharesOf(account, WORKER);
-const count = async () => (await versionsOf(account, WORKER)).length;
+const deploy = async () => (await stack.deploy()).said;
+const shares = () => sharesOf(stack.account, WORKER);
+const count = async () => (await versionsOf(stack.account, WORKER)).length;
 
 /** Whether the Worker takes this admin token. */
-const takes = (name: string) => takesToken(`http://127.0.0.1:${account.running.port}`, textOf(name));
+const takes = (name: string) => takesToken(`http://127.0.0.1:${stack.account.running.port}`, textOf(name));
 
 it("changed, leave a pinned stack where it is, and go out once the pin is released", async () => {
   token("first");
@@ -64,7 +35,7 @@ it("changed, leave a pinned stack where it is, and go out once the pin is releas
   token("second");
   await deploy();
   expect(await shares()).toEqual({ 2: 100 });
-  expect(await run("rollback", "--to", "1", "--yes")).toMatchObject({ code: 0 });
+  expect(await stack.told("rollback", "--to", "1", "--yes")).toMatchObject({ code: 0 });
   token("third");
   const said = await deploy();
   expect(said).toMatch(/traffic +stays: version 1 \(\w+\) 100 %/);
@@ -72,7 +43,7 @@ it("changed, leave a pinned stack where it is, and go out once the pin is releas
   expect(await count()).toBe(2);
   expect(await deploy()).not.toMatch(/^(create|replace) /m);
 
-  expect(await run("rollback", "--unpin", "--yes")).toMatchObject({
+  expect(await stack.told("rollback", "--unpin", "--yes")).toMatchObject({
     code: 0,
     text: expect.stringContaining("the release becomes a version once more: a secret of the stack has changed"),
   });
@@ -82,9 +53,9 @@ it("changed, leave a pinned stack where it is, and go out once the pin is releas
 
 it("changed for a rollback, leave the traffic where that sends it", async () => {
   token("fourth");
-  expect(await run("rollback", "--to", "2", "--yes")).toMatchObject({ code: 0 });
+  expect(await stack.told("rollback", "--to", "2", "--yes")).toMatchObject({ code: 0 });
   expect(await shares()).toEqual({ 2: 100 });
-  expect(await run("rollback", "--unpin", "--yes")).toMatchObject({ code: 0 });
+  expect(await stack.told("rollback", "--unpin", "--yes")).toMatchObject({ code: 0 });
   expect(await takes("fourth")).toBe(true);
 });
 
