@@ -1,15 +1,13 @@
 /** Who may do what: checks every cell of the table in docs/access.md with calls to the running Worker. */
-import { env } from "cloudflare:workers";
 import { Hono } from "hono";
 import * as v from "valibot";
 import { beforeEach, describe, expect, it } from "vitest";
-import { newApiKey, storedAt } from "../../contract/api-keys.ts";
 import page from "../../docs/access.md?raw";
 import type { App } from "../../worker/http/context.ts";
 import { guardedRoutes } from "../../worker/http/may.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { KINDS, type Kind } from "../../worker/who.ts";
-import { ADMIN, type Answer, unique } from "./helpers.ts";
+import { ADMIN, type Answer, keyWith } from "./helpers.ts";
 import { ask, type Tries } from "./tries.ts";
 
 type Headers = Record<string, string>;
@@ -26,11 +24,6 @@ async function logIn(userId: string, by: Headers = ADMIN): Promise<Headers> {
   if (!hasSessions) return {};
   const begun = await ask("/session", { json: { userId }, headers: by });
   return { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), begun.body).token}` };
-}
-async function keyWith(...grants: string[]): Promise<Headers> {
-  const key = newApiKey();
-  await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: unique(), grants }));
-  return { "X-API-Key": key };
 }
 
 /** The rows of the table. */

@@ -9,7 +9,7 @@ import app from "../../worker/index.ts";
 import { retry } from "../../worker/objects/retry.ts";
 import { title } from "../../worker/page/assets.gen.js";
 import { stackOf } from "../../worker/stack.ts";
-import { ADMIN, call, unique } from "./helpers.ts";
+import { ADMIN, call, keyWith, unique } from "./helpers.ts";
 import { callFailing, callSample, sampleApp } from "./sample.ts";
 
 afterEach(() => vi.restoreAllMocks());
@@ -255,11 +255,7 @@ describe("an API key", () => {
   const newAddress = () => `10.9.9.${++addresses}`;
   const reset = (key: string, from: string) =>
     callSample("/sample/reset", { method: "POST", headers: { "X-API-Key": key, "CF-Connecting-IP": from } });
-  const newKey = async () => {
-    const key = newApiKey();
-    await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: unique(), grants: ["sample.reset"] }));
-    return key;
-  };
+  const newKey = async () => (await keyWith("sample.reset"))["X-API-Key"];
   /** Many calls at once: their statuses, each once. */
   const many = async (key: string, from: string) =>
     new Set((await Promise.all(Array.from({ length: 50 }, () => reset(key, from)))).map(({ status }) => status));

@@ -3,6 +3,7 @@ import { createExecutionContext } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import type { Hono } from "hono";
 import { onTestFinished } from "vitest";
+import { newApiKey, storedAt } from "../../contract/api-keys.ts";
 import type { App } from "../../worker/http/context.ts";
 import app from "../../worker/index.ts";
 
@@ -13,6 +14,13 @@ export const ADMIN = { Authorization: `Bearer ${env.ADMIN_TOKEN}` };
 
 /** An id that no other test uses. */
 export const unique = () => crypto.randomUUID();
+
+/** The header of a new API key with these grants. */
+export async function keyWith(...grants: readonly string[]): Promise<{ "X-API-Key": string }> {
+  const key = newApiKey();
+  await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: unique(), grants }));
+  return { "X-API-Key": key };
+}
 
 /** A new address for each call, so that tests do not share a bucket of the rate limiter. */
 function newAddress(): string {

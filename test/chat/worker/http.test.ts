@@ -2,12 +2,11 @@
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { newApiKey, storedAt } from "../../../contract/api-keys.ts";
 import { History } from "../../../worker/chat/history.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { notWritten } from "../../../worker/objects/retry.ts";
 import { fc } from "../../properties.ts";
-import { ADMIN, call, fetchApp } from "../../worker/helpers.ts";
+import { ADMIN, call, fetchApp, keyWith } from "../../worker/helpers.ts";
 import { ask } from "../../worker/tries.ts";
 import { fill, join, type Member, newRoom, roomObject, stays } from "./support.ts";
 
@@ -310,11 +309,6 @@ describe("an attachment", () => {
     await roomObject(room).setDoor({ rule: "members" });
     const statusFor = async (headers: Record<string, string>, { key } = sent) =>
       (await ask(`/room/${room}/attachments/${key}`, { headers })).status;
-    const keyWith = async (...grants: string[]) => {
-      const key = newApiKey();
-      await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: crypto.randomUUID(), grants }));
-      return { "X-API-Key": key };
-    };
     for (const headers of [ADMIN, await keyWith("chat.attach"), await keyWith("chat")]) {
       expect([await statusFor(headers), await statusFor(headers, unsent)]).toEqual([200, 404]);
     }

@@ -3,25 +3,18 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { env } from "cloudflare:workers";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { newApiKey, storedAt } from "../../../contract/api-keys.ts";
 import { Auditor } from "../../../worker/ledger/audit.ts";
 import { NEW_ACCOUNT, OUTSIDE } from "../../../worker/ledger/rules.ts";
 import { heard } from "../../../worker/ledger/told.ts";
 import { patterns } from "../../../worker/patterns.ts";
 import { fc } from "../../properties.ts";
-import { ADMIN, type Answer, call, unique } from "../../worker/helpers.ts";
+import { ADMIN, type Answer, call, keyWith, unique } from "../../worker/helpers.ts";
 import { countRows, fewestRows } from "../../worker/rows.ts";
 import { ask } from "../../worker/tries.ts";
 import { cost } from "../cost.ts";
 import { aLedger, inOrder, isMade, refused } from "./support.ts";
 
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
-
-async function keyWith(grant: string): Promise<Record<string, string>> {
-  const key = newApiKey();
-  await env.READS.put((await storedAt(key)) ?? "", JSON.stringify({ id: unique(), grants: [grant] }));
-  return { "X-API-Key": key };
-}
 
 const TransactionsPage = v.object({
   transactions: v.array(
