@@ -3,7 +3,7 @@ import { type Finding, hashes, isError, type Migration } from "@durable-stack/cl
 import { mayLoseData, toldTo } from "../pull-request/stack-name.ts";
 import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
-import { cronsOf, logpushOf, overrideFindings, storageOf, tailConsumersOf } from "../stack/extras.ts";
+import { cronsOf, logpushOf, overrideFindings, type StorageOfStack, tailConsumersOf } from "../stack/extras.ts";
 import { fileOf } from "../stack/placed.ts";
 import { wrongFindings } from "../stack/way-back.ts";
 import type { Claims } from "./claims.ts";
@@ -38,6 +38,8 @@ export interface Planned {
   readonly looked: Looked;
   readonly claims: Claims;
   readonly schema: SchemaPlan;
+  /** What the release asks for. */
+  readonly storage: readonly StorageOfStack[];
   /** What becomes of storage that is not declared any more. */
   readonly left: readonly Finding[];
   readonly holdsData: boolean;
@@ -54,7 +56,7 @@ export interface Findings {
 export async function findingsOf(args: Looking & Told, planned: Planned): Promise<Findings> {
   const { settings, release, migrations, known } = args;
   const { ownWorker, live, plan, next, othersRegions, reads } = planned.looked;
-  const { claims, schema, left, holdsData } = planned;
+  const { claims, schema, storage, left, holdsData } = planned;
   const { traffic } = next;
   const { stack, pin, allowRegionLoss } = settings;
 
@@ -62,7 +64,7 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
   const hidden = stableRegionFindings({ ...next, settings, live: live.regions, holdsData });
   const taken = await addressesTaken(reads, settings, ownWorker.name, known);
   const dropped = plan.adopts ? await lostByAdopting(args, planned.looked, claims) : [];
-  const lost = await missingOfPin(reads.besides, live, { stack, pin, storage: storageOf(release, settings) });
+  const lost = await missingOfPin(reads.besides, live, { stack, pin, storage });
   const always = [...whose, ...left, ...lost, ...hidden, ...dropped, ...notHeld(taken, settings, known)];
 
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);

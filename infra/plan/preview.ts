@@ -96,6 +96,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     looked,
     claims,
     schema,
+    storage,
     left: leftFindings(args, left, storage),
     holdsData,
   });

@@ -163,6 +163,7 @@ export class Outgoing {
       book.schema.create();
       const [history, sent] = [book.history(), book.sent()];
       if (!history || !sent) throw new Error("The room's tables are missing");
+      const stored: Message[] = [];
       this.#store.transaction(() => {
         for (const said of batch) {
           const { text, clientId, attachment: key } = said.frame;
@@ -173,7 +174,7 @@ export class Outgoing {
           }
           const message: Message = {
             id: crypto.randomUUID(),
-            seq: history.last + messages.length + 1,
+            seq: history.last + stored.length + 1,
             userId: said.userId,
             text,
             timestamp: said.timestamp,
@@ -181,15 +182,16 @@ export class Outgoing {
             ...(attachment && { attachment }),
           };
           if (attachment) book.uploads.sent(attachment.key);
+          stored.push(message);
           messages.push({ said, message });
         }
-        const leaving = history.append(messages.map(({ message }) => message));
+        const leaving = history.append(stored);
         for (const { key } of leaving) book.uploads.leave(key);
         trimmed = leaving.length > 0;
-        sent.append(messages.map(({ message }) => message));
+        sent.append(stored);
       });
-      history.appended(messages.map(({ message }) => message));
-      sent.appended(messages.map(({ message }) => message));
+      history.appended(stored);
+      sent.appended(stored);
     } catch (error) {
       console.error(JSON.stringify({ chat: "messages not stored", error: String(error) }));
       for (const said of batch) this.#refuse(said, NOT_STORED);
