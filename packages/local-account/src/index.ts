@@ -100,7 +100,7 @@ export interface Address {
 export interface RunningAccount extends Address {
   /** The address of a Worker on the account's subdomain. */
   readonly addressOf: (worker: string) => string;
-  /** Stops serving, writes nothing more, and leaves the state in `dir`. */
+  /** Stops serving, writes nothing more, and leaves the state in `dir`. Later calls wait for the same. */
   readonly close: () => Promise<void>;
 }
 
@@ -128,13 +128,18 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
   });
   if (options.crons) clockwork.start();
   const expiry = options.crons ? expireHourly(account, console.error) : undefined;
-  const close = async () => {
+  const end = async () => {
     clockwork.stop();
     expiry?.stop();
     removeAddress(dir);
     account.tails.closeAll();
     await Promise.all(stops.map((stop) => stop()));
     await account.close();
+  };
+  let ended: Promise<void> | undefined;
+  const close = () => {
+    ended ??= end();
+    return ended;
   };
   try {
     const invocations = new Invocations();

@@ -20,6 +20,9 @@ import { account, live, type Program, refusal, type TestAccount, temporaryDirect
 
 const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter") };
 
+/** On a slow machine, a new workerd takes seconds. */
+const PATIENT = { timeout: 20_000, interval: 5 };
+
 /** Takes a while to start. */
 const SLOW_START = `
 let x = 0;
@@ -216,6 +219,34 @@ it.runIf(process.platform === "linux")("tries requests again that ran when someb
     expect(answers.toSorted()).toEqual([...Array.from({ length: 7 }, () => "200 late"), "503 error code: 1102\n"]);
   }
 });
+
+it.runIf(process.platform === "linux")(
+  "serves on, or ends, when Ctrl-C ends workerd and the one after it",
+  async () => {
+    const test = await account();
+    await test.deploy("app", { tag: "one" });
+    const said = vi.spyOn(console, "error").mockReturnValue();
+    onTestFinished(() => void vi.restoreAllMocks());
+    const serving = () => workerds().filter((pid) => commandOf(pid)?.includes("--binary"));
+    const end = async (before: readonly string[]) => {
+      const found = await vi.waitFor(
+        () => serving().filter((pid) => !before.includes(pid))[0] ?? expect.fail(),
+        PATIENT,
+      );
+      process.kill(Number(found), "SIGINT");
+      return found;
+    };
+    const first = await end([]);
+    const second = await end([first]);
+    expect((await test.ask("app")).json()).toMatchObject({ tag: "one" });
+    const third = await end([first, second]);
+    await end([first, second, third]);
+    const began = performance.now();
+    await test.running.close();
+    expect(performance.now() - began).toBeLessThan(20_000);
+    expect(said).not.toHaveBeenCalled();
+  },
+);
 
 it.runIf(process.platform === "linux")("sends no part of a body that it no longer keeps", async () => {
   const test = await account();

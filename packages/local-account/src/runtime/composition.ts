@@ -46,8 +46,6 @@ export interface Host {
   readonly onNews: (line: string) => void;
   /** Gets a line that a deployed Worker logs. By default it is printed. */
   readonly onLog: ((line: string) => void) | undefined;
-  /** Told when Miniflare has started workerd again after a crash. */
-  readonly onRevived: () => void;
 }
 
 /** What runs. States with the same digest run the same. */
@@ -73,7 +71,6 @@ export function compose(services: readonly Service[], { state, blob }: Snapshot,
     enableDevRegistry: false,
     telemetry: { enabled: false },
     log: new Log(LogLevel.WARN),
-    unsafeHandleRuntimeRestart: host.onRevived,
     handleStructuredLogs: ({ level, message }) => {
       if (message.startsWith(secret)) onNews(message);
       else if (onLog) onLog(message);

@@ -90,13 +90,13 @@ export class Generation {
     return this.#hasServed && this.#isGone === undefined && this.#running?.child === child;
   }
 
-  /** Whether somebody else has killed it, such as the system, so that it did not start. */
+  /** Whether somebody else has killed it, such as the system or Ctrl-C, so that it did not start. */
   async wasKilled(error: unknown): Promise<boolean> {
     const child = this.#running?.child;
     if (child === undefined || this.#isGone !== undefined || error instanceof ApiError) return false;
     // Its pipes may end a moment before it.
     if (!hasEnded(child)) await once(child, "exit", { signal: AbortSignal.timeout(ENDING_MS) }).catch(() => {});
-    return child.signalCode === "SIGKILL";
+    return child.signalCode === "SIGKILL" || isOfTerminal(child);
   }
 
   /** Resolves when it is held, or serves if it is not to be held. @throws ApiError 10021, or the error of its start. */
@@ -187,6 +187,10 @@ function startErrorOf(line: string): Error | undefined {
   if (worker === undefined || isOwn) return new Error(`workerd did not start: ${output.message}`);
   return new ApiError(400, 10021, `The Worker '${worker}' did not start with its bindings: ${text}`);
 }
+
+/** Whether a process was ended by what a terminal sends to all of its own, at Ctrl-C or when it is closed. */
+export const isOfTerminal = ({ signalCode }: ChildProcess): boolean =>
+  signalCode === "SIGINT" || signalCode === "SIGTERM" || signalCode === "SIGHUP";
 
 const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
 

@@ -22,7 +22,7 @@ import { Calls } from "./calls.ts";
 import { compose, digestOf, directServices, type Host, type Snapshot, storageOf } from "./composition.ts";
 import { CpuLimit, type Overrun } from "./cpu-limit.ts";
 import { Gate } from "./gate.ts";
-import { type Addresses, CAN_HOLD, Generation } from "./generation.ts";
+import { type Addresses, CAN_HOLD, Generation, isOfTerminal } from "./generation.ts";
 import { MemoryLimit } from "./memory-limit.ts";
 import { ObjectFiles } from "./objects.ts";
 import { visited } from "./previews.ts";
@@ -34,9 +34,6 @@ import { sweep } from "./sweep.ts";
 import { timeout } from "./timeout.ts";
 import { Watchdog } from "./watchdog.ts";
 import { isRunnable } from "./workflows.ts";
-
-/** How long workerd may take to start again after a crash. */
-const REVIVAL_MS = 30_000;
 
 export interface RuntimeListeners {
   /** Gets the events of tailed Workers, and of others those with exceptions (internal.js, `traceOf`). */
@@ -89,8 +86,6 @@ export class Runtime {
   #running: string | undefined;
   #starts = 0;
   #isClosed = false;
-  /** Called when Miniflare has started workerd again after a crash. */
-  #revived: (() => void) | undefined;
   /** Whether workerd was ended since its last start because it was stuck. */
   #hasOverrun = false;
   #storage: ReadonlySet<string>;
@@ -128,7 +123,6 @@ export class Runtime {
       onTrace: (trace) => listeners.onTrace(trace, this.#snapshot.state),
       onNews: (line) => this.#hear(line),
       onLog: listeners.onLog,
-      onRevived: () => this.#revived?.(),
     };
     const services = project(snapshot.state, this.#extra);
     this.#running = digestOf(services, snapshot.state);
@@ -345,22 +339,21 @@ export class Runtime {
     });
   }
 
-  /** A workerd that ends while the gate is open has crashed. Miniflare starts it again; meanwhile requests wait. */
+  /** A workerd that ends while the gate is open has crashed. Another one takes its place; meanwhile requests wait. */
   #onExit(child: ChildProcess): void {
     if (!this.gate.isOpen || this.#isClosed || !this.#generation.servesBy(child)) return;
     this.#starts++;
-    this.#cpuLimit.crashed();
-    this.#batches.forget();
-    void this.gate
-      .closed(
-        () =>
-          new Promise<void>((resolve) => {
-            this.#revived = resolve;
-            setTimeout(resolve, REVIVAL_MS).unref();
-          }),
-        0,
-      )
-      .then(() => this.#goOn());
+    // At Ctrl-C, workerd may end before the account hears of it.
+    if (!isOfTerminal(child)) this.#cpuLimit.crashed();
+    // At once: its Miniflare would start another one, and not say so if that fails.
+    void this.#generation.end();
+    const snapshot = this.#snapshot;
+    this.gate
+      .closed(async () => {
+        await this.#end();
+        await this.#restore(snapshot);
+      }, 0)
+      .catch(notAgain);
   }
 
   /** Replaces a workerd that is stuck. A restart that is under way does the same. */
@@ -396,9 +389,7 @@ export class Runtime {
         });
         commit();
       } catch (error) {
-        await this.#restore(previous).catch((reason: unknown) =>
-          console.error("The account's runtime does not start again:", reason),
-        );
+        await this.#restore(previous).catch(notAgain);
         throw error;
       }
     });
@@ -419,11 +410,17 @@ export class Runtime {
     }
   }
 
-  /** Replaces the workerd that serves. The gate must be closed. */
-  async #restart(services: readonly Service[], snapshot: Snapshot): Promise<void> {
+  /** Replaces the workerd that serves; if somebody kills the new one, that too. The gate must be closed. */
+  async #restart(services: readonly Service[], snapshot: Snapshot, isRepeated = false): Promise<void> {
     await layOut(this.#assets, services, snapshot);
     await this.#end();
-    await this.#adopt(this.#generationOf(services, snapshot, false), services, snapshot);
+    const next = this.#generationOf(services, snapshot, false);
+    try {
+      await this.#adopt(next, services, snapshot);
+    } catch (error) {
+      if (isRepeated || !(await next.wasKilled(error))) throw error;
+      return this.#restart(services, snapshot, true);
+    }
     await tidied(() => this.#assets.prune(setsOf(services)));
   }
 
@@ -506,3 +503,5 @@ const asciiJson = (text: string) =>
   JSON.stringify(text).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 const nothing = () => {};
+
+const notAgain = (reason: unknown) => console.error("The account's runtime does not start again:", reason);
