@@ -291,9 +291,10 @@ export class Audience {
   /** Sends frames to some sockets, and counts them once for each socket. `messages`: how many messages are in them. */
   deliverAll(sockets: readonly WebSocket[], frames: readonly Written[], messages: number): void {
     const amount = { messages, bytes: frames.reduce((sum, { bytes }) => sum + bytes, 0) };
+    const texts = frames.map(({ text }) => text);
     const now = Date.now();
     for (const socket of sockets) {
-      if (!frames.every(({ text }) => sendTo(socket, text))) continue;
+      if (!sendTo(socket, ...texts)) continue;
       const member = this.memberOf(socket);
       if (member) this.#note(socket, member, sent(member.reading, amount), now);
     }

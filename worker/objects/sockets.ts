@@ -58,11 +58,12 @@ export function keepWith(socket: WebSocket, attachment: unknown): void {
   attempt(() => socket.serializeAttachment(attachment));
 }
 
-/** Sends to one socket. False if it is closed. */
-export function sendTo(socket: WebSocket, text: string): boolean {
+/** Sends texts to one socket. False if it is closed. */
+export function sendTo(socket: WebSocket, ...texts: readonly string[]): boolean {
   try {
+    // Once for all of them: it cannot close between two.
     if (!isOpen(socket)) return false;
-    socket.send(text);
+    for (const text of texts) socket.send(text);
     return true;
   } catch {
     // It has closed; its close event reports that.
