@@ -132,6 +132,8 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   const standing = recorded ?? all.map(({ bindings }) => recordOf(bindings)).find((record) => record !== undefined);
   const known = all.map(liveVersion);
   const digests = new Map(known.map(({ versionId, digest }) => [versionId, digest]));
+  // What something else has made of a version of ours has its bindings, and is no release.
+  const ours = new Map(known.filter(isOurs).map(({ versionId, digest }) => [versionId, digest]));
   const messages = deployments.map(({ annotations }) => annotations?.workersMessage);
   return {
     id: worker.id,
@@ -143,7 +145,7 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
       })),
       known,
     ),
-    servedSince: recorded && servedSince(deployments, digests, recorded.digest),
+    servedSince: recorded && servedSince(deployments, ours, recorded.digest),
     classes: namespaces ? classesIn(namespaces, first.exports) : classesOf(first.exports),
     complete: recorded !== undefined || namespaces !== undefined || Object.keys(first.exports).length > 0,
     step: standing && { name: standing.migration, history: standing.history },

@@ -2,7 +2,7 @@
 import { describe } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
 import { tokenAdvice } from "../smoke/verdict.ts";
-import { notServed, servedOf, soakReason } from "./served.ts";
+import { notServed, type ServingOne, servedOf, soakReason } from "./served.ts";
 
 /** What a person may override by its name. That another digest is served is no such rule: it would be another release. */
 export const RULES = ["smoke", "soak"] as const;
@@ -12,7 +12,7 @@ export type Overrides = ReadonlyMap<Rule, string>;
 /** What is known of the stack that a release comes from. */
 export interface Source {
   readonly stack: string;
-  readonly serving: readonly { readonly digest: string | undefined; readonly percentage: number }[];
+  readonly serving: readonly ServingOne[];
   /** Since when it has served this release to everybody without a break; undefined: it does not. */
   readonly since: string | undefined;
   /** What a smoke test made now has found; undefined: none could be made. */

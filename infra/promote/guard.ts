@@ -3,12 +3,12 @@ import type { Finding } from "@durable-stack/class-lifecycle";
 import type { Manifest } from "../release/manifest.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { isOverridden } from "./decide.ts";
-import { notServed, type Served, soaking } from "./served.ts";
+import { notServed, type Served, type ServedByOthers, soaking } from "./served.ts";
 
 /** What the stack `from` serves, and since when to everybody. */
 export interface Observed {
   readonly from: string;
-  readonly served: Served | undefined;
+  readonly served: Served | ServedByOthers | undefined;
   readonly since: string | undefined;
 }
 

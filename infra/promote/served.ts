@@ -1,5 +1,6 @@
 /** Whether a stack serves a release: pure. */
 import type { Finding } from "@durable-stack/class-lifecycle";
+import { isOurs, type Marked } from "../plan/ours.ts";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
 
 /** A release that a stack serves. */
@@ -7,6 +8,11 @@ export interface Served {
   readonly digest: string;
   /** Per cent of its traffic for the release; undefined where the stack was updated before it noted that. */
   readonly share: number | undefined;
+}
+
+/** A version that something else has made and sent traffic to: of no release, also where a binding of one is left in it. */
+export interface ServedByOthers {
+  readonly version: number;
 }
 
 /** How long a stack has served a release to everybody, and how long another one wants it to. */
@@ -70,26 +76,41 @@ export function servedSince(
   return since;
 }
 
-/** What a deployment serves of a release: that one, or the first other; undefined: no release of this program. */
-export function servedOf(
-  serving: readonly { readonly digest: string | undefined; readonly percentage: number }[],
-  digest: string,
-): Served | undefined {
+/** A version that serves. */
+export interface ServingOne extends Marked {
+  readonly number: number;
+  readonly percentage: number;
+}
+
+/** What a deployment serves of a release: that one, or the first other; undefined: nothing. */
+export function servedOf(serving: readonly ServingOne[], digest: string): Served | ServedByOthers | undefined {
+  const other = serving.find((one) => !isOurs(one));
+  if (other) return { version: other.number };
   const served = (serving.find((one) => one.digest === digest) ?? serving[0])?.digest;
   if (served === undefined) return undefined;
   return { digest: served, share: serving.reduce((sum, one) => sum + (one.digest === served ? one.percentage : 0), 0) };
 }
 
 /**
- * What stands against promoting `release` from `stack`, which serves `served`, or no release of this program. What only
- * some callers of a stack have met has not been tried there.
+ * What stands against promoting `release` from `stack`, which serves `served`, or nothing. What only some callers of a
+ * stack have met has not been tried there.
  */
 export function notServed(
   stack: string,
   { digest }: Pick<Manifest, "digest">,
-  served: Served | undefined,
+  served: Served | ServedByOthers | undefined,
 ): readonly Finding[] {
   const subject = `release ${shortDigest(digest)}`;
+  if (served && "version" in served) {
+    return [
+      {
+        code: "not_promoted",
+        subject,
+        message: `${stack} serves version ${served.version}, which something else has made of what \`up\` had left there, as a change in the dashboard does: it is not this release as it would go out.`,
+        fix: `\`up\` there puts its release back, and its soak time begins anew: \`npm run up -- --stack ${stack}\`.`,
+      },
+    ];
+  }
   if (served?.digest !== digest) {
     return [
       {

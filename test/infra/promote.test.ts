@@ -1,5 +1,6 @@
 /** Whether a release may be promoted: every reason at once, and only the rules that a person named are overridden. */
 import { describe, expect, it } from "vitest";
+import { readWorker } from "../../infra/plan/live.ts";
 import { Reads } from "../../infra/plan/reads.ts";
 import {
   decide,
@@ -23,9 +24,16 @@ const release = { digest: "a".repeat(64) };
 const other = "b".repeat(64);
 const NOW = Date.parse("2026-11-27T12:00:00Z");
 const ago = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString();
+/** A version of ours that serves this release, for so much of the traffic. */
+const serves = (digest: string, percentage: number, number = 1) => ({
+  number,
+  tag: `${digest.slice(0, 12)}-x`,
+  digest,
+  percentage,
+});
 const staging = (more: Partial<Source> = {}): Source => ({
   stack: "staging",
-  serving: [{ digest: release.digest, percentage: 100 }],
+  serving: [serves(release.digest, 100)],
   since: ago(31),
   smoked: { failed: [] },
   ...more,
@@ -45,7 +53,7 @@ describe("a release goes on", () => {
     expect(asked(staging())).toEqual({ reasons: [], overridden: [] });
   });
   it("where two versions of it share the traffic", () => {
-    const half = { digest: release.digest, percentage: 50 };
+    const half = serves(release.digest, 50);
     expect(asked(staging({ serving: [half, half] })).reasons).toEqual([]);
   });
   it("over a broken rule that is named, and says why", () => {
@@ -106,17 +114,28 @@ describe("a release stays", () => {
     expect(decide(release, failed, new Map(), terms).reasons).toEqual([expect.stringContaining("failed: page.")]);
   });
   it("where it is not served, whatever is overridden", () => {
-    const elsewhere = staging({ serving: [{ digest: other, percentage: 100 }] });
+    const elsewhere = staging({ serving: [serves(other, 100)] });
     const all = { soak: "hotfix 123", smoke: "hotfix 123" };
     expect(asked(elsewhere, all).reasons).toEqual([expect.stringMatching(/not_promoted.*rollout -- abandon/)]);
     expect(asked(staging({ serving: [] }), all).reasons).toEqual([expect.stringContaining("not_promoted")]);
   });
+  it.each([
+    ["all of it", [{ ...serves(release.digest, 100, 8), tag: undefined }]],
+    ["a part of it", [serves(release.digest, 90, 7), { ...serves(release.digest, 10, 8), tag: undefined }]],
+    [
+      "all of it, without the release's bindings",
+      [{ ...serves(release.digest, 100, 8), tag: undefined, digest: undefined }],
+    ],
+  ])("where the dashboard has made a version of it that gets %s, and says what puts the release back", (_, serving) => {
+    expect(asked(staging({ serving }), { soak: "hotfix 123", smoke: "hotfix 123" }).reasons).toEqual([
+      expect.stringMatching(
+        /not_promoted.*staging serves version 8, which something else.*npm run up -- --stack staging/,
+      ),
+    ]);
+  });
   it("where only some callers get it", () => {
     const shared = staging({
-      serving: [
-        { digest: other, percentage: 90 },
-        { digest: release.digest, percentage: 10 },
-      ],
+      serving: [serves(other, 90), serves(release.digest, 10)],
     });
     expect(asked(shared).reasons).toEqual([expect.stringContaining("10 % of its traffic")]);
   });
@@ -148,6 +167,37 @@ describe("the soak", () => {
     expect(servedSince([deployed(5, "x")], digests, release.digest)).toBeUndefined();
     expect(servedSince([], digests, release.digest)).toBeUndefined();
   });
+});
+
+it("the soak ends with a version that the dashboard has made, and begins anew with the next one of ours", async () => {
+  const record = JSON.stringify({ digest: release.digest, migration: "0001-create", history: "h" });
+  // A secret that is changed there keeps the bindings, and loses the tag.
+  const version = (number: number, annotations: object) => ({
+    id: `v${number}`,
+    number,
+    annotations,
+    bindings: [{ name: "RELEASE", json: record }],
+  });
+  const versions = [version(2, {}), version(1, { workersTag: `${"a".repeat(12)}-x` })];
+  const since = async (...numbers: readonly number[]) => {
+    const deployments = numbers.map((number, i) => ({
+      id: `d${i}`,
+      createdOn: ago(i),
+      versions: [{ versionId: `v${number}`, percentage: 100 }],
+    }));
+    const ask = {
+      getWorkers: async () => ({
+        results: [{ id: "w", name: "w", deployedOn: ago(9), references: { durableObjects: [] } }],
+      }),
+      getWorkersDeployments: async () => ({ results: [{ deployments }] }),
+      getWorkerVersion: async ({ versionId }: { versionId: string }) => versions.find(({ id }) => id === versionId),
+      getWorkerVersions: async () => ({ results: versions }),
+    };
+    return (await readWorker(new Reads("a", ask, undefined), "w")).servedSince;
+  };
+  expect(await since(1, 1)).toBe(ago(1));
+  expect(await since(2, 1)).toBeUndefined();
+  expect(await since(1, 2, 1)).toBe(ago(0));
 });
 
 describe("the record of an override", () => {
