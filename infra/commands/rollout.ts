@@ -4,12 +4,10 @@
  * It sets `rollout` in the stack's settings and updates the stack, so that no later update undoes it.
  */
 import { Command, InvalidArgumentError } from "commander";
-import { type LiveWorker, readWorker } from "../plan/live.ts";
+import { readWorker } from "../plan/live.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
-import { allRefused } from "../plan/refused-release.ts";
 import { previewStack } from "../plan/status.ts";
 import { versionName } from "../plan/traffic-words.ts";
-import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { numbersInWords } from "../rollout/analysis.ts";
 import { otherAtHand, otherSecrets } from "../rollout/at-hand.ts";
@@ -17,7 +15,7 @@ import { loggedNow, numbersOf, windowOf } from "../rollout/numbers.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
 import { changeShare } from "../rollout/share.ts";
-import { standingAt } from "../rollout/steps.ts";
+import { refusedLine, statusLine, stepLine } from "../rollout/told.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import type { SettingKey } from "../stack/schema.ts";
@@ -140,7 +138,9 @@ async function status({ stack, dir }: StackCommandOptions, say: (line: string) =
   const [rolledOut, stable] = live.serving;
   if (rolledOut && stable && settings.pin === 0) {
     const steps = "rolloutSteps" satisfies keyof PublicSettings;
-    if (!settings.wrong.some(({ keys }) => keys.includes(steps))) say(stepLine(settings, rolledOut.percentage, live));
+    if (!settings.wrong.some(({ keys }) => keys.includes(steps))) {
+      say(stepLine(settings.rolloutSteps, rolledOut.percentage, age(live.deployment?.createdOn, Date.now())));
+    }
     const window = windowOf(settings, Date.parse(live.deployment?.createdOn ?? "") || 0);
     try {
       await loggedNow(api, window);
@@ -152,32 +152,8 @@ async function status({ stack, dir }: StackCommandOptions, say: (line: string) =
       say(`metrics: cannot be read: ${error.message}`);
     }
   }
-  const whole = live.serving.length === 1 ? shortDigest(live.serving[0]?.digest ?? "") : "";
-  const refused = allRefused(settings, live.refused).filter((digest) => digest !== whole);
-  if (refused.length > 0) say(`refused: ${refused.join(" ")}`);
-}
-
-/** `step 2 of 3, for 4 min of 10 min; next: 100 %`: where a release with this share of the traffic stands. */
-function stepLine({ rolloutSteps: steps }: PublicSettings, share: number, { deployment }: LiveWorker): string {
-  const { index, next } = standingAt(steps, share);
-  const since = age(deployment?.createdOn, Date.now());
-  const where =
-    index === undefined
-      ? `in none of ${steps.length} steps, for ${since}`
-      : `step ${index + 1} of ${steps.length}, for ${since} of ${steps[index]?.minutes ?? 0} min`;
-  return `${where}; next: ${next ? `${next.percent} %` : "nothing"}`;
-}
-
-/** `my-worker: version 2 (1f3a…) 10 %, version 1 (9b0c…) 90 %; the settings say 10 % for the release`. */
-function statusLine(settings: PublicSettings, { serving, pinned }: LiveWorker): string {
-  const shares = serving.map((version) => `${versionName(version)} ${version.percentage} %`);
-  const setting =
-    settings.pin > 0
-      ? `pinned to version ${settings.pin}`
-      : pinned !== undefined
-        ? `pinned to version ${pinned}, as the account says; these settings have no pin`
-        : `the settings say ${settings.rollout} % for the release`;
-  return `${settings.workerName}: ${shares.join(", ") || "nothing is deployed"}; ${setting}`;
+  const refused = refusedLine(settings, live);
+  if (refused !== undefined) say(refused);
 }
 
 await runCommand(command);

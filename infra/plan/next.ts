@@ -1,7 +1,7 @@
 /** What serves once a release was deployed: its version, another one in its place, or both. Pure. */
 import type { Release } from "../release/read.ts";
 import { versionTag } from "../release/tag.ts";
-import { LEAST_SHARE } from "../rollout/steps.ts";
+import { shareSet } from "../rollout/steps.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { versionPart } from "../stack/extras.ts";
@@ -131,10 +131,10 @@ function tagOf(release: Release, settings: PublicSettings, table: RegionTable): 
 }
 
 function trafficOf(settings: PublicSettings, live: LiveWorker, tag: string): Traffic {
-  const { stack, pin, rollout, rolloutTrial } = settings;
+  const { stack, pin } = settings;
   const { serving, versions, rollbackFloor, changedByOthers } = live;
   if (pin > 0) return pinned({ stack, pin, serving, versions, rollbackFloor });
-  const share = rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout;
+  const share = shareSet(settings);
   if (share < 100 && changedByOthers !== undefined && isCutOff(live)) return cutOff(changedByOthers, share);
   return split(servableOf(live), tag, share);
 }

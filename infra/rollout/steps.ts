@@ -57,6 +57,15 @@ export const LOOKS = 4;
 /** The share of the traffic in a step, in per cent. */
 export const shareOf = ({ percent }: Step): number => (percent === 0 ? LEAST_SHARE : percent);
 
+interface ShareSettings {
+  readonly rollout: number;
+  readonly rolloutTrial: boolean;
+}
+
+/** The share that settings say; what an account serves may be another (`shareIn` in standing.ts). */
+export const shareSet = ({ rollout, rolloutTrial }: ShareSettings): number =>
+  rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout;
+
 /** The step that a release with this share is in, or goes to next: an interrupted rollout goes on there. */
 export const indexAt = (steps: readonly Step[], share: number): number =>
   Math.max(
