@@ -235,12 +235,14 @@ class Rollout {
     say(`${share} %${step.percent === 0 ? " (the least that Cloudflare's provider takes)" : ""}`);
     const version = releaseIn(preview)?.versionId;
     if (step.smoke) {
+    let setAt: number | undefined;
       const found = await this.#trial.smoke(preview, step.percent === 100 ? undefined : version);
       if (found === "bad") return this.#back(preview, ["the smoke test failed"], stable, step.percent === 100);
+      setAt = performance.now();
       if (found !== "well") return this.#unjudged(found, share);
     }
     if (step.minutes === 0) return undefined;
-    const verdict = await watch(step, { open, standing: preview, last: this.#last, say });
+    const verdict = await watch(step, { open, standing: preview, setAt, last: this.#last, say });
     if (verdict.kind === "worse") return this.#back(preview, verdict.because, stable, false);
     if (verdict.kind === "no worse") return undefined;
     say(`Not enough is known: ${verdict.because}. ${share} % stay as they are. ${this.#goOnOr(share)}`);

@@ -9,13 +9,15 @@ import { isPassing, loggedNow, numbersOf, windowOf } from "./numbers.ts";
 import { releaseIn, type Standing, stableOf } from "./standing.ts";
 import { LOOKS, looksIn, type Step } from "./steps.ts";
 
-/** Seconds between two looks once a step's time is over and there are too few requests. */
-const AGAIN_SECONDS = 15;
+/** Between two looks once a step's time is over and there are too few requests. */
+const AGAIN_MS = 15_000;
 
 export interface Watched {
   readonly open: OpenStack;
   /** How the stack stands since the step went out. */
   readonly standing: Standing;
+  /** When this run has set the step's share, by `performance.now()`; undefined: another run has. */
+  readonly setAt: number | undefined;
   readonly last: LastTraffic;
   readonly say: (line: string) => void;
 }
@@ -25,21 +27,26 @@ export interface Watched {
  * @throws TrafficTold where the traffic is not as the rollout has set it
  */
 export async function watch(step: Step, watched: Watched): Promise<Verdict> {
-  const { open, standing, say } = watched;
+  const { open, standing, setAt, say } = watched;
   const { rolloutAnalysis: settings, rolloutSteps: steps } = open.settings;
   // Where this machine's clock is behind, the deployment is of the future: the step would wait for that first.
-  const began = Math.min(Date.parse(standing.live.deployment?.createdOn ?? "") || Date.now(), Date.now());
+  const from = Math.min(Date.parse(standing.live.deployment?.createdOn ?? "") || Date.now(), Date.now());
+  // Where it is fast, a step would be over before it has begun: both clocks are compared only for what another run began.
+  const began = setAt ?? performance.now() - (Date.now() - from);
+  const elapsed = () => performance.now() - began;
   const length = step.minutes * 60_000;
   const looks = looksIn(steps);
-  const elapsed = Date.now() - began;
-  const end = began + length + settings.patienceMinutes * 60_000;
-  const dueAt = (look: number) => began + (length * look) / LOOKS;
+  const end = length + settings.patienceMinutes * 60_000;
+  const dueAt = (look: number) => (length * look) / LOOKS;
   // Looks that an interruption has missed are made up by the next one.
-  for (let look = Math.min(LOOKS, Math.floor((elapsed / length) * LOOKS) + 1); ; look++) {
-    const due = look <= LOOKS ? dueAt(look) : Date.now() + AGAIN_SECONDS * 1_000;
-    await pause(Math.max(0, due - Date.now()));
+  for (let look = Math.min(LOOKS, Math.floor((elapsed() / length) * LOOKS) + 1); ; look++) {
+    const due = look <= LOOKS ? dueAt(look) : elapsed() + AGAIN_MS;
+    await pause(Math.max(0, due - elapsed()));
     const isLast = look >= LOOKS;
-    const counted = await countedSince(began, watched, { until: isLast ? end : dueAt(look + 1), isLast });
+    const counted = await countedSince(from, watched, {
+      left: () => (isLast ? end : dueAt(look + 1)) - elapsed(),
+      isLast,
+    });
     if (counted instanceof UserError) {
       if (look < LOOKS) continue;
       return { kind: "unknown", because: counted.message.replace(/\.$/, "") };
@@ -47,11 +54,11 @@ export async function watch(step: Step, watched: Watched): Promise<Verdict> {
     const [next, stable] = counted;
     const verdict = judge(next, stable, settings, looks);
     say(
-      `  ${minutesOf(Date.now() - began)} of ${step.minutes} min: new ${numbersInWords(next)}; stable ${numbersInWords(stable)}: ${verdict.kind}`,
+      `  ${minutesOf(elapsed())} of ${step.minutes} min: new ${numbersInWords(next)}; stable ${numbersInWords(stable)}: ${verdict.kind}`,
     );
     if (verdict.kind === "worse") return verdict;
     if (look < LOOKS) continue;
-    if (verdict.kind === "no worse" || Date.now() > end) return verdict;
+    if (verdict.kind === "no worse" || elapsed() > end) return verdict;
   }
 }
 
@@ -59,24 +66,23 @@ export async function watch(step: Step, watched: Watched): Promise<Verdict> {
 type Both = readonly [next: Numbers, stable: Numbers];
 
 /**
- * The same as `numbersSince`, asked again after what passes until it is `until`; then the error of the last time.
- * `isLast`: whether no other look comes after that.
+ * The same as `numbersSince`, asked again after what passes as long as time is left (in milliseconds); then the error of
+ * the last time. `isLast`: whether no other look comes after that.
  */
 async function countedSince(
   from: number,
   watched: Watched,
-  { until, isLast }: { readonly until: number; readonly isLast: boolean },
+  { left, isLast }: { readonly left: () => number; readonly isLast: boolean },
 ): Promise<Both | UserError> {
   for (;;) {
     try {
       return await numbersSince(from, watched);
     } catch (error) {
       if (!isPassing(error)) throw error;
-      const again = Date.now() + AGAIN_SECONDS * 1_000;
-      const isOver = again > until;
+      const isOver = AGAIN_MS > left();
       watched.say(`  ${error.message}${isOver && isLast ? "" : " Asked again."}`);
       if (isOver) return error;
-      await pause(again - Date.now());
+      await pause(AGAIN_MS);
     }
   }
 }

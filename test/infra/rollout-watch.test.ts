@@ -21,7 +21,7 @@ let looks: number[] = [];
 let froms: number[] = [];
 
 vi.mock("node:timers/promises", () => ({
-  setTimeout: async (ms: number) => void vi.setSystemTime(Date.now() + ms),
+  setTimeout: async (ms: number) => void vi.advanceTimersByTime(ms),
 }));
 vi.mock("../../infra/plan/live.ts", () => ({ readWorker: async () => live() }));
 vi.mock("../../infra/rollout/numbers.ts", async (original) => ({
@@ -50,7 +50,7 @@ const live = () => ({
   deployment: { id: deployment, message: "durable-stack", source: "api", createdOn: new Date(DEPLOYED).toISOString() },
 });
 
-vi.useFakeTimers({ toFake: ["Date"] });
+vi.useFakeTimers({ toFake: ["Date", "performance"] });
 afterAll(() => void vi.useRealTimers());
 beforeEach(() => {
   vi.setSystemTime(DEPLOYED);
@@ -60,8 +60,8 @@ beforeEach(() => {
   froms = [];
 });
 
-/** Watches a step of ten minutes from now on: the verdict, and what it says. */
-async function watched({ patienceMinutes = 5 } = {}) {
+/** Watches a step of ten minutes from now on: the verdict, and what it says. `isSet`: whether this run has just set its share. */
+async function watched({ patienceMinutes = 5, isSet = false } = {}) {
   const step = { percent: 10, minutes: 10, smoke: false };
   const { settings: given } = preview();
   const settings = {
@@ -76,7 +76,13 @@ async function watched({ patienceMinutes = 5 } = {}) {
   last.found(standing);
   const said: string[] = [];
   const open = { name: "test", settings, api, reads, known: undefined };
-  const { kind, ...verdict } = await watch(step, { open, standing, last, say: (line) => void said.push(line) });
+  const { kind, ...verdict } = await watch(step, {
+    open,
+    standing,
+    setAt: isSet ? performance.now() : undefined,
+    last,
+    say: (line) => void said.push(line),
+  });
   return { kind, text: said.join("\n"), ...verdict };
 }
 
@@ -107,6 +113,15 @@ describe("a step that is watched for ten minutes", () => {
     expect(await watched()).toMatchObject({ kind: "no worse" });
     expect(looks).toEqual([7.5, 10]);
     expect(froms).toEqual([0, 0]);
+  });
+
+  it.each([
+    ["ahead of", 30],
+    ["behind", -30],
+  ])("lasts as long where this machine's clock is %s Cloudflare's", async (_, minutes) => {
+    vi.setSystemTime(DEPLOYED + minutes * MINUTE);
+    expect(await watched({ isSet: true })).toMatchObject({ kind: "no worse" });
+    expect(looks).toEqual([2.5, 5, 7.5, 10].map((look) => look + minutes));
   });
 
   it("is judged at once after an interruption that outlasted it", async () => {
