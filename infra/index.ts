@@ -21,7 +21,7 @@ const secrets = { ADMIN_TOKEN: settings.adminToken, ADMIN_TOKEN_PREVIOUS: settin
 const bindings: ProgramBindings["bindings"] = [];
 
 const preview = await planFor(settings, release, { secrets, bindings });
-mustBeAsLeft(preview.live, process.env);
+mustBeAsLeft(preview, process.env);
 
 const worker = new DurableWorker(LOGICAL.worker, {
   inputs: workerInputs(settings, release, preview.addresses.staysOnWorkersDev),

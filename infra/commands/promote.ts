@@ -177,7 +177,7 @@ function save(file: string, { plan, release, waits }: Judged): void {
 }
 
 /** Rolls it out, and ends with the exit code of that. */
-async function goOut(options: Options, { target, release, approved, overridden }: Judged): Promise<void> {
+async function goOut(options: Options, { target, release, plan, approved, overridden }: Judged): Promise<void> {
   const { from, to, dir, yes = false } = options;
   await confirm(`Deploy it to ${to}`, yes);
   stopBetweenUpdates(to);
@@ -190,6 +190,8 @@ async function goOut(options: Options, { target, release, approved, overridden }
     adminToken: exportedToken(to),
     names: OF_TARGET,
     again: false,
+    // Another one may have been built since it was judged.
+    tag: plan.release.tag,
     ...(approved && { approve: (now: Preview) => refuseOther(approved, planToApprove(from, now)) }),
     confirm: (what) => confirm(what, yes),
     say: (line) => console.log(line),

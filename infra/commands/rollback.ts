@@ -19,7 +19,8 @@ import { trafficAfter, trafficBefore } from "../plan/traffic-words.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { otherSecrets } from "../rollout/at-hand.ts";
-import { type Pinnable, servesAlone, setPin, takePinOut } from "../rollout/pinning.ts";
+import type { ByHand } from "../rollout/became.ts";
+import { servesAlone, setPin, takePinOut } from "../rollout/pinning.ts";
 import { unpinnedLines, unpinQuestion } from "../rollout/unpinned.ts";
 import { isIrreversible, nameOf, refuseErrors, wholeLines } from "../rollout/whole.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -139,14 +140,14 @@ async function carryOut(
   const secrets = otherSecrets(live, to);
   if (secrets !== undefined) console.log(secrets);
   await confirm(`Send all traffic of ${settings.workerName} (${name}) to version ${to}`, yes);
-  const setting = await setPin(pinnable(stack, dir), to);
+  const setting = await setPin(byHand(stack, dir), to);
   console.log(
     `Version ${to} has all traffic. ${name} stays pinned to it (${setting}) until: npm run rollback -- --stack ${name} --unpin`,
   );
 }
 
 /** The stack, for a change of its pin. */
-const pinnable = ({ name, reads, settings }: OpenStack, dir: string): Pinnable => ({
+const byHand = ({ name, reads, settings }: OpenStack, dir: string): ByHand => ({
   stack: name,
   dir,
   live: () => readWorker(reads, settings.workerName),
@@ -196,7 +197,7 @@ async function unpin(stack: OpenStack, live: LiveWorker, { dir, yes = false }: O
   await confirm(isPinned ? unpinQuestion(next, pin) : `Update ${name}${whole}`, yes);
   // After a destruction that was interrupted the state may have what is gone.
   const refresh = next.warnings.some(({ code }) => code === "bound_resource_missing");
-  await takePinOut(pinnable(stack, dir), { ...next, refresh });
+  await takePinOut(byHand(stack, dir), { ...next, refresh });
   const outcome =
     hadTraffic && next.traffic.release > 0 ? "its release has its traffic again" : `now it serves ${traffic}`;
   console.log(`${name} is not pinned any more; ${outcome}.`);

@@ -11,10 +11,10 @@ import { versionName } from "../plan/traffic-words.ts";
 import { readRelease } from "../release/read.ts";
 import { numbersInWords } from "../rollout/analysis.ts";
 import { otherAtHand, otherSecrets } from "../rollout/at-hand.ts";
+import { abandon, giveShare } from "../rollout/by-hand.ts";
 import { loggedNow, numbersOf, windowOf } from "../rollout/numbers.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
-import { changeShare } from "../rollout/share.ts";
 import { refusedLine, statusLine, stepLine } from "../rollout/told.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
@@ -97,7 +97,8 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
   const { name, settings, reads } = stack;
   const live = await refusePinned(stack, dir);
   const before = statusLine(settings, live);
-  if (live.serving.length < 2) {
+  const stable = live.servedLast.at(-1);
+  if (live.serving.length < 2 || stable === undefined) {
     if (share === 0 && settings.rolloutTrial && settings.rollout === 0) {
       // What a first step has left whose update changed nothing.
       const out = takeOut({ stack: name, dir }, "rolloutTrial" satisfies SettingKey, false);
@@ -108,25 +109,28 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
       `No rollout is under way: ${before}\nBegin one with \`rollout: 10\` in the settings and a new release; go back from a finished one with: npm run rollback -- --stack ${name}`,
     );
   }
+  const byHand = { stack: name, dir, live: () => readWorker(reads, settings.workerName) };
   if (share > 0) {
     mustFindToken(name);
-    await mustBeRolledOut(stack, dir);
+    const tag = await tagRolledOut(stack, dir);
+    await confirm(`${before}\nGive the release ${share} % of it`, yes);
+    await giveShare(byHand, share, { deployment: live.deployment?.id, tag });
+  } else {
+    const secrets = otherSecrets(live, stable.number);
+    if (secrets !== undefined) console.log(secrets);
+    await confirm(`${before}\nSend all of it back to ${versionName(stable)}`, yes);
+    await abandon(byHand, stable);
   }
-  const [stable] = live.servedLast.slice(-1);
-  const what =
-    share === 0 && stable ? `Send all of it back to ${versionName(stable)}` : `Give the release ${share} % of it`;
-  const secrets = share === 0 && stable ? otherSecrets(live, stable.number) : undefined;
-  if (secrets !== undefined) console.log(secrets);
-  await confirm(`${before}\n${what}`, yes);
-  await changeShare(name, dir, share, async () => (await readWorker(reads, settings.workerName)).deployment?.id);
   await status({ stack: name, dir }, console.log);
 }
 
-/** @throws UserError where the release at hand is not the one that is rolled out: the share would be another one's. */
-async function mustBeRolledOut(stack: OpenStack, dir: string): Promise<void> {
+/** The tag of the version that is rolled out. @throws UserError where another release is at hand: the share would be that one's. */
+async function tagRolledOut(stack: OpenStack, dir: string): Promise<string> {
   const release = readRelease(releaseDir(stack.settings));
-  const other = otherAtHand(await previewStack(stack, release, ownMigrations(), { dir }));
+  const preview = await previewStack(stack, release, ownMigrations(), { dir });
+  const other = otherAtHand(preview);
   if (other !== undefined) throw new UserError(other);
+  return preview.tag;
 }
 
 /** Says which versions serve before it asks what was counted of them, which may take long, or fail. */

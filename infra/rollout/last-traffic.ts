@@ -1,12 +1,14 @@
 /** What a rollout has made of the traffic last, so that it overwrites nothing that somebody else has done since. */
 import { trafficBefore } from "../plan/traffic-words.ts";
-import { TrafficTold } from "./share.ts";
+import { TrafficTold } from "./became.ts";
+import type { Kept } from "./kept-settings.ts";
 import { type Standing, shareIn } from "./standing.ts";
 
 export class LastTraffic {
   readonly #stack: string;
   #deployment: string | undefined;
   #share = 0;
+  #setting: Kept | undefined;
 
   constructor(stack: string) {
     this.#stack = stack;
@@ -22,16 +24,26 @@ export class LastTraffic {
     return this.#share;
   }
 
+  /** What the settings said of the share when this rollout began, or wrote it last. */
+  get setting(): Kept | undefined {
+    return this.#setting;
+  }
+
+  began(setting: Kept): void {
+    this.#setting = setting;
+  }
+
   /** The stack was looked at, and this is what the rollout goes on from. */
   found(standing: Standing): void {
     this.#deployment = standing.live.deployment?.id;
     this.#share = shareIn(standing);
   }
 
-  /** An update has given the release this share. */
-  sent(share: number): void {
+  /** An update has given the release this share, and the settings say so. */
+  sent(share: number, setting: Kept): void {
     this.#deployment = undefined;
     this.#share = share;
+    this.#setting = setting;
   }
 
   /** @throws TrafficTold where something else has changed the traffic since: whoever abandons a rollout means it. */

@@ -8,21 +8,15 @@ import type { LiveWorker } from "../plan/live.ts";
 import type { Preview } from "../plan/preview.ts";
 import { trafficBefore } from "../plan/traffic-words.ts";
 import { ROOT } from "../release/root.ts";
-import { Interrupted } from "../stack/interrupted.ts";
 import { LOCAL } from "../stack/project.ts";
 import type { SettingKey } from "../stack/schema.ts";
 import { changeSetting, settingsFile, takeOut } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
+import { type ByHand, became, changedSince, seeStatus } from "./became.ts";
+import { bringIntoForce } from "./in-force.ts";
+import { changed } from "./kept-settings.ts";
 
 const PIN = "pin" satisfies SettingKey;
-
-/** A stack whose pin is changed. */
-export interface Pinnable {
-  readonly stack: string;
-  readonly dir: string;
-  /** Reads its Worker. */
-  readonly live: () => Promise<LiveWorker>;
-}
 
 /** Whether the version with this number has all traffic. */
 export const servesAlone = (number: number, { serving }: Pick<LiveWorker, "serving">): boolean =>
@@ -32,7 +26,7 @@ export const servesAlone = (number: number, { serving }: Pick<LiveWorker, "servi
  * Pins the stack to version `to`. Returns where the pin stands, in words.
  * @throws UserError where that version has not all traffic for sure: with what the settings say, and what completes it.
  */
-export async function setPin({ stack, dir, live }: Pinnable, to: number): Promise<string> {
+export async function setPin({ stack, dir, live }: ByHand, to: number): Promise<string> {
   const file = settingsFile(stack, dir);
   const setting = `${PIN} in ${relative(ROOT, file)}`;
   changeSetting(file, PIN, to);
@@ -40,7 +34,7 @@ export async function setPin({ stack, dir, live }: Pinnable, to: number): Promis
   const rest = `${to} is set as ${setting}. To complete it: npm run rollback -- --stack ${stack} --to ${to}; to undo it: --unpin.`;
   const now = await read(live, (why) => {
     const ended = updated ? "The update was complete" : "The update failed";
-    return `${ended}, and whether version ${to} has all traffic cannot be read: ${why}\n${rest}\n${statusLine(stack)}`;
+    return `${ended}, and whether version ${to} has all traffic cannot be read: ${why}\n${rest}\n${seeStatus(stack)}`;
   });
   const hasAll = servesAlone(to, now);
   if (updated && hasAll) return setting;
@@ -50,39 +44,53 @@ export async function setPin({ stack, dir, live }: Pinnable, to: number): Promis
   throw new UserError(`${what} ${rest}`);
 }
 
-/** What the stack is to serve without its pin. */
+/** What the stack is to serve without its pin, as the person was asked. */
 export interface Unpinned extends Pick<Preview, "tag" | "traffic"> {
+  readonly live: Pick<LiveWorker, "deployment">;
   /** Whether the CLI compares its state with the account first. */
   readonly refresh: boolean;
 }
 
 /**
- * Takes the pin out of the settings and brings that into force.
+ * Takes the pin out of the settings and brings that into force. It is put back where nothing came of that, as where
+ * something else has changed the traffic or the release since the person was asked.
  * @throws UserError, or Interrupted, where what is to serve does not for sure: with what does, and what completes it.
  */
-export async function takePinOut({ stack, dir, live }: Pinnable, { tag, traffic, refresh }: Unpinned): Promise<void> {
-  const out = takeOut({ stack, dir }, PIN, 0);
-  const updated = await update(stack, dir, { refresh, next: () => undefined }).catch(async (error: unknown) => {
-    if (!(error instanceof Interrupted) || error.isDone) throw error;
-    const text = `${out}. To complete it: ${await lineAfterUnpin(stack, dir, live)}`;
-    throw new Interrupted(error.signal, false, `${error.message}\n${text}`);
+export async function takePinOut({ stack, dir, live }: ByHand, unpinned: Unpinned): Promise<void> {
+  const { tag, traffic, refresh } = unpinned;
+  const file = settingsFile(stack, dir);
+  const deployment = unpinned.live.deployment?.id;
+  let said = "";
+  const pin = changed(file, [PIN], () => {
+    said = takeOut({ stack, dir }, PIN, 0);
   });
-  if (!updated) {
-    throw new UserError(
-      `${out}, but the update failed. What serves now: npm run rollout -- status --stack ${stack}\nCorrect what is above, then: ${await lineAfterUnpin(stack, dir, live)}`,
-    );
-  }
+  await bringIntoForce(stack, dir, {
+    file,
+    changed: pin,
+    said,
+    left: { deployment, tag },
+    refresh,
+    became: () =>
+      became(live, {
+        left: deployment,
+        isSent: ({ serving }) => servesAsWanted(serving, tag, traffic),
+        other: (now) => changedSince(stack, now),
+      }),
+    next: async (outcome) => {
+      if (outcome === "done") return "";
+      const line = outcome === "as it was" ? unpinLine(stack, dir) : await lineAfterUnpin(stack, dir, live);
+      return `Correct what is above, then: ${line}`;
+    },
+  });
   const now = await read(
     live,
-    (why) => `${out}, and the update was complete. What serves now cannot be read: ${why}\n${statusLine(stack)}`,
+    (why) => `${said}, and the update was complete. What serves now cannot be read: ${why}\n${seeStatus(stack)}`,
   );
   if (servesAsWanted(now.serving, tag, traffic)) return;
   throw new UserError(
-    `${out}, and the update was complete. But something else has changed the traffic since, and now it is ${trafficBefore({ live: now }).join(", ") || "nobody's"}. ${statusLine(stack)}`,
+    `${said}, and the update was complete. But something else has changed the traffic since, and now it is ${trafficBefore({ live: now }).join(", ") || "nobody's"}. ${seeStatus(stack)}`,
   );
 }
-
-const statusLine = (stack: string) => `See: npm run rollout -- status --stack ${stack}`;
 
 /** What serves after an update. `told`: what to say where the account cannot be read, and why not. @throws UserError with that. */
 function read(live: () => Promise<LiveWorker>, told: (why: string) => string): Promise<LiveWorker> {
@@ -91,11 +99,13 @@ function read(live: () => Promise<LiveWorker>, told: (why: string) => string): P
   });
 }
 
+const unpinLine = (stack: string, dir: string): string =>
+  `npm run rollback -- --stack ${stack}${stack === LOCAL ? dirOption(dir) : ""} --unpin`;
+
 /** What completes an update without the pin: one that has ended the pin already is an update like any other. */
 async function lineAfterUnpin(stack: string, dir: string, live: () => Promise<LiveWorker>): Promise<string> {
-  const unpinLine = `npm run rollback -- --stack ${stack}${stack === LOCAL ? dirOption(dir) : ""} --unpin`;
   return live().then(
-    ({ pinned }) => (pinned === undefined ? updateLine(stack, dir) : unpinLine),
-    () => unpinLine,
+    ({ pinned }) => (pinned === undefined ? updateLine(stack, dir) : unpinLine(stack, dir)),
+    () => unpinLine(stack, dir),
   );
 }

@@ -7,7 +7,7 @@
 import { describe } from "@durable-stack/class-lifecycle";
 import { updateLine } from "../apply/update-line.ts";
 import { isAllowed } from "../plan/allowed.ts";
-import { type LiveVersion, readWorker } from "../plan/live.ts";
+import { type LiveVersion, type LiveWorker, readWorker } from "../plan/live.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import type { Preview } from "../plan/preview.ts";
 import { previousVersion } from "../plan/previous.ts";
@@ -22,12 +22,16 @@ import { type OpenStack, openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { mustFindToken } from "../stack/token-at-hand.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
+import type { Way } from "../stack/way-back.ts";
 import { otherAtHand } from "./at-hand.ts";
+import { became, TrafficTold } from "./became.ts";
 import { mustBeCountable } from "./countable.ts";
+import { goBack } from "./go-back.ts";
 import { LastTraffic } from "./last-traffic.ts";
 import { windowOf } from "./numbers.ts";
 import { refusePinned } from "./pinned.ts";
-import { goBack, type Now, setShare, TrafficTold } from "./share.ts";
+import { setShare } from "./share.ts";
+import { keptShare } from "./share-setting.ts";
 import { releaseIn, shareIn, stableIn, stableOf } from "./standing.ts";
 import { indexAt, type Step, shareOf } from "./steps.ts";
 import { Trial, type TrialOptions } from "./trial.ts";
@@ -37,6 +41,8 @@ import { goesWhole, NONE_CAN_SERVE, nameOf, refuseErrors, wholeLines, whyNoWayBa
 export interface RolloutOptions extends TrialOptions {
   /** Lets a release be tried that this stack has refused. */
   readonly again: boolean;
+  /** The tag of the version that was judged: where the release at hand makes another one, nothing goes out. Undefined: any may. */
+  readonly tag?: string;
   /** Looks at each plan before a step goes out. @throws UserError where it is not what was approved. */
   readonly approve?: (preview: Preview) => void;
   /** Asks before a release that cannot go back. @throws where the answer is no. */
@@ -65,6 +71,7 @@ class Rollout {
     this.#options = options;
     this.#trial = new Trial(options);
     this.#last = new LastTraffic(options.stack);
+    this.#tag = options.tag;
   }
 
   /** Goes through the steps. Whatever stops it says what of the traffic stays with the release, and the way back. */
@@ -104,6 +111,7 @@ class Rollout {
     await refusePinned(openStack(stack, { dir }), dir);
     mustFindToken(stack);
     this.#lift();
+    this.#last.began(keptShare(stack, dir));
     const { open, preview } = await this.#look();
     const other = otherAtHand(preview);
     if (other !== undefined) throw new UserError(other);
@@ -158,8 +166,9 @@ class Rollout {
     this.#options.approve?.(preview);
     this.#tag ??= preview.tag;
     if (preview.tag !== this.#tag) {
+      const which = this.#options.tag === undefined ? "this rollout has begun with" : "was judged";
       throw new UserError(
-        `The release in ${settings.release}, or a setting of ${stack}, is not the one any more that this rollout has begun with. Put it back.`,
+        `The release in ${settings.release}, or a setting of ${stack}, is not the one any more that ${which}. Put it back.`,
       );
     }
     return { open, preview };
@@ -188,8 +197,8 @@ class Rollout {
   }
 
   /** Why a version may not get the traffic back, a line each: a pin that no update carries out would be in the way. */
-  async #obstaclesBack(open: OpenStack, { release }: Preview, { number }: Before): Promise<readonly string[]> {
-    const settings = { ...open.settings, pin: number };
+  async #obstaclesBack(open: OpenStack, { release }: Preview, back: SettingsBack): Promise<readonly string[]> {
+    const settings = { ...open.settings, ...back };
     const { errors } = await previewStack({ ...open, settings }, release, ownMigrations(), { dir: this.#options.dir });
     return errors.map((error) => `  ${describe(error)}`);
   }
@@ -212,7 +221,7 @@ class Rollout {
     if (found === "well") return "done";
     if (found !== "bad") return this.#unjudged(found, 100);
     if (before === undefined) return this.#noWayBack(preview, live.versions.length === 1 ? FIRST : NONE_CAN_SERVE);
-    const obstacles = await this.#obstaclesBack(open, preview, before);
+    const obstacles = await this.#obstaclesBack(open, preview, { pin: before.number });
     if (obstacles.length > 0) {
       const because = [`Version ${before.number}, the one before, may not get the traffic:`, ...obstacles].join("\n");
       return this.#noWayBack(preview, `${because}\nThe traffic is as it was.`);
@@ -226,8 +235,10 @@ class Rollout {
     let { open, preview } = await this.#look();
     this.#last.mustHold(preview);
     const stable = stableOf(preview);
+    let setAt: number | undefined;
     if (shareIn(preview) !== share) {
       await this.#set(share);
+      setAt = performance.now();
       ({ open, preview } = await this.#look());
       this.#last.found(preview);
       if (shareIn(preview) !== share) throw this.#last.other(preview, share);
@@ -235,10 +246,8 @@ class Rollout {
     say(`${share} %${step.percent === 0 ? " (the least that Cloudflare's provider takes)" : ""}`);
     const version = releaseIn(preview)?.versionId;
     if (step.smoke) {
-    let setAt: number | undefined;
       const found = await this.#trial.smoke(preview, step.percent === 100 ? undefined : version);
       if (found === "bad") return this.#back(preview, ["the smoke test failed"], stable, step.percent === 100);
-      setAt = performance.now();
       if (found !== "well") return this.#unjudged(found, share);
     }
     if (step.minutes === 0) return undefined;
@@ -251,27 +260,27 @@ class Rollout {
 
   async #set(share: number): Promise<void> {
     const { stack, dir } = this.#options;
-    const { deployment: left, share: before } = this.#last;
-    await setShare(stack, dir, share, {
-      again: (isAsItWas) => `run the same command again to go on${this.#orBack(isAsItWas ? before : share)}`,
-      left,
-      now: () => this.#now(share, left),
+    const { deployment, share: before, setting } = this.#last;
+    const tag = this.#tag;
+    const { wrote } = await setShare(stack, dir, share, {
+      left: { deployment, tag },
+      setting,
+      next: (outcome) => this.#goOnOr(outcome === "as it was" ? before : share),
+      became: () =>
+        became(() => this.#live(), {
+          left: deployment,
+          isSent: (live) => shareIn({ live, tag: tag ?? "" }) === share,
+          other: (live) => this.#last.other({ live, tag: tag ?? "" }),
+        }),
     });
-    this.#last.sent(share);
+    this.#last.sent(share, wrote);
   }
 
-  /** What became of the traffic in an update to this share that failed. `left`: the deployment before. */
-  async #now(share: number, left: string | undefined): Promise<Now> {
+  /** The stack's Worker now. `way`: as `openStack` has it. */
+  async #live(way?: Way): Promise<LiveWorker> {
     const { stack, dir } = this.#options;
-    try {
-      const { reads, settings } = openStack(stack, { dir });
-      const now = { live: await readWorker(reads, settings.workerName), tag: this.#tag ?? "" };
-      if (now.live.deployment?.id === left) return "as it was";
-      return shareIn(now) === share ? undefined : this.#last.other(now);
-    } catch (error) {
-      if (isUserError(error)) return undefined;
-      throw error;
-    }
+    const { reads, settings } = openStack(stack, { dir, way });
+    return readWorker(reads, settings.workerName);
   }
 
   /** The smoke test says nothing about the release, because of `found`. */
@@ -305,11 +314,12 @@ class Rollout {
     const release = await goBack(stack, dir, {
       before,
       isWhole,
-      serving: async () =>
-        (await readWorker(openStack(stack, { dir, way }).reads, preview.settings.workerName)).serving,
+      serving: async () => (await this.#live(way)).serving,
+      mustGoOn: () => this.#mustGoBack(preview, isWhole ? { pin: before.number } : { rollout: 0, rolloutTrial: false }),
       share: this.#last.share,
       ...(isRefused && { refuse: () => this.#refuse(preview) }),
       told,
+      say,
     });
     if (isWhole) say(`${stack} is pinned to version ${before.number} until: ${unpin}`);
     say(`All traffic is back at version ${before.number}, the one before. ${release}`);
@@ -317,17 +327,25 @@ class Rollout {
   }
 
   /** That the traffic is as it was left, from the account; one that cannot be read keeps nothing from going back. */
-  async #mustBeOurs({ settings, tag }: Preview): Promise<void> {
-    const { stack, dir, say } = this.#options;
+  async #mustBeOurs({ tag }: Preview): Promise<void> {
     try {
-      this.#last.mustHold({
-        live: await readWorker(openStack(stack, { dir, way: "share" }).reads, settings.workerName),
-        tag,
-      });
+      this.#last.mustHold({ live: await this.#live("share"), tag });
     } catch (error) {
       if (error instanceof TrafficTold) throw error;
-      say(error instanceof Error ? error.message : String(error));
+      this.#options.say(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** That another try may take the traffic back. @throws UserError where something else has changed it, or the plan is against it. */
+  async #mustGoBack(preview: Preview, back: SettingsBack): Promise<void> {
+    await this.#mustBeOurs(preview);
+    const { stack, dir } = this.#options;
+    const open = openStack(stack, { dir, way: "pin" in back ? "pin" : "share" });
+    const obstacles = await this.#obstaclesBack(open, preview, back).catch((error: unknown) => {
+      if (isUserError(error)) return [];
+      throw error;
+    });
+    if (obstacles.length > 0) throw new UserError(["the plan is against it:", ...obstacles].join("\n"));
   }
 
   /** Refuses the release in the stack's settings. */
@@ -338,6 +356,9 @@ class Rollout {
     if (isAllowed(settings.allowRefusedRelease, digest)) changeSetting(file, "allowRefusedRelease", undefined);
   }
 }
+
+/** The settings by which the traffic goes back. */
+type SettingsBack = { readonly pin: number } | { readonly rollout: 0; readonly rolloutTrial: false };
 
 /** The version that a rollout goes back to. */
 type Before = Pick<LiveVersion, "number" | "versionId" | "digest">;

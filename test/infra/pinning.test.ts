@@ -1,9 +1,10 @@
 /** A pin that is set, or taken out: what the person reads where the account says another thing than the update, or nothing. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
+import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
 import { setPin, takePinOut } from "../../infra/rollout/pinning.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { UserError } from "../../infra/stack/user-error.ts";
@@ -11,18 +12,29 @@ import { preview } from "./preview.ts";
 
 /** The exit code of the update. */
 let code = 0;
-vi.mock("../../infra/apply/on-cli.ts", () => ({ onCli: async () => code }));
+/** What happens while the update runs. */
+let meanwhile = () => {};
+vi.mock("../../infra/apply/on-cli.ts", () => ({
+  onCli: async () => {
+    meanwhile();
+    return code;
+  },
+}));
 
 const dir = mkdtempSync(join(tmpdir(), "pinning-"));
 const file = join(dir, "Pulumi.local.yaml");
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 beforeEach(() => {
   code = 0;
+  meanwhile = () => {};
+  deployment = "d-1";
   rmSync(file, { force: true });
   changeSetting(file, "pin", 3);
 });
 
 const { live } = preview();
+let deployment = "d-1";
+const deployed = () => ({ id: deployment, message: "durable-stack", source: "api", createdOn: undefined });
 /** A stack whose Worker serves these shares by the numbers of its versions; none: it cannot be read. */
 const stack = (shares?: Readonly<Record<number, number>>) => ({
   stack: "local",
@@ -36,7 +48,7 @@ const stack = (shares?: Readonly<Record<number, number>>) => ({
       tag: number === "5" ? "new" : "old",
       digest: "a".repeat(64),
     }));
-    return { ...live, serving };
+    return { ...live, serving, deployment: deployed() };
   },
 });
 const pin = () => parse(readFileSync(file, "utf8")).config?.pin;
@@ -68,7 +80,12 @@ describe("a pin that is set", () => {
 });
 
 describe("a pin that is taken out", () => {
-  const next = { tag: "new", traffic: { release: 100, findings: [] }, refresh: false };
+  const next = {
+    tag: "new",
+    traffic: { release: 100, findings: [] },
+    live: { deployment: deployed() },
+    refresh: false,
+  };
 
   it("says nothing else where what is to serve does", async () => {
     await takePinOut(stack({ 5: 100 }), next);
@@ -86,5 +103,53 @@ describe("a pin that is taken out", () => {
       /^The pin is out of .* What serves now cannot be read: GET .* 503\.\nSee: npm run rollout -- status --stack local$/,
     );
     expect(pin()).toBeUndefined();
+  });
+
+  it("is taken out only where the deployment and the release are those that were asked about", async () => {
+    let told: unknown;
+    meanwhile = () => {
+      told = [process.env[AS_LEFT], process.env[AS_LEFT_TAG]];
+    };
+    await takePinOut(stack({ 5: 100 }), next);
+    expect(told).toEqual(["d-1", "new"]);
+  });
+
+  it("is put back where its update has changed nothing, with what stands beside it", async () => {
+    code = 1;
+    const text = "config:\n  pin: 3 # The counter was wrong.\n  anonymousDays: 8\n";
+    writeFileSync(file, text);
+    expect(await failure(takePinOut(stack({ 3: 100 }), next))).toMatch(
+      /^The update failed\. The traffic is as it was, and so are the settings in .*\. Correct what is above, then: npm run rollback -- --stack local .*--unpin$/,
+    );
+    expect(readFileSync(file, "utf8")).toBe(text);
+  });
+
+  it("is put back where somebody has gone back to another version since", async () => {
+    code = 1;
+    meanwhile = () => {
+      deployment = "d-2";
+    };
+    expect(await failure(takePinOut(stack({ 2: 100 }), next))).toMatch(
+      /^Something else has changed the traffic of local since that was asked: now it is version 2 100 %\. It is left so\. See: /,
+    );
+    expect(pin()).toBe(3);
+  });
+
+  it("stays out where the update has failed after it has sent the traffic", async () => {
+    code = 1;
+    meanwhile = () => {
+      deployment = "d-2";
+    };
+    expect(await failure(takePinOut(stack({ 5: 100 }), next))).toMatch(
+      /^The update failed\. The pin is out of .*, and the traffic may be another\.\nCorrect what is above, then: npm run up/,
+    );
+    expect(pin()).toBeUndefined();
+  });
+
+  it("is not put back over one that somebody has set meanwhile", async () => {
+    code = 1;
+    meanwhile = () => changeSetting(file, "pin", 2);
+    expect(await failure(takePinOut(stack({ 3: 100 }), next))).toContain("something else has changed");
+    expect(pin()).toBe(2);
   });
 });

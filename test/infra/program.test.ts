@@ -16,7 +16,7 @@ import { object } from "../../infra/provider/values.ts";
 import { buildRelease } from "../../infra/release/build.ts";
 import { type Release, readRelease } from "../../infra/release/read.ts";
 import { ROOT } from "../../infra/release/root.ts";
-import { AS_LEFT } from "../../infra/rollout/as-left.ts";
+import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
 import { readProject } from "../../infra/stack/project.ts";
 import { committedSource } from "../releases.ts";
 
@@ -160,6 +160,7 @@ beforeEach(() => {
   vi.stubEnv("CLOUDFLARE_API_TOKEN", "");
   vi.stubEnv("ADMIN_TOKEN", "");
   vi.stubEnv(AS_LEFT, "");
+  vi.stubEnv(AS_LEFT_TAG, "");
 });
 
 it("tells of an override in the message of the version that it is about, and in no other", async () => {
@@ -247,6 +248,15 @@ describe("a stack that serves a release of ours", () => {
     await expect(run({}, serving(old))).resolves.toBeDefined();
     vi.stubEnv(AS_LEFT, "c");
     await expect(run({}, serving(old))).rejects.toThrow(/^Nothing was sent: something else has changed the traffic/);
+    expect(lastDeclared.filter(({ type }) => type.startsWith("cloudflare:"))).toEqual([]);
+  });
+
+  it("is not updated with another release than was decided for", async () => {
+    const made = (await run({}, serving(old))).of("WorkerVersion")[0]?.name.replace("worker ", "") ?? "none";
+    vi.stubEnv(AS_LEFT_TAG, made);
+    await expect(run({}, serving(old))).resolves.toBeDefined();
+    vi.stubEnv(AS_LEFT_TAG, `${"0".repeat(12)}-x`);
+    await expect(run({}, serving(old))).rejects.toThrow(/^Nothing was sent: another release is at hand/);
     expect(lastDeclared.filter(({ type }) => type.startsWith("cloudflare:"))).toEqual([]);
   });
 

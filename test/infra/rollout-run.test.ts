@@ -8,7 +8,8 @@ import { parse } from "yaml";
 import type { UpdateOptions } from "../../infra/apply/update.ts";
 import type { ServingVersion } from "../../infra/plan/live.ts";
 import type { Left } from "../../infra/plan/storage-left.ts";
-import { AS_LEFT } from "../../infra/rollout/as-left.ts";
+import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
+import type { RolloutOptions } from "../../infra/rollout/run.ts";
 import type { Step } from "../../infra/rollout/steps.ts";
 import type { Check } from "../../infra/smoke/probe.ts";
 import type { NotReady, Readiness } from "../../infra/smoke/ready.ts";
@@ -31,6 +32,8 @@ const fresh = () => ({
   rollbackFloor: 3,
   /** What the plan has against the version that a pin names. */
   backErrors: [] as Finding[],
+  /** The same against the end of the rollout. */
+  abandonErrors: [] as Finding[],
   /** Whether a signal comes in the next update, before it has done anything. */
   interrupts: () => false,
   /** The tag of what is at hand: "new" is the release's, "old" the stable version's. */
@@ -62,11 +65,27 @@ const failed = (name: string, blind?: Blind): Check => ({
 });
 
 let world = fresh();
+/** How often a way back has waited: that passes at once. */
+let pauses = 0;
+let onPause = () => {};
+vi.mock("node:timers/promises", async (original) => {
+  const timers = await original<typeof import("node:timers/promises")>();
+  return {
+    ...timers,
+    setTimeout: async (ms: number) => {
+      if (ms < 30_000) return timers.setTimeout(ms);
+      pauses++;
+      onPause();
+    },
+  };
+});
 const dir = mkdtempSync(join(tmpdir(), "rollout-run-"));
 const file = join(dir, "Pulumi.local.yaml");
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 beforeEach(() => {
   world = fresh();
+  pauses = 0;
+  onPause = () => {};
   rmSync(file, { force: true });
 });
 
@@ -97,7 +116,7 @@ vi.mock("../../infra/stack/open.ts", () => ({
 vi.mock("../../infra/plan/live.ts", () => ({ readWorker: async () => live() }));
 vi.mock("../../infra/release/read.ts", () => ({ readRelease: () => preview().release }));
 vi.mock("../../infra/plan/status.ts", () => ({
-  previewStack: async (stack: { settings: { pin: number } }) => {
+  previewStack: async (stack: { settings: { pin: number; rollout: number } }) => {
     world.onLook();
     const { plan } = preview();
     return preview({
@@ -107,7 +126,7 @@ vi.mock("../../infra/plan/status.ts", () => ({
       regions: world.changesRegions ? [{ kind: "added", id: "ap", prefix: "tst-ap" }] : [],
       deleted: world.deleted,
       plan: { ...plan, changesLifecycle: world.changesClasses },
-      errors: stack.settings.pin > 0 ? world.backErrors : [],
+      errors: stack.settings.pin > 0 ? world.backErrors : stack.settings.rollout === 0 ? world.abandonErrors : [],
     });
   },
 }));
@@ -126,10 +145,13 @@ vi.mock("../../infra/rollout/numbers.ts", () => ({
   },
 }));
 vi.mock("../../infra/apply/update.ts", () => ({
+  interruptedText: () => "",
   update: async (_stack: string, _dir: string, { next }: UpdateOptions) => {
     world.onUpdate();
     const left = process.env[AS_LEFT];
     if (left !== undefined && left !== `d-${world.deployments}`) return false;
+    const tag = process.env[AS_LEFT_TAG];
+    if (tag !== undefined && tag !== world.tag) return false;
     if (world.fails()) return false;
     if (world.interrupts()) throw new Interrupted("SIGINT", false, `Interrupted.\n${next?.(false)}`);
     const { pin, rollout, rolloutTrial } = parse(readFileSync(file, "utf8")).config;
@@ -154,11 +176,12 @@ const deployments = () => [
 ];
 
 const { rollOut } = await import("../../infra/rollout/run.ts");
+const { changeSetting } = await import("../../infra/stack/settings-file.ts");
 const { Interrupted } = await import("../../infra/stack/interrupted.ts");
 const { UserError } = await import("../../infra/stack/user-error.ts");
 
 /** How a rollout ends, and all that it says, an error's message too. */
-async function rolledOut(): Promise<{ readonly end: string; readonly text: string }> {
+async function rolledOut(more: Partial<RolloutOptions> = {}): Promise<{ readonly end: string; readonly text: string }> {
   const said: string[] = [];
   const options = {
     stack: "local",
@@ -169,6 +192,7 @@ async function rolledOut(): Promise<{ readonly end: string; readonly text: strin
     again: false,
     confirm: async () => {},
     say: (line: string) => void said.push(line),
+    ...more,
   };
   const end = await rollOut(options).catch((error: unknown) => {
     said.push(error instanceof Error ? error.message : String(error));
@@ -202,6 +226,95 @@ it("leaves an abandon that ends between its last look and its update, and puts t
   expect(world.shares).toEqual(new Map([[4, 100]]));
   expect(parse(readFileSync(file, "utf8")).config.rollout).toBe(10);
   expect(process.env[AS_LEFT]).toBeUndefined();
+});
+
+it("leaves an abandon that is in the settings before its next step, and sends nothing", async () => {
+  world.steps = [step(10, true), step(50)];
+  world.checks = () => {
+    changeSetting(file, "rollout", 0);
+    return [well("release")];
+  };
+  const { end, text } = await rolledOut();
+  expect([end, text]).toEqual([
+    "error",
+    expect.stringMatching(
+      /Something else has set rollout .* since\. It is left so, and nothing was sent\. Run the same .* abandon --stack local$/,
+    ),
+  ]);
+  expect(parse(readFileSync(file, "utf8")).config.rollout).toBe(0);
+  expect(world.shares.get(5)).toBe(10);
+});
+
+it("does not put its share back over an abandon that was written while its update failed", async () => {
+  world.steps = [step(10), step(50)];
+  world.onUpdate = () => {
+    if (world.deployments === 2) changeSetting(file, "rollout", 0);
+  };
+  world.fails = () => world.deployments === 2;
+  expect((await rolledOut()).text).toContain(`The traffic is as it was, and something else has changed ${file} since.`);
+  expect(parse(readFileSync(file, "utf8")).config.rollout).toBe(0);
+});
+
+it("sends nothing where another release is built between its last look and its update", async () => {
+  world.steps = [step(10), step(50)];
+  world.onUpdate = () => {
+    if (world.deployments === 2) world.tag = "newer";
+  };
+  expect((await rolledOut()).end).toBe("error");
+  expect(world.shares.get(5)).toBe(10);
+  expect(parse(readFileSync(file, "utf8")).config.rollout).toBe(10);
+});
+
+it("sends nothing where the release at hand is not the one that was judged", async () => {
+  world.steps = [step(100)];
+  const { end, text } = await rolledOut({ tag: "judged" });
+  expect([end, text]).toEqual([
+    "error",
+    expect.stringMatching(/is not the one any more that was judged\. Put it back/),
+  ]);
+  expect(world.deployments).toBe(1);
+});
+
+describe("a way back whose update fails", () => {
+  beforeEach(() => {
+    world.steps = [step(50, true), step(100)];
+    world.checks = () => {
+      world.fails = () => true;
+      return [failed("page")];
+    };
+  });
+
+  it("is tried again, and the release goes back", async () => {
+    onPause = () => {
+      world.fails = () => false;
+    };
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual(["went back", expect.stringContaining("did not go back yet; tried again in 30 s")]);
+    expect(world.shares).toEqual(new Map([[4, 100]]));
+  });
+
+  it("is not tried again where the plan is against it", async () => {
+    world.abandonErrors = [
+      { code: "region_prefix_removed", subject: "a name", message: "it is another's.", fix: "change it." },
+    ];
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual([
+      "error",
+      expect.stringMatching(/did not go back: the plan is against it:\n {2}\[region_prefix_removed\]/),
+    ]);
+    expect(pauses).toBe(1);
+  });
+
+  it("is not tried again over what somebody else has sent the traffic to meanwhile", async () => {
+    onPause = () => {
+      world.fails = () => false;
+      world.shares = new Map([[6, 100]]);
+      world.deployments++;
+    };
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual(["error", expect.stringContaining("Something else has changed the traffic of local")]);
+    expect(world.shares).toEqual(new Map([[6, 100]]));
+  });
 });
 
 describe("a step whose update changes nothing", () => {

@@ -41,7 +41,7 @@ const { Reads } = await import("../../infra/plan/reads.ts");
 const { Api } = await import("../../infra/provider/api.ts");
 const { LastTraffic } = await import("../../infra/rollout/last-traffic.ts");
 const { MetricsUnread } = await import("../../infra/rollout/numbers.ts");
-const { TrafficTold } = await import("../../infra/rollout/share.ts");
+const { TrafficTold } = await import("../../infra/rollout/became.ts");
 const { watch } = await import("../../infra/rollout/watch.ts");
 
 const live = () => ({

@@ -4,28 +4,49 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
-import { changeShare, goBack, setShare } from "../../infra/rollout/share.ts";
+import type { Serving } from "../../infra/plan/traffic.ts";
+import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
+import { abandon, giveShare } from "../../infra/rollout/by-hand.ts";
+import { goBack } from "../../infra/rollout/go-back.ts";
+import { setShare } from "../../infra/rollout/share.ts";
 import { LEAST_SHARE } from "../../infra/rollout/steps.ts";
 import { Interrupted } from "../../infra/stack/interrupted.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { UserError } from "../../infra/stack/user-error.ts";
+import { preview } from "./preview.ts";
 
 /** How far the update had come; `deploys`: whether it changed the deployment. */
 let interrupted = { isDone: false, deploys: false };
 /** The update's exit code, where no signal comes. */
 let code: number | undefined;
 let deployment = "d-1";
+/** Per cent of the traffic, by the version's number: 5 is the release's. */
+let shares: Readonly<Record<number, number>>;
+/** What happens while the update runs. */
+let meanwhile = () => {};
 
 vi.mock("../../infra/apply/on-cli.ts", () => ({
   onCli: async () => {
+    meanwhile();
     if (interrupted.deploys) deployment = "d-2";
     if (code !== undefined) return code;
     throw new Interrupted("SIGINT", interrupted.isDone);
   },
 }));
-/** The share in the settings. */
-let before = { rollout: 50, rolloutTrial: false };
-vi.mock("../../infra/stack/open.ts", () => ({ openStack: () => ({ settings: before }) }));
+
+/** The pauses that were made, in milliseconds: each passes at once. */
+let pauses: number[] = [];
+let onPause = () => {};
+vi.mock("node:timers/promises", async (original) => ({
+  ...(await original<typeof import("node:timers/promises")>()),
+  setTimeout: async (ms: number) => {
+    pauses.push(ms);
+    onPause();
+    vi.advanceTimersByTime(ms);
+  },
+}));
+vi.useFakeTimers({ toFake: ["performance"] });
+afterAll(() => void vi.useRealTimers());
 
 const dir = mkdtempSync(join(tmpdir(), "way-back-"));
 const file = join(dir, "Pulumi.local.yaml");
@@ -34,13 +55,35 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 beforeEach(() => {
   interrupted = { isDone: false, deploys: false };
   code = undefined;
-  before = { rollout: 50, rolloutTrial: false };
   deployment = "d-1";
+  shares = { 5: 50, 4: 50 };
+  meanwhile = () => {};
+  pauses = [];
+  onPause = () => {};
   rmSync(file, { force: true });
   changeSetting(file, "rollout", 50);
 });
 
 const settings = () => parse(readFileSync(file, "utf8")).config;
+const serving = () =>
+  Object.entries(shares).map(([number, percentage]) => ({
+    versionId: `v-${number}`,
+    number: Number(number),
+    percentage,
+    tag: number === "5" ? "new" : "old",
+    digest: "a".repeat(64),
+  }));
+const byHand = {
+  stack: "local",
+  dir,
+  live: async () => ({
+    ...preview().live,
+    serving: serving(),
+    deployment: { id: deployment, message: "durable-stack", source: "api", createdOn: undefined },
+  }),
+};
+const STABLE = { number: 4, versionId: "v-4" };
+const giving = (share: number) => giveShare(byHand, share, { deployment: "d-1", tag: "new" });
 
 /** What is said of the interruption of `work`. */
 async function said(work: Promise<unknown>): Promise<string> {
@@ -50,6 +93,16 @@ async function said(work: Promise<unknown>): Promise<string> {
   return error instanceof Error ? error.message : "";
 }
 
+const WAY = {
+  before: { number: 16, versionId: "v-16" },
+  isWhole: false,
+  serving: async (): Promise<readonly Serving[]> => [],
+  mustGoOn: async () => {},
+  share: 50,
+  told: () => "It is refused.",
+  say: () => {},
+};
+
 describe("an interrupted way back", () => {
   it.each([
     [undefined, "rollout is 0", "npm run rollout -- abandon --stack local"],
@@ -57,7 +110,7 @@ describe("an interrupted way back", () => {
   ])("says that the setting is the way back, and what completes it (pin %j)", async (pin, setting, anew) => {
     const told = (_: unknown, isDone: boolean) => `It is refused (${isDone ? "done" : "not done"}).`;
     const before = { number: 16, versionId: "v-16" };
-    const way = { before, isWhole: pin !== undefined, serving: async () => [], share: 50, told };
+    const way = { ...WAY, before, isWhole: pin !== undefined, told };
     const text = await said(goBack("local", dir, way));
     expect(text).toContain("has ended before it was complete");
     expect(text).toContain(
@@ -73,41 +126,97 @@ describe("an interrupted way back", () => {
   });
 });
 
+const serves = (number: number, percentage: number) => ({ versionId: `v-${number}`, number, percentage, tag: "t" });
+
 describe("a way back whose update succeeds", () => {
-  const before = { number: 16, versionId: "v-16" };
-  const told = () => "It is refused.";
-  const serves = (number: number, percentage: number) => ({ versionId: `v-${number}`, number, percentage, tag: "t" });
   beforeEach(() => {
     code = 0;
   });
 
   it("says nothing else where the account says so, too", async () => {
-    const way = { before, isWhole: false, serving: async () => [serves(16, 100)], share: 50, told };
-    expect(await goBack("local", dir, way)).toBe("It is refused.");
+    expect(await goBack("local", dir, { ...WAY, serving: async () => [serves(16, 100)] })).toBe("It is refused.");
   });
 
   it.each([
     [[serves(17, 100)], "version 17 100 %"],
     [[serves(17, 10), serves(16, 90)], "version 17 10 %, version 16 90 %"],
-  ])("does not claim it where other versions serve, and says what sends the traffic back", async (now, shares) => {
-    const way = { before, isWhole: false, serving: async () => now, share: 50, told };
-    await expect(goBack("local", dir, way)).rejects.toThrow(
-      `did not go back to version 16, though the update was complete: now it is ${shares}. Send it there: npm run rollback -- --stack local --to 16\nIt is refused.`,
+  ])("does not claim it where other versions serve, and says what sends the traffic back", async (now, said) => {
+    await expect(goBack("local", dir, { ...WAY, serving: async () => now })).rejects.toThrow(
+      `did not go back to version 16, though the update was complete: now it is ${said}. Send it there: npm run rollback -- --stack local --to 16\nIt is refused.`,
     );
   });
 
   it("does not claim it where the account cannot be read", async () => {
-    const serving = () => Promise.reject(new UserError("Cloudflare answered 429."));
-    await expect(goBack("local", dir, { before, isWhole: false, serving, share: 50, told })).rejects.toThrow(
+    const unread = () => Promise.reject(new UserError("Cloudflare answered 429."));
+    await expect(goBack("local", dir, { ...WAY, serving: unread })).rejects.toThrow(
       /whether version 16 has all of it cannot be read: Cloudflare answered 429\.\nSee: npm run rollout -- status/,
     );
+  });
+});
+
+describe("a way back whose update fails", () => {
+  const said: string[] = [];
+  const way = {
+    ...WAY,
+    serving: async () => [serves(17, 50), serves(16, 50)],
+    say: (line: string) => void said.push(line),
+  };
+  let updates: number;
+  beforeEach(() => {
+    said.length = 0;
+    code = 1;
+    updates = 0;
+    meanwhile = () => void updates++;
+  });
+
+  it("is tried again until the update that is in the way has ended", async () => {
+    meanwhile = () => {
+      updates++;
+      if (updates === 3) code = 0;
+    };
+    const now = async () => [code === 0 ? serves(16, 100) : serves(17, 50)];
+    expect(await goBack("local", dir, { ...way, serving: now })).toBe("It is refused.");
+    expect(said).toEqual(Array(2).fill("The traffic did not go back yet; tried again in 30 s"));
+    expect(pauses).toEqual([30_000, 30_000]);
+  });
+
+  it("has ended where the account says that the traffic is back, and names what completes the update", async () => {
+    const back = async () => [serves(16, 100)];
+    expect(await goBack("local", dir, { ...way, serving: back })).toBe(
+      `It is refused.\nThe update has failed all the same. To complete it: ${UPDATE}`,
+    );
+    expect(updates).toBe(1);
+  });
+
+  it("is tried on where the account cannot be read, and given up after ten minutes", async () => {
+    const unread = () => Promise.reject(new UserError("Cloudflare answered 429."));
+    await expect(goBack("local", dir, { ...way, serving: unread })).rejects.toThrow(
+      `The traffic did not go back: the update failed.\nrollout is 0 in ${file}, and that is the way back`,
+    );
+    expect(updates).toBe(21);
+  });
+
+  it("is not tried again where none will take the traffic back", async () => {
+    const mustGoOn = () => Promise.reject(new UserError("the plan is against it."));
+    await expect(goBack("local", dir, { ...way, mustGoOn })).rejects.toThrow(
+      "The traffic did not go back: the plan is against it.\n",
+    );
+    expect(updates).toBe(1);
+  });
+
+  it("can be interrupted while it waits", async () => {
+    onPause = () => void process.emit("SIGINT", "SIGINT");
+    const text = await goBack("local", dir, way).catch((error: unknown) => error);
+    expect(text).toBeInstanceOf(Interrupted);
+    expect(text).toMatchObject({ isDone: false, message: expect.stringContaining("that is the way back: leave it") });
+    expect(updates).toBe(1);
   });
 });
 
 describe("an interrupted step of a rollout", () => {
   it("goes on with the same command", async () => {
     const text = await said(
-      setShare("local", dir, 50, { again: () => "run the same command again to go on, or: abandon it" }),
+      setShare("local", dir, 50, { next: () => "Run the same command again to go on, or: abandon it" }),
     );
     expect(text).toMatch(/\nRun the same command again to go on, or: abandon it$/);
   });
@@ -116,56 +225,132 @@ describe("an interrupted step of a rollout", () => {
 describe("a share without users whose update fails", () => {
   it("is told as it was written", async () => {
     code = 1;
-    await expect(setShare("local", dir, LEAST_SHARE, { again: () => "go on" })).rejects.toThrow(
-      `The update failed. rollout is 0 and rolloutTrial is true in ${file}: go on`,
+    await expect(setShare("local", dir, LEAST_SHARE, { next: () => "Go on." })).rejects.toThrow(
+      `The update failed. rollout is 0 and rolloutTrial is true in ${file}, and the traffic may be another.\nGo on.`,
     );
     expect(settings()).toEqual({ rollout: 0, rolloutTrial: true });
   });
 
-  it("is told as it is again where the update changed nothing", async () => {
+  it("is put back where the update changed nothing", async () => {
     code = 1;
-    before = { rollout: 0, rolloutTrial: true };
     changeSetting(file, "rollout", 0);
     changeSetting(file, "rolloutTrial", true);
-    await expect(changeShare("local", dir, 10, async () => deployment)).rejects.toThrow(
-      `so is the setting: rollout is 0 and rolloutTrial is true in ${file}. `,
-    );
+    await expect(giving(10)).rejects.toThrow(`so are the settings in ${file}. Run the same command again; `);
     expect(settings()).toEqual({ rollout: 0, rolloutTrial: true });
   });
 });
 
 describe("an interrupted change of the share", () => {
-  const changed = (share: number) => said(changeShare("local", dir, share, async () => deployment));
-
   it("that changed nothing puts the setting back", async () => {
-    expect(await changed(0)).toMatch(
-      /The traffic is as it was, and so is the setting: rollout is 50 in .*same command/,
+    expect(await said(abandon(byHand, STABLE))).toMatch(
+      /The traffic is as it was, and so are the settings in .*same command/,
     );
     expect(settings()).toEqual({ rollout: 50 });
   });
 
   it("that may have changed the traffic keeps the setting, and names the update that completes it", async () => {
     interrupted = { isDone: false, deploys: true };
-    const text = await changed(0);
-    expect(text).toContain(`rollout is 0 in ${file}. To complete it: ${UPDATE}`);
+    const text = await said(abandon(byHand, STABLE));
+    expect(text).toContain(`rollout is 0 in ${file}, and the traffic may be another.\n`);
+    expect(text).toContain(`To complete it: ${UPDATE}`);
     expect(text).not.toContain("same command");
     expect(settings()).toEqual({ rollout: 0 });
   });
 
   it("that was complete leaves nothing to do: no rollout is under way then", async () => {
     interrupted = { isDone: true, deploys: true };
-    const text = await changed(100);
+    const text = await said(giving(100));
     expect(text).toMatch(/was complete all the same[\s\S]*status --stack local$/);
     expect(settings()).toEqual({ rollout: 100 });
   });
 });
 
-it("a change of the share that fails after it has changed the traffic names the update, too", async () => {
-  interrupted = { isDone: false, deploys: true };
-  code = 1;
-  const change = changeShare("local", dir, 100, async () => deployment);
-  await expect(change).rejects.toThrow(
-    `the traffic may be another: npm run rollout -- status --stack local\nTo complete it: ${UPDATE}`,
+describe("an abandon", () => {
+  beforeEach(() => {
+    code = 0;
+  });
+
+  it("says nothing else where the stable version has all traffic", async () => {
+    meanwhile = () => {
+      shares = { 4: 100 };
+    };
+    await abandon(byHand, STABLE);
+    expect(settings()).toEqual({ rollout: 0 });
+  });
+
+  it.each([
+    ["succeeds", 0],
+    ["fails", 1],
+  ])(
+    "of a rollout that has ended since it was asked does not claim it, and puts the setting back (its update %s)",
+    async (_, exit) => {
+      code = exit;
+      meanwhile = () => {
+        deployment = "d-2";
+        shares = { 5: 100 };
+      };
+      await expect(abandon(byHand, STABLE)).rejects.toThrow(
+        "The rollout had ended before it could be abandoned: now it is version 5 100 %. Nothing was taken back. Go back with: npm run rollback -- --stack local",
+      );
+      expect(settings()).toEqual({ rollout: 50 });
+    },
   );
-  expect(settings()).toEqual({ rollout: 100 });
+
+  it("does not claim it where the account cannot be read, and leaves the setting", async () => {
+    let asked = 0;
+    const live = async () => {
+      if (asked++ > 0) throw new UserError("Cloudflare answered 429.");
+      return byHand.live();
+    };
+    await expect(abandon({ ...byHand, live }, STABLE)).rejects.toThrow(
+      /whether version 4 has all traffic cannot be read: Cloudflare answered 429\.\nSee: /,
+    );
+    expect(settings()).toEqual({ rollout: 0 });
+  });
+});
+
+describe("a share that a person gives", () => {
+  beforeEach(() => {
+    code = 1;
+  });
+
+  it("is sent only where the deployment and the release are those that were asked about", async () => {
+    let told: unknown;
+    meanwhile = () => {
+      told = [process.env[AS_LEFT], process.env[AS_LEFT_TAG]];
+      shares = { 5: 10, 4: 90 };
+      code = 0;
+    };
+    await giving(10);
+    expect(told).toEqual(["d-1", "new"]);
+    expect([process.env[AS_LEFT], process.env[AS_LEFT_TAG]]).toEqual([undefined, undefined]);
+  });
+
+  it("and that was refused because something else has changed the traffic is not in the settings any more", async () => {
+    meanwhile = () => {
+      deployment = "d-2";
+      shares = { 4: 100 };
+    };
+    await expect(giving(10)).rejects.toThrow(
+      "Something else has changed the traffic of local since that was asked: now it is version 4 100 %. It is left so.",
+    );
+    expect(settings()).toEqual({ rollout: 50 });
+  });
+
+  it("and whose update fails after it has changed the traffic names the update that completes it", async () => {
+    meanwhile = () => {
+      deployment = "d-2";
+      shares = { 5: 100 };
+    };
+    await expect(giving(100)).rejects.toThrow(
+      `the traffic may be another.\nTo complete it: ${UPDATE}\nSee: npm run rollout -- status --stack local`,
+    );
+    expect(settings()).toEqual({ rollout: 100 });
+  });
+
+  it("leaves what something else has written meanwhile: an abandon's share is not put back", async () => {
+    meanwhile = () => changeSetting(file, "rollout", 0);
+    await expect(giving(10)).rejects.toThrow(`and something else has changed ${file} since. `);
+    expect(settings()).toEqual({ rollout: 0 });
+  });
 });

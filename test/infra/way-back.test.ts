@@ -6,8 +6,8 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { STATE_FILE } from "../../infra/apply/state.ts";
 import { refreshLine, updateLine } from "../../infra/apply/update-line.ts";
+import { goBack } from "../../infra/rollout/go-back.ts";
 import { pinnedElsewhereText, pinnedText } from "../../infra/rollout/pinned.ts";
-import { goBack } from "../../infra/rollout/share.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { preview } from "./preview.ts";
 
@@ -23,6 +23,8 @@ const failing = async (pin: number | undefined, refuse?: () => void) => {
     before: { number: 16, versionId: "v-16" },
     isWhole: pin !== undefined,
     serving: async () => [],
+    mustGoOn: async () => {},
+    say: () => {},
     share: pin === undefined ? 50 : 100,
     ...(refuse && { refuse }),
     told: () => "It is refused.",

@@ -1,0 +1,156 @@
+/** The way back of a rollout from a release that is worse. */
+import { setTimeout as pause } from "node:timers/promises";
+import { outlive } from "../apply/foreground.ts";
+import { interruptedText, update } from "../apply/update.ts";
+import { updateLine } from "../apply/update-line.ts";
+import type { Serving } from "../plan/traffic.ts";
+import { sharesOf } from "../plan/traffic-words.ts";
+import { Interrupted, saying } from "../stack/interrupted.ts";
+import { changeSetting, settingsFile } from "../stack/settings-file.ts";
+import { isUserError, UserError } from "../stack/user-error.ts";
+import { seeStatus, TrafficTold } from "./became.ts";
+import { writeShare } from "./share-setting.ts";
+
+/** How often, and for how long, an update is tried again that has not taken the traffic back. */
+const AGAIN_MS = 30_000;
+const PATIENCE_MS = 600_000;
+
+/** The way back from a release. */
+export interface Way {
+  /** The version before. */
+  readonly before: { readonly number: number; readonly versionId: string };
+  /** Whether the release has all traffic already, so that no other is beside it: then a pin is the way back. */
+  readonly isWhole: boolean;
+  /** Asks what serves. */
+  readonly serving: () => Promise<readonly Serving[]>;
+  /** Asked before an update is tried again. @throws UserError where none will take the traffic back, or none is to any more. */
+  readonly mustGoOn: () => Promise<void>;
+  /** Per cent of the traffic that the release has. */
+  readonly share: number;
+  /** Refuses the release in the settings. Where that fails, the traffic goes back all the same. */
+  readonly refuse?: () => void;
+  /**
+   * What to know of the release once it is taken back. `unrefused`: why it could not be refused, where it could not.
+   * `isDone`: whether the update that takes it back was complete.
+   */
+  readonly told: (unrefused: string | undefined, isDone: boolean) => string;
+  readonly say: (line: string) => void;
+}
+
+/**
+ * Sends all traffic back to the version before. Returns what to know of the release then.
+ * @throws TrafficTold where the traffic did not go back, or Interrupted; the message says how it does. The settings have
+ * the way back, unless they could not be written.
+ */
+export async function goBack(stack: string, dir: string, way: Way): Promise<string> {
+  const { before, isWhole, share, refuse, told } = way;
+  const pin = isWhole ? before.number : undefined;
+  const file = settingsFile(stack, dir);
+  const setting = pin === undefined ? "rollout is 0" : `pin is ${pin}`;
+  const kept = `${setting} in ${file}, and that is the way back: leave it there.`;
+  const anew =
+    pin === undefined
+      ? `npm run rollout -- abandon --stack ${stack}`
+      : `npm run rollback -- --stack ${stack} --to ${pin}`;
+  // A CI job keeps no file: there, the account alone says what is left to do.
+  const elsewhere = `Where that file is not kept, as in a CI job: ${anew}`;
+  const complete = `To complete it: ${updateLine(stack, dir)}`;
+  let unrefused: string | undefined;
+  let isWritten = false;
+  const next = (isDone: boolean) =>
+    [...(isDone ? [kept] : [`${kept} ${complete}`, elsewhere]), told(unrefused, isDone)].join("\n");
+  const outcome = await (async () => {
+    if (pin !== undefined) changeSetting(file, "pin", pin);
+    writeShare(stack, dir, pin === undefined ? 0 : 100);
+    isWritten = true;
+    unrefused = attempted(() => refuse?.());
+    return untilBack(way, {
+      send: () => update(stack, dir, { next }),
+      wait: () => waited(AGAIN_MS, interruptedText(stack, dir, false, next)),
+    });
+  })().catch((error: unknown) => error);
+  if (outcome === "updated") {
+    await mustBeBack(stack, way, told(unrefused, true));
+    return told(unrefused, true);
+  }
+  if (outcome === "back") return `${told(unrefused, false)}\nThe update has failed all the same. ${complete}`;
+  if (outcome instanceof Interrupted) throw outcome;
+  const because = outcome instanceof Error ? outcome.message : String(outcome);
+  const rest = isWritten
+    ? [`${kept} Correct what is above, then: ${updateLine(stack, dir)}`, elsewhere]
+    : [`The release has ${share} % of it. Correct what is above, then: ${anew}`];
+  const text = [`The traffic did not go back: ${because}`, ...rest].join("\n");
+  throw isUserError(outcome) ? new TrafficTold(text, { cause: outcome }) : new Error(text, { cause: outcome });
+}
+
+/**
+ * Updates until the traffic is back. What was in the way may pass: an update in another terminal that holds the lock while
+ * it waits for an answer, or an API that is not well. Meanwhile the bad release has its share, and nobody else looks.
+ * @throws UserError where it is not back after `PATIENCE_MS`, and as `mustGoOn` does
+ */
+async function untilBack(
+  way: Way,
+  { send, wait }: { readonly send: () => Promise<boolean>; readonly wait: () => Promise<void> },
+): Promise<"updated" | "back"> {
+  const end = performance.now() + PATIENCE_MS;
+  for (;;) {
+    if (await send()) return "updated";
+    if (await isBack(way)) return "back";
+    if (performance.now() + AGAIN_MS > end) throw new UserError("the update failed.");
+    way.say(`The traffic did not go back yet; tried again in ${AGAIN_MS / 1_000} s`);
+    await wait();
+    // Somebody may have taken it back by now, or sent it elsewhere.
+    if (await isBack(way)) return "back";
+    await way.mustGoOn();
+  }
+}
+
+/** Waits. @throws Interrupted with `text` where a signal comes. */
+function waited(ms: number, text: string): Promise<void> {
+  const stop = new AbortController();
+  return saying(
+    () => text,
+    outlive(
+      () => pause(ms, undefined, { signal: stop.signal }).catch(() => undefined),
+      () => stop.abort(),
+      () => false,
+    ),
+  );
+}
+
+/** Whether the account says that it is back; not where it cannot be read. */
+async function isBack({ serving, before }: Way): Promise<boolean> {
+  try {
+    return isAt(await serving(), before);
+  } catch (error) {
+    if (isUserError(error)) return false;
+    throw error;
+  }
+}
+
+const isAt = (serving: readonly Serving[], { versionId }: Way["before"]): boolean =>
+  serving.length === 1 && serving[0]?.versionId === versionId;
+
+/** An update that succeeded may have sent the traffic elsewhere: the account is asked. @throws TrafficTold with what it says. */
+async function mustBeBack(stack: string, { before, serving }: Way, told: string): Promise<void> {
+  const now = await serving().catch((error: unknown) => {
+    if (!isUserError(error)) throw error;
+    const text = `The update that takes the traffic back was complete, but whether version ${before.number} has all of it cannot be read: ${error.message}\n${seeStatus(stack)}\n${told}`;
+    throw new TrafficTold(text, { cause: error });
+  });
+  if (isAt(now, before)) return;
+  throw new TrafficTold(
+    `The traffic did not go back to version ${before.number}, though the update was complete: now it is ${sharesOf(now) || "nobody's"}. Send it there: npm run rollback -- --stack ${stack} --to ${before.number}\n${told}`,
+  );
+}
+
+/** Why `work` failed; undefined: it did not. */
+function attempted(work: () => void): string | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Error) return error.message;
+    throw error;
+  }
+}
