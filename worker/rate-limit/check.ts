@@ -1,4 +1,4 @@
-/** The verdict of a bucket: from a remembered denial, from a lease of this isolate, or from the bucket's object. */
+/** The verdict of a bucket: what this isolate knows (isolate.ts), or else the answer of the bucket's object. */
 import { waitUntil } from "cloudflare:workers";
 import type { Context } from "hono";
 import type { App } from "../http/context.ts";
@@ -8,9 +8,7 @@ import { within } from "../objects/deadline.ts";
 import { formatId, objectFor, type Place, stubAt } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
-import { Denials } from "./denials.ts";
-import { type Ask, LEASE_MS } from "./holds.ts";
-import { Leases } from "./leases.ts";
+import { Isolate, type Named } from "./isolate.ts";
 import type { RateLimiterDO } from "./limiter.ts";
 import { limit } from "./pattern.ts";
 import { unpacked, type Verdict } from "./verdict.ts";
@@ -22,9 +20,6 @@ export interface NamedPolicy extends Policy {
 
 /** How long to wait for the object. */
 const DEADLINE_MS = 2_000;
-
-const denials = new Denials();
-const leases = new Leases();
 
 /** The stack's policy of this name, else its default. All names without a policy share the default's buckets. */
 export function policyOf(c: Context<App>, name: string): NamedPolicy {
@@ -53,61 +48,32 @@ interface Asked {
 export async function check(
   c: Context<App>,
   method: "take" | "peek",
-  { policy, caller, cost }: Asked,
+  { policy: { name, capacity, periodSeconds }, caller, cost }: Asked,
 ): Promise<Verdict | undefined> {
-  const at = { ...caller, id: `${policy.name}.${caller.id}` };
-  const name = formatId(at);
-  const bucket = { c, at, name, policy: { capacity: policy.capacity, periodSeconds: policy.periodSeconds } };
-  if (method === "peek") return answered(bucket, (stub) => stub.peek(bucket.policy, cost));
-  const now = Date.now();
-  const known = denials.answer(name, policy, cost, now);
-  if (known) return known;
-  const { verdict, ask } = leases.spend(name, policy, cost, now);
-  if (!verdict) return takeFrom(bucket, cost, ask);
-  // Asked for before it is needed, so that nobody waits for it.
-  if (ask) waitUntil(takeFrom(bucket, 0, ask));
-  return verdict;
+  const at = { ...caller, id: `${name}.${caller.id}` };
+  const bucket = { c, at, name: formatId(at), policy: { capacity, periodSeconds } };
+  if (method === "take") return isolate.take(bucket, cost);
+  return answered(bucket, (stub) => stub.peek(bucket.policy, cost));
 }
 
 /** A bucket and the request that asks about it. */
-interface Of {
+interface Of extends Named {
   readonly c: Context<App>;
   readonly at: Place;
-  readonly name: string;
-  readonly policy: Policy;
 }
 
-/** Takes tokens from the object, and a lease if one is asked for. */
-async function takeFrom(bucket: Of, cost: number, ask: Ask | undefined): Promise<Verdict | undefined> {
-  const { name, policy } = bucket;
-  const askedAt = Date.now();
+const isolate = new Isolate<Of>({
+  now: () => Date.now(),
   // If the first call did count, a retry takes the tokens twice. That is safe, and better than an outage.
-  const verdict = await answered(bucket, async (stub) =>
-    ask
-      ? await stub.take(policy, cost, ask)
-      : unpacked(await stub.takePacked(policy.capacity, policy.periodSeconds, cost)),
-  );
-  if (verdict) denials.remember(name, policy, { cost, verdict }, Date.now());
-  if (!ask) return verdict;
-  if (!verdict) leases.failed(name, policy, Date.now());
-  else {
-    const { leased = 0, ...rest } = verdict;
-    leases.granted(name, policy, ask, { tokens: leased, askedAt, now: Date.now() });
-    if (leased > 0) waitUntil(endOf(bucket, ask.id));
-    return rest;
-  }
-  return undefined;
-}
-
-/** Gives back what is left of a lease when its time is over. If that fails, the caller loses it. */
-async function endOf({ c, at, name, policy }: Of, id: string): Promise<void> {
-  await scheduler.wait(LEASE_MS);
-  const unused = leases.end(name, policy, id, Date.now());
-  if (unused === 0) return;
-  await stubAt(c.env, limit, at)
-    .giveBack(policy, { id, unused })
-    .catch(() => undefined);
-}
+  call: (bucket, cost, ask) =>
+    answered(bucket, async (stub) => {
+      const { policy } = bucket;
+      if (ask) return await stub.take(policy, cost, ask);
+      return unpacked(await stub.takePacked(policy.capacity, policy.periodSeconds, cost));
+    }),
+  giveBack: ({ c, at, policy }, ended) => stubAt(c.env, limit, at).giveBack(policy, ended),
+  later: (ms, work) => waitUntil(ms > 0 ? scheduler.wait(ms).then(work) : work()),
+});
 
 /** The object's answer; undefined if there is none. */
 async function answered(

@@ -1,6 +1,6 @@
 /**
  * The tokens that this isolate holds for callers who come often. A check that a lease covers needs no call to the
- * bucket's object. It is plain logic: check.ts makes the calls.
+ * bucket's object. It is plain logic: isolate.ts makes the calls.
  *
  * The object took the tokens out of the bucket when it gave the lease, so a lease never admits what the limit forbids.
  * It ends one second after it was asked for, by this isolate's clock; the object counts it for two. What is left then

@@ -3,8 +3,8 @@ import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Policy } from "../../../worker/objects/bucket.ts";
-import { HOLD_MS, LEASE_MS } from "../../../worker/rate-limit/holds.ts";
-import { Leases } from "../../../worker/rate-limit/leases.ts";
+import { type Ask, HOLD_MS, LEASE_MS } from "../../../worker/rate-limit/holds.ts";
+import { Isolate } from "../../../worker/rate-limit/isolate.ts";
 import type { Verdict } from "../../../worker/rate-limit/verdict.ts";
 import { fc } from "../../properties.ts";
 import { countRows } from "../../worker/rows.ts";
@@ -32,10 +32,22 @@ const bucket = (name = `test:limit:lease-${count++}`) => {
 /** What becomes of a call to the object. */
 type Answer = "arrives" | "is lost" | "is lost and comes again";
 
-/** An isolate of the Worker with a clock that differs from the object's, as check.ts uses it. */
-class Isolate {
-  readonly #leases = new Leases();
+/** An isolate of the Worker with a clock that differs from the object's. */
+class SkewedIsolate {
   readonly #bucket: ReturnType<typeof bucket>;
+  readonly #isolate = new Isolate({
+    now: () => Date.now() + this.skew,
+    call: ({ policy }, cost, ask) => this.#call(policy, cost, ask),
+    giveBack: async ({ policy }, ended) => await this.#bucket.stub().giveBack(policy, ended),
+    later: (ms, work) => {
+      if (ms === 0) this.#ahead = work();
+      else this.#whenOver = work;
+    },
+  });
+  #answer: Answer = "arrives";
+  /** The call for a lease that a check did not wait for. */
+  #ahead: Promise<unknown> | undefined;
+  #whenOver: (() => Promise<unknown>) | undefined;
   skew = 0;
   calls = 0;
   lastLease: string | undefined;
@@ -44,41 +56,32 @@ class Isolate {
     this.#bucket = of;
   }
 
-  get #now() {
-    return Date.now() + this.skew;
-  }
-
   /** A check. Undefined if no answer came. */
   async check(policy: Policy, cost = 1, answer: Answer = "arrives"): Promise<Verdict | undefined> {
-    const { name } = this.#bucket;
-    const { verdict, ask } = this.#leases.spend(name, policy, cost, this.#now);
-    if (verdict && !ask) return verdict;
-    const askedAt = this.#now;
-    const take = () => this.#bucket.stub().take(policy, verdict ? 0 : cost, ask);
+    this.#answer = answer;
+    const verdict = await this.#isolate.take({ name: this.#bucket.name, policy }, cost);
+    await this.#ahead;
+    return verdict;
+  }
+
+  async #call(policy: Policy, cost: number, ask: Ask | undefined): Promise<Verdict | undefined> {
     this.calls++;
-    if (answer === "is lost and comes again") await take();
-    const taken = await take();
-    if (answer === "is lost") {
-      if (ask) this.#leases.failed(name, policy, this.#now);
-      return verdict;
-    }
-    if (ask) {
-      this.lastLease = ask.id;
-      this.#leases.granted(name, policy, ask, { tokens: taken.leased ?? 0, askedAt, now: this.#now });
-    }
-    return verdict ?? taken;
+    const take = () => this.#bucket.stub().take(policy, cost, ask);
+    if (this.#answer === "is lost and comes again") await take();
+    const verdict = await take();
+    if (this.#answer === "is lost") return undefined;
+    if (ask) this.lastLease = ask.id;
+    return verdict;
   }
 
   /** The time of the last lease is over. */
-  async end(policy: Policy): Promise<void> {
-    const id = this.lastLease ?? "";
-    const unused = this.#leases.end(this.#bucket.name, policy, id, this.#now);
-    if (unused > 0) await this.#bucket.stub().giveBack(policy, { id, unused });
+  async end(): Promise<void> {
+    await this.#whenOver?.();
   }
 }
 
 /** Checks one after the other, `everyMs` apart. Returns how many were admitted. */
-async function checks(isolate: Isolate, times: number, everyMs: number, policy = QUICK): Promise<number> {
+async function checks(isolate: SkewedIsolate, times: number, everyMs: number, policy = QUICK): Promise<number> {
   let admitted = 0;
   for (let i = 0; i < times; i++) {
     if ((await isolate.check(policy))?.allowed) admitted++;
@@ -90,7 +93,7 @@ async function checks(isolate: Isolate, times: number, everyMs: number, policy =
 describe("a caller who comes often", () => {
   it("costs a tenth of the calls and hardly a row", async () => {
     const of = bucket();
-    const isolate = new Isolate(of);
+    const isolate = new SkewedIsolate(of);
     await checks(isolate, 20, 20);
     const rows = await countRows(of.stub());
     const before = isolate.calls;
@@ -100,21 +103,21 @@ describe("a caller who comes often", () => {
   });
 
   it("has no lease while they come seldom, or where the bucket refills slowly", async () => {
-    const seldom = new Isolate(bucket());
+    const seldom = new SkewedIsolate(bucket());
     await checks(seldom, 20, 150);
     expect(seldom.calls).toBe(20);
-    const slow = new Isolate(bucket());
+    const slow = new SkewedIsolate(bucket());
     await checks(slow, 20, 1, { capacity: 100, periodSeconds: 60 });
     expect(slow.calls).toBe(20);
   });
 
   it("gets back what an idle isolate holds", async () => {
     const of = bucket();
-    const isolate = new Isolate(of);
+    const isolate = new SkewedIsolate(of);
     await checks(isolate, 30, 1);
     const { remaining } = await of.stub().peek(QUICK, 1);
     expect(remaining).toBeLessThan(500 - 30);
-    await isolate.end(QUICK);
+    await isolate.end();
     expect((await of.stub().peek(QUICK, 1)).remaining).toBeGreaterThanOrEqual(500 - 30);
     // Once only.
     await of.stub().giveBack(QUICK, { id: isolate.lastLease ?? "", unused: 400 });
@@ -138,7 +141,7 @@ describe("a caller who comes often", () => {
 
   it("has no lease beyond its second", async () => {
     const of = bucket();
-    const isolate = new Isolate(of);
+    const isolate = new SkewedIsolate(of);
     await checks(isolate, 12, 1);
     pass(LEASE_MS);
     const before = isolate.calls;
@@ -253,7 +256,7 @@ describe("isolates and object together", () => {
         async (period, steps) => {
           vi.setSystemTime(START);
           const of = bucket();
-          const isolates = [new Isolate(of), new Isolate(of), new Isolate(of)];
+          const isolates = [new SkewedIsolate(of), new SkewedIsolate(of), new SkewedIsolate(of)];
           const isolate = (index: number) => isolates[index] ?? expect.fail("no such isolate");
           let policy: Policy = { ...QUICK, periodSeconds: period };
           let allowance = policy.capacity;
@@ -270,7 +273,7 @@ describe("isolates and object together", () => {
             // By a period at most. Beyond, each bucket begins again from what it knows (bucket.test.ts).
             else if (one.kind === "back") pass(-Math.min(one.ms, Date.now() - highest + period * 1_000));
             else if (one.kind === "skew") isolate(one.isolate).skew += one.ms;
-            else if (one.kind === "end") await isolate(one.isolate).end(policy);
+            else if (one.kind === "end") await isolate(one.isolate).end();
             else if (one.kind === "evict") {
               await of.stub().peek(policy, 1);
               await evictDurableObject(of.stub());
@@ -293,8 +296,8 @@ describe("isolates and object together", () => {
               // A full bucket remembers nothing, so its time begins at the call that finds it full.
               if (allowance === policy.capacity) latest = Date.now();
               const verdict = await isolate(one.isolate).check(policy, one.cost, one.answer);
-              if (isolate(one.isolate).calls === before) leased++;
               if (!verdict?.allowed) continue;
+              if (isolate(one.isolate).calls === before) leased++;
               allowance -= one.cost;
               expect(allowance).toBeGreaterThan(-1e-6);
               expect(verdict.remaining).toBeLessThanOrEqual(allowance + 1e-6);
