@@ -18,6 +18,7 @@ import { nameOf, objectFor, placeOf } from "../objects/names.ts";
 import { notRead, notWritten, retry } from "../objects/retry.ts";
 import { answerOf, type Caller } from "../who.ts";
 import { chat } from "./pattern.ts";
+import type * as protocol from "./protocol.ts";
 import type { Readable } from "./room.ts";
 import type { Upload } from "./uploads.ts";
 
@@ -42,7 +43,7 @@ export const Attachment = v.object({
   type: v.string(),
   size: v.number(),
   name: v.optional(v.string()),
-});
+} satisfies Record<keyof protocol.Attachment, v.GenericSchema>);
 
 export const attachments = new Hono()
   .post(

@@ -1,6 +1,6 @@
 /** Parses what a client sent. The result is a frame, or an error for the sender; it never throws. */
 import * as v from "valibot";
-import type { ClientFrame, ErrorCode } from "./protocol.ts";
+import type { ChatFrame, ClientFrame, ErrorCode } from "./protocol.ts";
 
 /** Code points. */
 const MAX_TEXT = 4_000;
@@ -43,7 +43,7 @@ const Frame = v.variant(
         attachment: v.optional(
           v.pipe(v.string("attachment: must be a string"), v.maxLength(64, "attachment: no such key")),
         ),
-      }),
+      } satisfies Record<keyof ChatFrame, v.GenericSchema>),
       v.check(
         ({ text, attachment }) => attachment !== undefined || isSeen(text),
         "text: must have at least one visible character",

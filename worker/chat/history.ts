@@ -69,22 +69,14 @@ export class History {
     return [...over.flatMap((row) => attachmentOf(row) ?? []), ...unkept.flatMap(({ attachment }) => attachment ?? [])];
   }
 
-  #write(
-    { seq, id, userId, text, timestamp, clientId, attachment }: Message,
-    over: Pick<Row, "seq"> | undefined,
-  ): void {
-    const values = [seq, id, userId, text, timestamp, clientId ?? null, attachment ? JSON.stringify(attachment) : null];
+  #write(message: Message, over: Pick<Row, "seq"> | undefined): void {
+    const row = rowOf(message);
+    const [columns, values] = [Object.keys(row), Object.values(row)];
     if (over) {
-      this.#sql.exec(
-        "UPDATE messages SET seq = ?, id = ?, user_id = ?, text = ?, at = ?, client_id = ?, attachment = ? WHERE seq = ?",
-        ...values,
-        over.seq,
-      );
+      const set = columns.map((column) => `${column} = ?`);
+      this.#sql.exec(`UPDATE messages SET ${set} WHERE seq = ?`, ...values, over.seq);
     } else {
-      this.#sql.exec(
-        "INSERT INTO messages (seq, id, user_id, text, at, client_id, attachment) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        ...values,
-      );
+      this.#sql.exec(`INSERT INTO messages (${columns}) VALUES (${columns.map(() => "?")})`, ...values);
     }
   }
 
@@ -182,6 +174,18 @@ export class History {
         .length > 0
     );
   }
+}
+
+function rowOf({ seq, id, userId, text, timestamp, clientId, attachment }: Message): Row {
+  return {
+    seq,
+    id,
+    user_id: userId,
+    text,
+    at: timestamp,
+    client_id: clientId ?? null,
+    attachment: attachment ? JSON.stringify(attachment) : null,
+  };
 }
 
 function messageOf(row: Row): Message {

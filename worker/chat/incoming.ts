@@ -6,8 +6,8 @@ import { isOpen, POLICY } from "../objects/sockets.ts";
 import type { Audience, Member } from "./audience.ts";
 import { type Budgets, COSTS, type Spender } from "./budgets.ts";
 import { readFrame } from "./frames.ts";
-import type { ChatFrame, Objection } from "./outgoing.ts";
-import type { ClientFrame } from "./protocol.ts";
+import type { Objection } from "./outgoing.ts";
+import type { ChatFrame, ClientFrame } from "./protocol.ts";
 import type { Amount } from "./readers.ts";
 
 /** What happens to frames that are fine. */

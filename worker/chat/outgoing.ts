@@ -5,12 +5,10 @@
  */
 import { GroupCommit } from "../objects/group-commit.ts";
 import type { Book } from "./book.ts";
-import type { ClientFrame, Message, ServerFrame } from "./protocol.ts";
+import type { ChatFrame, Message, ServerFrame } from "./protocol.ts";
 import type { Amount } from "./readers.ts";
 import { ANY, fingerprint, type SentMessage } from "./sent.ts";
 import { type Listeners, Showing } from "./showing.ts";
-
-export type ChatFrame = ClientFrame & { type: "chat" };
 
 /** Takes the answer to a message: an `ack` or an `error`. */
 export type Answer = (frame: ServerFrame) => void;

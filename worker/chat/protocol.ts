@@ -55,6 +55,7 @@ export type ClientFrame =
   | { type: "ping" }
   /** You have all messages up to this number. */
   | { type: "seen"; seq: number };
+export type ChatFrame = ClientFrame & { type: "chat" };
 
 export type ServerFrame =
   /** Comes first: who you are, and what you missed, perhaps in several parts. `last` is the room's newest number. */

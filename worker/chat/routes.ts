@@ -22,7 +22,7 @@ import { Attachment, attachments } from "./attachments.ts";
 import { type Door, MAX_MEMBERS, ROOM_RULES } from "./door.ts";
 import { AT_RELAY, type Joining, joinRequest, readRelay } from "./joining.ts";
 import { chat } from "./pattern.ts";
-import { SUBPROTOCOLS } from "./protocol.ts";
+import { type Message, SUBPROTOCOLS } from "./protocol.ts";
 import { type RelayAddress, relayPlace } from "./relaying.ts";
 import type { ChatRoomDO } from "./room.ts";
 import { isResumable } from "./welcome.ts";
@@ -37,20 +37,19 @@ const Range = v.object({
   after: v.optional(After),
   limit: v.optional(wholeNumber(1, MAX_PAGE), String(MAX_PAGE)),
 });
+const MessageSchema = v.object({
+  id: v.string(),
+  seq: v.number(),
+  userId: v.string(),
+  text: v.string(),
+  timestamp: v.number(),
+  clientId: v.optional(v.string()),
+  attachment: v.optional(Attachment),
+  /** The message was deleted, with its text. */
+  deleted: v.optional(v.literal(true)),
+} satisfies Record<keyof Message, v.GenericSchema>);
 const Messages = v.object({
-  messages: v.array(
-    v.object({
-      id: v.string(),
-      seq: v.number(),
-      userId: v.string(),
-      text: v.string(),
-      timestamp: v.number(),
-      clientId: v.optional(v.string()),
-      attachment: v.optional(Attachment),
-      /** The message was deleted, with its text. */
-      deleted: v.optional(v.literal(true)),
-    }),
-  ),
+  messages: v.array(MessageSchema),
   /** The oldest number that is kept, and the newest number. */
   first: v.number(),
   last: v.number(),

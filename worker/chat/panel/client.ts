@@ -6,7 +6,15 @@
  * asks again from the last. Outgoing messages stay in the outbox, each under its own id, until the room says that they
  * are stored; a message sent twice is stored once. Only one is sent at a time, so that they arrive in order.
  */
-import { type ClientFrame, type Message, PING, SEEN_EVERY, type ServerFrame, SUBPROTOCOLS } from "../protocol.ts";
+import {
+  type ChatFrame,
+  type ClientFrame,
+  type Message,
+  PING,
+  SEEN_EVERY,
+  type ServerFrame,
+  SUBPROTOCOLS,
+} from "../protocol.ts";
 
 /** What a client reports. */
 export type ChatEvent =
@@ -56,7 +64,7 @@ export interface ChatClientOptions {
 /** A message that is not known to be stored. */
 export interface Outgoing {
   readonly clientId: string;
-  readonly frame: ClientFrame & { type: "chat" };
+  readonly frame: ChatFrame;
 }
 
 const MAX_RETRY_MS = 30_000;
