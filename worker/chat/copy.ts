@@ -57,5 +57,5 @@ export class Copy {
   }
 }
 
-/** A message after its deletion. */
+/** A message after its deletion, as History.blank leaves its row. */
 const blanked = ({ attachment: _, ...message }: Message): Message => ({ ...message, text: "", deleted: true });

@@ -3,6 +3,7 @@
  * written, however long the room lives. Deleting the oldest would cost a second.
  */
 import type { Attachment, Message } from "./protocol.ts";
+import { IS_DELETED } from "./schema.ts";
 
 interface Row {
   [column: string]: SqlStorageValue;
@@ -118,8 +119,8 @@ export class History {
   }
 
   /**
-   * Deletes the text and the attachment of a message; its number stays, so that there is no gap. Returns the
-   * attachment; undefined if there is no such message. Call it in a transaction.
+   * Deletes the text and the attachment of a message, as `blanked` does in a relay's copy; its number stays, so that there
+   * is no gap. Returns the attachment; undefined if there is no such message. Call it in a transaction.
    */
   blank(seq: number): { readonly leaving: Attachment | undefined } | undefined {
     const [row] = this.#sql
@@ -134,7 +135,7 @@ export class History {
   deleted(last: number): number[] {
     return this.#sql
       .exec<Pick<Row, "seq">>(
-        "SELECT seq FROM messages WHERE text = '' AND attachment IS NULL AND seq >= ? AND seq <= ? ORDER BY seq",
+        `SELECT seq FROM messages WHERE ${IS_DELETED} AND seq >= ? AND seq <= ? ORDER BY seq`,
         this.first,
         last,
       )
@@ -198,7 +199,7 @@ function messageOf(row: Row): Message {
     timestamp: row.at,
     ...(row.client_id !== null && { clientId: row.client_id }),
     ...(attachment && { attachment }),
-    // Nobody can send an empty message, so an empty text means that it was deleted.
+    // As IS_DELETED has it.
     ...(row.text === "" && !attachment && { deleted: true }),
   };
 }

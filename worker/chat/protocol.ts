@@ -30,6 +30,7 @@ export interface Message {
   id: string;
   seq: number;
   userId: string;
+  /** Nobody can send an empty text without a file: a message that has neither was deleted. */
   text: string;
   /** Milliseconds since the epoch, by the room's clock. For people to read; never for order. */
   timestamp: number;

@@ -18,7 +18,10 @@ const UPLOADS_TABLE = `
 /** The highest number that is gone by age. It and all before it are never shown again. */
 const AGED_TABLE = "CREATE TABLE aged (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL) STRICT";
 
+/** A message without text and file was deleted (`Message.text`). A query finds the index below only by these words. */
+export const IS_DELETED = "text = '' AND attachment IS NULL";
+
 /** The numbers of deleted messages, so that who resumes learns them without a look at all rows. */
-const DELETED_INDEX = "CREATE INDEX deleted ON messages (seq) WHERE text = '' AND attachment IS NULL";
+const DELETED_INDEX = `CREATE INDEX deleted ON messages (seq) WHERE ${IS_DELETED}`;
 
 export const schema: SchemaSteps = [MESSAGES_TABLE, SENT_TABLE, UPLOADS_TABLE, AGED_TABLE, DELETED_INDEX];
