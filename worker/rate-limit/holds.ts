@@ -1,6 +1,7 @@
 /**
  * The tokens that isolates hold, as a bucket's object keeps count of them. It is in memory only: after a crash the
- * object takes as held all that its row says may be (limiter.ts).
+ * object takes as held all that its row says may be (limiter.ts). Why there are leases, and what keeps them exact, is in
+ * docs/decisions/0013-isolates-hold-tokens.md; when an isolate asks for one, in leases.ts.
  */
 import type { Policy } from "../objects/bucket.ts";
 
@@ -50,7 +51,7 @@ export const MIN_LEASE = 4;
  * When a hold ends. If the clock went back, at the same time by the clock; if by more than a period, a hold from now on,
  * because waiting for the earlier time could take for ever (as `refill` has it).
  */
-export function endOf(until: number, now: number, { periodSeconds }: Policy): number {
+function holdEnd(until: number, now: number, { periodSeconds }: Policy): number {
   return until - now > HOLD_MS + periodSeconds * 1_000 ? now + HOLD_MS : until;
 }
 
@@ -67,8 +68,8 @@ export class Holds {
    * Forgets the leases whose time is over, the earliest first. Calls `before` for each: until `at` there was no room for
    * the tokens that were held, so nothing has refilled in their place.
    */
-  expire(now: number, policy: Policy, before: (at: number, held: number) => void): void {
-    for (const lease of this.#leases.values()) lease.until = endOf(lease.until, now, policy);
+  expire(now: number, policy: Policy, before: (at: number, tokens: number) => void): void {
+    for (const lease of this.#leases.values()) lease.until = holdEnd(lease.until, now, policy);
     const over = [...this.#leases].filter(([, { until }]) => until <= now).sort(([, a], [, b]) => a.until - b.until);
     for (const [id, { until }] of over) {
       before(until, this.#tokens);

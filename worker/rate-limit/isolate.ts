@@ -3,9 +3,9 @@
  * object. What it holds of a lease when the time of that is over goes back.
  */
 import type { Policy } from "../objects/bucket.ts";
-import { Denials } from "./denials.ts";
 import { type Ask, type Ended, LEASE_MS } from "./holds.ts";
 import { Leases } from "./leases.ts";
+import { RememberedDenials } from "./remembered-denials.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** A bucket, by the name of its object. */
@@ -28,7 +28,7 @@ export interface Surroundings<Bucket extends Named> {
 
 export class Isolate<Bucket extends Named> {
   readonly #around: Surroundings<Bucket>;
-  readonly #denials = new Denials();
+  readonly #denials = new RememberedDenials();
   readonly #leases = new Leases();
 
   constructor(around: Surroundings<Bucket>) {

@@ -4,7 +4,7 @@
  *
  * The object took the tokens out of the bucket when it gave the lease, so a lease never admits what the limit forbids.
  * It ends one second after it was asked for, by this isolate's clock; the object counts it for two. What is left then
- * goes back.
+ * goes back. Why: docs/decisions/0013-isolates-hold-tokens.md. How long a lease is and how large: holds.ts.
  */
 import { type Policy, samePolicy } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
@@ -75,7 +75,7 @@ export class Leases {
     known.used += cost;
     const lease = known.leases.find(({ left, until }) => left >= cost && until > now);
     if (lease) lease.left -= cost;
-    const left = held(known, now);
+    const left = tokensLeft(known, now);
     const ask = left <= known.low && now >= known.askAfter ? this.#ask(known, now) : undefined;
     return {
       ...(ask && { ask }),
@@ -142,7 +142,7 @@ interface Grant {
 
 const isOver = ({ left, until }: Lease, now: number) => left === 0 || until <= now;
 
-function held({ leases }: Known, now: number): number {
+function tokensLeft({ leases }: Known, now: number): number {
   let sum = 0;
   for (const { left, until } of leases) if (until > now) sum += left;
   return sum;

@@ -83,7 +83,7 @@ export class RateLimiterDO extends DurableObject<Env> {
    */
   take(policy: Policy, cost: number, ask?: Ask): Verdict {
     const now = Date.now();
-    const taken = take(this.#end(ask?.ended ?? [], this.#now(policy, now), policy), policy, cost);
+    const taken = take(this.#end(ask?.ended ?? [], this.#refilled(policy, now), policy), policy, cost);
     // If the answer to this ask was lost, and it comes again, its tokens are taken out already.
     const before = ask ? this.#holds.of(ask.id) : 0;
     const fresh = ask && taken.allowed && before === 0 ? this.#lease(ask, taken.bucket, policy, now) : 0;
@@ -110,13 +110,13 @@ export class RateLimiterDO extends DurableObject<Env> {
 
   /** Takes back what was not used of a lease. */
   giveBack(policy: Policy, ended: Ended): void {
-    this.#end([ended], this.#now(policy, Date.now()), policy);
+    this.#end([ended], this.#refilled(policy, Date.now()), policy);
   }
 
   /** The verdict of `take`, without taking anything. */
   peek(policy: Policy, cost: number): Verdict {
     const now = Date.now();
-    return this.#verdict({ policy, cost, now }, waitFor(this.#now(policy, now), policy, cost, now) === 0);
+    return this.#verdict({ policy, cost, now }, waitFor(this.#refilled(policy, now), policy, cost, now) === 0);
   }
 
   /** Deletes a full bucket, since no bucket means a full one; else comes again. May run early, late or twice. */
@@ -137,20 +137,20 @@ export class RateLimiterDO extends DurableObject<Env> {
     await this.ctx.storage.deleteAll();
   }
 
-  /** The real bucket as of now, under this policy. */
-  #now(policy: Policy, now: number): Bucket {
+  /** Brings the real bucket up to now and under this policy, and returns it. */
+  #refilled(policy: Policy, now: number): Bucket {
     this.#followClock(now);
-    this.#holds.expire(now, this.#policy ?? policy, (at, held) => {
-      if (this.#bucket && this.#policy) this.#bucket = refill(this.#bucket, this.#policy, at, held);
+    this.#holds.expire(now, this.#policy ?? policy, (at, heldTokens) => {
+      if (this.#bucket && this.#policy) this.#bucket = refill(this.#bucket, this.#policy, at, heldTokens);
     });
     if (this.#bucket && this.#policy) {
-      const held = this.#holds.tokens;
+      const heldTokens = this.#holds.tokens;
       if (samePolicy(this.#policy, policy)) {
-        this.#bucket = refill(this.#bucket, policy, now, held);
+        this.#bucket = refill(this.#bucket, policy, now, heldTokens);
         return this.#bucket;
       }
-      const before = refill(this.#bucket, this.#policy, now, held);
-      const adapted = refill(adapt(before, this.#policy, policy), policy, now, held);
+      const before = refill(this.#bucket, this.#policy, now, heldTokens);
+      const adapted = refill(adapt(before, this.#policy, policy), policy, now, heldTokens);
       this.#policy = policy;
       this.#bucket = adapted;
       this.#lowest = lower(this.#lowest ?? policy, policy);
@@ -207,8 +207,8 @@ export class RateLimiterDO extends DurableObject<Env> {
     const wanted = allowed ? Math.min(remaining + 1, policy.capacity) : cost;
     // While isolates hold tokens the bucket may have no room for so many.
     const room = policy.capacity - this.#holds.tokens;
-    const held = wanted > room ? this.#holds.waitMs(now) : 0;
-    return { allowed, remaining, waitMs: held + waitFor(bucket, policy, wanted, now) };
+    const untilRoomMs = wanted > room ? this.#holds.waitMs(now) : 0;
+    return { allowed, remaining, waitMs: untilRoomMs + waitFor(bucket, policy, wanted, now) };
   }
 
   #write(bucket: Bucket, policy: Policy, now: number): void {

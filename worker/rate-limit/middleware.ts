@@ -27,7 +27,7 @@ export function rateLimit({ policy: name, cost = 1, onUnavailable }: RateLimitOp
       const caller = await payerOf(c, onUnavailable);
       const verdict = await check(c, "take", { policy, caller, cost: Math.min(cost, policy.capacity) });
       if (!verdict && onUnavailable === "deny") throw unavailable();
-      if (verdict?.allowed === false) throw denied(policy, verdict);
+      if (verdict?.allowed === false) throw overLimit(policy, verdict);
       await next();
       // The answer to a WebSocket upgrade takes no headers, and a route that asks about a bucket has set its own.
       if (!verdict || c.res.status === 101 || c.res.headers.has("RateLimit")) return;
@@ -49,7 +49,7 @@ async function payerOf(c: Context<App>, onUnavailable: Limit["onUnavailable"]): 
 }
 
 /** The refusal 429, with the article's fields. */
-export function denied(policy: NamedPolicy, verdict: Verdict): Refusal {
+export function overLimit(policy: NamedPolicy, verdict: Verdict): Refusal {
   const retryAfter = seconds(verdict.waitMs);
   return refusal("rate-limited", `Too many requests under "${policy.name}"; come back in ${retryAfter} s`, {
     fields: { allowed: false, retryAfter, remaining: verdict.remaining },

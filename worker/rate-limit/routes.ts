@@ -11,7 +11,7 @@ import { body, query, wholeNumber } from "../http/validation.ts";
 import { bucketOf } from "./caller.ts";
 import { affordable, check, type NamedPolicy, policyOf } from "./check.ts";
 import { limitHeaders, seconds } from "./headers.ts";
-import { denied, unavailable } from "./middleware.ts";
+import { overLimit, unavailable } from "./middleware.ts";
 import { limit } from "./pattern.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -59,7 +59,7 @@ export const routes = new Hono()
       const policy = policyOf(c, name);
       const verdict = await check(c, "take", { policy, caller: await bucketOf(c), cost: affordable(cost, policy) });
       if (!verdict) throw unavailable();
-      if (!verdict.allowed) throw denied(policy, verdict);
+      if (!verdict.allowed) throw overLimit(policy, verdict);
       return c.json(status(policy, verdict), 200, limitHeaders(policy.name, policy, verdict));
     },
   );

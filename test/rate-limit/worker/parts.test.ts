@@ -4,10 +4,10 @@ import { describe, expect, it } from "vitest";
 import { API_KEY_PREFIX, storedAt } from "../../../contract/api-keys.ts";
 import { addressKey } from "../../../worker/http/address.ts";
 import { Memory } from "../../../worker/objects/memory.ts";
-import { Denials } from "../../../worker/rate-limit/denials.ts";
 import { limitHeaders } from "../../../worker/rate-limit/headers.ts";
 import { LEASE_MS } from "../../../worker/rate-limit/holds.ts";
 import { limit } from "../../../worker/rate-limit/pattern.ts";
+import { RememberedDenials } from "../../../worker/rate-limit/remembered-denials.ts";
 
 it("a stack without rate limits has the default", () => {
   expect(v.parse(limit.settings.rateLimits, undefined)).toMatchObject({
@@ -66,7 +66,7 @@ describe("remembered denials", () => {
   const denial = (waitMs: number) => ({ allowed: false, remaining: 0, waitMs });
 
   it("answer until the time that the object gave, and not a millisecond longer", () => {
-    const denials = new Denials();
+    const denials = new RememberedDenials();
     denials.remember("a", policy, { cost: 1, verdict: denial(500) }, 1_000);
     expect(denials.answer("a", policy, 1, 1_499)).toEqual(denial(1));
     expect(denials.answer("a", policy, 1, 1_500)).toBeUndefined();
@@ -74,7 +74,7 @@ describe("remembered denials", () => {
   });
 
   it("hold longer for higher costs, and not for lower ones", () => {
-    const denials = new Denials();
+    const denials = new RememberedDenials();
     denials.remember("a", policy, { cost: 5, verdict: denial(500) }, 1_000);
     expect(denials.answer("a", policy, 7, 1_000)).toEqual(denial(2_500));
     expect(denials.answer("a", policy, 4, 1_000)).toBeUndefined();
@@ -85,7 +85,7 @@ describe("remembered denials", () => {
   });
 
   it("are not used after the clock has gone back, and an allowed answer is not remembered", () => {
-    const denials = new Denials();
+    const denials = new RememberedDenials();
     denials.remember("a", policy, { cost: 1, verdict: denial(500) }, 1_000);
     expect(denials.answer("a", policy, 1, 999)).toBeUndefined();
     denials.remember("b", policy, { cost: 1, verdict: { allowed: true, remaining: 3, waitMs: 500 } }, 1_000);
@@ -93,7 +93,7 @@ describe("remembered denials", () => {
   });
 
   it("end with an admission, which takes tokens, and say that none is left, because others may take them", () => {
-    const denials = new Denials();
+    const denials = new RememberedDenials();
     denials.remember("a", policy, { cost: 50, verdict: { allowed: false, remaining: 40, waitMs: 500 } }, 1_000);
     expect(denials.answer("a", policy, 50, 1_000)).toEqual(denial(500));
     denials.remember("a", policy, { cost: 30, verdict: { allowed: true, remaining: 10, waitMs: 0 } }, 1_000);
@@ -101,14 +101,14 @@ describe("remembered denials", () => {
   });
 
   it("stay when a lease is asked for ahead, which admits nothing", () => {
-    const denials = new Denials();
+    const denials = new RememberedDenials();
     denials.remember("a", policy, { cost: 50, verdict: { allowed: false, remaining: 40, waitMs: 500 } }, 1_000);
     denials.remember("a", policy, { cost: 0, verdict: { allowed: true, remaining: 40, waitMs: 0 } }, 1_000);
     expect(denials.answer("a", policy, 50, 1_000)).toEqual(denial(500));
   });
 
   it("say nothing of a higher cost for which there may be no room beside leases", () => {
-    const denials = new Denials();
+    const denials = new RememberedDenials();
     const quick = { capacity: 500, periodSeconds: 1 };
     denials.remember("a", quick, { cost: 10, verdict: denial(20) }, 1_000);
     expect(denials.answer("a", quick, 400, 1_000)).toEqual(denial(800));
@@ -118,7 +118,7 @@ describe("remembered denials", () => {
   });
 
   it("of a policy with leases last as long as a lease, because tokens may come back from one", () => {
-    const denials = new Denials();
+    const denials = new RememberedDenials();
     const quick = { capacity: 1_000_000, periodSeconds: 86_400 };
     denials.remember("a", quick, { cost: 770_000, verdict: denial(1_728_000) }, 1_000);
     expect(denials.answer("a", quick, 770_000, 1_000 + LEASE_MS - 1)?.waitMs).toBe(1_727_001);

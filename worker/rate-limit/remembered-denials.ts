@@ -27,7 +27,7 @@ export interface Answered {
   readonly verdict: Verdict;
 }
 
-export class Denials {
+export class RememberedDenials {
   readonly #denials = new Memory<Denial>();
 
   /** The verdict that the object would give; undefined if that is not known. */
