@@ -17,35 +17,21 @@ import {
 } from "../objects/sockets.ts";
 import type { Caller } from "../who.ts";
 import type { Left } from "./budgets.ts";
+import { Greetings } from "./greetings.ts";
 import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { News } from "./news.ts";
 import type { ServerFrame, Subprotocol } from "./protocol.ts";
-import {
-  type Amount,
-  ANSWER_WITHIN_MS,
-  ASK_AFTER_MS,
-  heard,
-  isTooFarBehind,
-  newReading,
-  type Reading,
-  seen,
-  sent,
-} from "./readers.ts";
+import { type Amount, heard, newReading, type Reading, seen, sent } from "./readers.ts";
 import type { People } from "./relaying.ts";
 import { type Owner, Roster } from "./roster.ts";
+import { askIfSilent, isBehind } from "./signs.ts";
+import { type Written, written } from "./written.ts";
 
 /** An attachment that changes with every frame is written this often at most: well before a room falls asleep. */
 const KEEP_EVERY_MS = 5_000;
 const KEEP_EVERY: Amount = { messages: 20, bytes: 32 * 1_024 };
 /** The room rests for so long before it looks for silent sockets again. If all ping, it looks as often as they ping. */
 const REST_MS = 5_000;
-
-/** Bytes of greetings that may be unread: with more, nobody else is let in. */
-const MAX_GREETED = 32 * 1_024 * 1_024;
-/** With more than the first, nobody is let in who has more than the second. */
-const [PRESSURE, SHARE] = [MAX_GREETED / 2, MAX_GREETED / 8];
-/** They are counted this often at most: that takes calls for each socket. */
-const COUNT_EVERY_MS = 1_000;
 
 /** The tag of sockets that take many messages in one frame. All other tags have a colon. */
 const BATCHED = "batched";
@@ -103,10 +89,15 @@ export interface Elsewhere {
 }
 export const NOWHERE: Elsewhere = { count: 0, users: () => [], has: () => false, tell: () => undefined };
 
+export interface AudienceParts {
+  elsewhere(): Elsewhere;
+  /** Somebody has left, and those who stay see each other: before, it may have been a crowd. */
+  leftCompany(): void;
+  /** Takes note of a join or a leave in place of telling it. */
+  noted?(): void;
+}
+
 export class Audience {
-  elsewhere: Elsewhere = NOWHERE;
-  /** Called when somebody has left, and those who stay see each other: before, it may have been a crowd. */
-  leftCompany: () => void = () => undefined;
   readonly #ctx: DurableObjectState;
   readonly #budgets: Allowance;
   /** The sockets and their attachments, each read once. Undefined until somebody asks after the room woke. */
@@ -114,17 +105,19 @@ export class Audience {
   /** Users already announced as gone; prevents a second announcement when several sockets of a user close together. */
   readonly #gone = new Set<string>();
   readonly #news: News;
-  /** Bytes of greetings sent, an upper bound of what is unread. Over PRESSURE, as at the start, it is counted anew. */
-  #greeted = { bytes: Number.POSITIVE_INFINITY, live: Number.POSITIVE_INFINITY };
-  #countedAt = 0;
-  /** Takes note of a join or a leave in place of telling it. */
-  readonly #noted: (() => void) | undefined;
+  readonly #greetings: Greetings;
+  readonly #parts: AudienceParts;
 
-  constructor(ctx: DurableObjectState, budgets: Allowance, noted?: () => void) {
+  constructor(ctx: DurableObjectState, budgets: Allowance, parts: AudienceParts) {
     this.#ctx = ctx;
     this.#budgets = budgets;
+    this.#parts = parts;
     this.#news = new News(this, (now) => budgets.mayTell(now));
-    this.#noted = noted;
+    this.#greetings = new Greetings(ctx, this);
+  }
+
+  get #elsewhere(): Elsewhere {
+    return this.#parts.elsewhere();
   }
 
   get #roster(): Roster<Member> {
@@ -229,7 +222,7 @@ export class Audience {
 
   /** How many people are in the room. */
   get count(): number {
-    return this.#roster.peopleCount + this.elsewhere.count;
+    return this.#roster.peopleCount + this.#elsewhere.count;
   }
 
   /** The people whose sockets are here. */
@@ -244,7 +237,7 @@ export class Audience {
   /** The frame that says who is here. */
   presence(): ServerFrame {
     const users = new Set(this.own().users);
-    for (const userId of this.elsewhere.users()) {
+    for (const userId of this.#elsewhere.users()) {
       if (users.size >= MAX_SHOWN) break;
       users.add(userId);
     }
@@ -262,14 +255,15 @@ export class Audience {
   /** Sends a frame of the moment to everybody who keeps up, at other objects too. */
   announce(frame: ServerFrame, except?: WebSocket): void {
     this.tell(frame, except);
-    this.elsewhere.tell(frame);
+    this.#elsewhere.tell(frame);
   }
 
   /** The sockets that keep up. Closes those that are too far behind or whose token has expired. */
   readers(): WebSocket[] {
     return this.#present().filter((socket) => {
       if (this.isOver(socket)) return false;
-      if (!this.#isBehind(socket)) return true;
+      const member = this.memberOf(socket);
+      if (!member || !isBehind(this.#ctx, socket, member)) return true;
       this.putOut(socket, TRY_AGAIN, "You are too far behind: connect again with ?after=<the last number you have>");
       return false;
     });
@@ -305,39 +299,12 @@ export class Audience {
     const { text, bytes } = written(frame);
     const member = this.memberOf(socket);
     if (!member || !sendTo(socket, text)) return;
-    const { reading } = member;
-    member.reading = { ...reading, greeted: (reading.greeted ?? 0) + bytes };
-    this.#greeted.bytes += bytes;
-    this.#greeted.live += bytes;
+    member.reading = this.#greetings.sent(member.reading, bytes);
   }
 
   /** Whose greetings, which may be unread, leave no memory for a joiner's: their own, or those of all. */
   whoClogs(joiner: Owner, now: number): "own" | "all" | undefined {
-    if (this.#greeted.bytes > PRESSURE && Math.abs(now - this.#countedAt) >= COUNT_EVERY_MS) {
-      this.#greeted = this.#unread(now);
-      this.#countedAt = now;
-    }
-    if (this.#greeted.bytes <= PRESSURE) return undefined;
-    if (limitedTags(joiner).some((tag) => this.#unread(now, tag).bytes > SHARE)) return "own";
-    return this.#greeted.live > MAX_GREETED ? "all" : undefined;
-  }
-
-  /**
-   * Bytes of greetings that may be unread, for a tag or for all. Those of a socket that closes wait in the memory too.
-   * After so long a silence that it was put out, they count against its owner only: they are not `live`.
-   */
-  #unread(now: number, tag?: string): { bytes: number; live: number } {
-    let [bytes, live] = [0, 0];
-    for (const socket of this.#ctx.getWebSockets(tag)) {
-      const member = this.memberOf(socket);
-      if (!member?.reading.greeted) continue;
-      this.#hearAnswers(socket, member);
-      const { greeted = 0, heardAt } = member.reading;
-      if (greeted > 0 && now - heardAt >= ASK_AFTER_MS && isOpen(socket)) this.#askIfSilent(socket, now);
-      bytes += greeted;
-      if (isOpen(socket) || now - heardAt < ASK_AFTER_MS + ANSWER_WITHIN_MS) live += greeted;
-    }
-    return { bytes, live };
+    return this.#greetings.whoClogs(limitedTags(joiner), now);
   }
 
   /** Tells those who take changes one thing, and the others another. */
@@ -352,13 +319,12 @@ export class Audience {
       readers.filter((socket) => !changing.has(socket)),
       others,
     );
-    this.elsewhere.tell(others);
+    this.#elsewhere.tell(others);
   }
 
   /** Tells the others that a user has joined. */
   joined(userId: string, socket: WebSocket, now: number): void {
-    if (this.#noted) this.#noted();
-    else if (!this.elsewhere.has(userId)) this.#news.moved(userId, "joined", socket, now);
+    this.#moved(userId, "joined", socket, now);
   }
 
   /** Somebody came or went at another object. */
@@ -415,13 +381,17 @@ export class Audience {
     const userId = this.memberOf(socket)?.userId;
     this.#roster.remove(socket);
     // Also if it was no crowd: after the room's sleep, a socket that closes is not counted before it leaves.
-    if (this.isCompany()) this.leftCompany();
+    if (this.isCompany()) this.#parts.leftCompany();
     if (userId === undefined || this.#gone.has(userId)) return;
     if (this.open(userId).length > 0) return;
     // No more sockets than this can still report their close.
     addNewest(this.#gone, userId);
-    if (this.#noted) this.#noted();
-    else if (!this.elsewhere.has(userId)) this.#news.moved(userId, "left", socket, Date.now());
+    this.#moved(userId, "left", socket, Date.now());
+  }
+
+  #moved(userId: string, move: "joined" | "left", socket: WebSocket, now: number): void {
+    if (this.#parts.noted) this.#parts.noted();
+    else if (!this.#elsewhere.has(userId)) this.#news.moved(userId, move, socket, now);
   }
 
   /**
@@ -432,55 +402,13 @@ export class Audience {
     const present = this.#present();
     if (!this.isCompany()) return undefined;
     let next = Number.POSITIVE_INFINITY;
-    for (const socket of present) next = Math.min(next, this.#askIfSilent(socket, now));
+    for (const socket of present) next = Math.min(next, askIfSilent(this.#ctx, this, socket, now));
     return this.isCompany() && next < Number.POSITIVE_INFINITY ? Math.max(next, now + REST_MS) : undefined;
-  }
-
-  /**
-   * Pings a socket that was silent for a while, and closes one that did not answer. Returns when to look at it again (ms
-   * since the epoch).
-   */
-  #askIfSilent(socket: WebSocket, now: number): number {
-    const member = this.memberOf(socket);
-    const lastSign = this.#lastSign(socket);
-    // If the clock went back, nobody counts as silent.
-    const silence = Math.max(now - lastSign, 0);
-    if (!member || silence < ASK_AFTER_MS) return now - silence + ASK_AFTER_MS;
-    // Silence alone proves nothing: while the room had a crowd, or one person, it did not ask.
-    let { askedAt } = member.reading;
-    if (askedAt === undefined || askedAt <= lastSign || askedAt > now) {
-      askedAt = now;
-      sendTo(socket, JSON.stringify({ type: "ping" } satisfies ServerFrame));
-      member.reading = { ...member.reading, askedAt };
-      this.#write(socket, member, now);
-    } else if (now - askedAt >= ANSWER_WITHIN_MS) {
-      this.putOut(socket, TRY_AGAIN, 'Nothing was heard of you for a while: send {"type":"ping"} every 20 seconds');
-      return Number.POSITIVE_INFINITY;
-    }
-    return askedAt + ANSWER_WITHIN_MS;
   }
 
   /** Whether people here see each other: there is more than one, and no crowd. */
   isCompany(): boolean {
     return this.count > 1 && this.count <= MAX_SHOWN;
-  }
-
-  #lastSign(socket: WebSocket): number {
-    const answered = this.#ctx.getWebSocketAutoResponseTimestamp(socket)?.getTime() ?? 0;
-    return Math.max(answered, this.memberOf(socket)?.reading.heardAt ?? 0);
-  }
-
-  /** A ping that the runtime answered is a sign of reading too. Looked up only if it makes a difference. */
-  #isBehind(socket: WebSocket): boolean {
-    const member = this.memberOf(socket);
-    if (!member || !isTooFarBehind(member.reading)) return false;
-    this.#hearAnswers(socket, member);
-    return isTooFarBehind(member.reading);
-  }
-
-  #hearAnswers(socket: WebSocket, member: Member): void {
-    const lastSign = this.#lastSign(socket);
-    if (lastSign > member.reading.heardAt) member.reading = heard(member.reading, lastSign);
   }
 
   #note(socket: WebSocket, member: Member, reading: Reading, now: number): void {
@@ -503,17 +431,3 @@ const isNextStep = (before: Amount, after: Amount): boolean =>
   stepOf("messages", before) !== stepOf("messages", after) || stepOf("bytes", before) !== stepOf("bytes", after);
 
 const stepOf = (key: keyof Amount, amount: Amount) => Math.floor(amount[key] / KEEP_EVERY[key]);
-
-/** A frame as it is sent: serialized once, however many get it. */
-export interface Written {
-  readonly text: string;
-  /** Bytes of UTF-8. */
-  readonly bytes: number;
-}
-
-const encoder = new TextEncoder();
-
-export function written(frame: ServerFrame): Written {
-  const text = JSON.stringify(frame);
-  return { text, bytes: encoder.encode(text).byteLength };
-}

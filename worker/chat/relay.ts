@@ -13,7 +13,7 @@ import { retry } from "../objects/retry.ts";
 import { GOING_AWAY, TRY_AGAIN } from "../objects/sockets.ts";
 import type { Wake } from "../objects/wake.ts";
 import { letIn, type SocketLimits, whyFull } from "./admission.ts";
-import { Audience, type Member, NOWHERE } from "./audience.ts";
+import { Audience, type Elsewhere, type Member, NOWHERE } from "./audience.ts";
 import { Budgets, COSTS } from "./budgets.ts";
 import { Copy, type CopyLimits } from "./copy.ts";
 import { type Door, isLetIn } from "./door.ts";
@@ -77,6 +77,8 @@ export class Relay {
   readonly #newHome: () => HomeStub;
   readonly #budgets: Budgets;
   readonly #audience: Audience;
+  /** Who is in the room besides its readers. */
+  #elsewhere: Elsewhere;
   readonly #incoming: Incoming;
   readonly #showing: Showing;
   /** One stub for all calls, which arrive in its order; after a failure, a new one. */
@@ -107,11 +109,14 @@ export class Relay {
     this.#limits = limits;
     this.#newHome = newHome;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
-    this.#audience = new Audience(ctx, this.#budgets, () => this.#report());
-    this.#audience.leftCompany = () => ctx.waitUntil(this.#look());
-    this.#showing = new Showing(this.#audience);
     this.#numbers = ctx.storage.kv.get<Numbers>(KEY);
-    this.#audience.elsewhere = { ...NOWHERE, count: this.#numbers?.others ?? 0 };
+    this.#elsewhere = { ...NOWHERE, count: this.#numbers?.others ?? 0 };
+    this.#audience = new Audience(ctx, this.#budgets, {
+      elsewhere: () => this.#elsewhere,
+      leftCompany: () => ctx.waitUntil(this.#look()),
+      noted: () => this.#report(),
+    });
+    this.#showing = new Showing(this.#audience);
     this.#incoming = new Incoming(this.#audience, this.#budgets, {
       after: (seq) => this.#showing.after(seq, this.#numbers?.have ?? 0),
       chat: (socket, member, frame) => this.#chat(socket, member, frame),
@@ -270,7 +275,7 @@ export class Relay {
     const fresh = push.messages.filter(({ seq }) => seq > have);
     const last = fresh.at(-1)?.seq ?? have;
     const { count, users } = push.others;
-    this.#audience.elsewhere = { ...NOWHERE, count, users: () => users };
+    this.#elsewhere = { ...NOWHERE, count, users: () => users };
     if (push.door) {
       this.#door = push.door;
       this.#copy = new Copy(this.#limits);

@@ -74,10 +74,11 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#upkeep = new Upkeep(keeping, this.#door.wasSet);
     this.#socketLimits = limits;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
-    this.#audience = new Audience(ctx, this.#budgets);
     this.#relays = new Relays(this.#home());
-    this.#audience.elsewhere = this.#relays;
-    this.#audience.leftCompany = () => void this.#lookForSilentLater();
+    this.#audience = new Audience(ctx, this.#budgets, {
+      elsewhere: () => this.#relays,
+      leftCompany: () => void this.#lookForSilentLater(),
+    });
     this.#outgoing = new Outgoing(this.#store(), this.#audience, (trimmed) => {
       void this.#relays.send();
       return this.#upkeep.stored(trimmed);

@@ -1,8 +1,8 @@
 /** Sends new messages to readers: in as few frames as possible to those who take batches, one frame each to the others. */
-import { type Written, written } from "./audience.ts";
 import { MESSAGES_PER_FRAME } from "./limits.ts";
 import type { Message } from "./protocol.ts";
 import { type Amount, Recent } from "./readers.ts";
+import { type Written, written } from "./written.ts";
 
 /** The sockets that get new messages. */
 export interface Listeners {

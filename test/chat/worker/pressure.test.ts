@@ -473,8 +473,8 @@ describe("a dead connection", () => {
 
   it("is not looked for where no socket is open, though there are people elsewhere", async () => {
     await runInDurableObject(roomObject(newRoom()), (_, ctx) => {
-      const audience = new Audience(ctx, new Budgets(100, () => []));
-      audience.elsewhere = { ...NOWHERE, count: 2 };
+      const elsewhere = () => ({ ...NOWHERE, count: 2 });
+      const audience = new Audience(ctx, new Budgets(100, () => []), { elsewhere, leftCompany: () => undefined });
       expect(audience.isCompany()).toBe(true);
       expect(audience.lookForSilent(Date.now())).toBeUndefined();
     });
