@@ -20,7 +20,7 @@ const prefix = "relay:";
 const ENDING = "relays-ending";
 const SETTLED = "relays-settled";
 
-/** What is stored of a relay: a row, written when it comes and when its people change. */
+/** What is stored of a relay: written when it comes, and when its people change. */
 interface Stored {
   readonly epoch: string;
   readonly link?: string | undefined;
@@ -28,7 +28,8 @@ interface Stored {
   readonly people: People;
 }
 
-interface Link extends Stored {
+/** What is known of a relay. */
+interface RelayRow extends Stored {
   /** Its numbers, as it last said; undefined if the home has just woken. */
   readonly have?: number | undefined;
   readonly turn?: number | undefined;
@@ -37,7 +38,7 @@ interface Link extends Stored {
   /** The relay's newest state that came. */
   readonly at?: number | undefined;
   /** The epoch that the relay named last, if it is another one. */
-  readonly named?: string | undefined;
+  readonly toldEpoch?: string | undefined;
 }
 
 /**
@@ -80,7 +81,7 @@ export interface Home {
 
 export class Relays {
   readonly #home: Home;
-  readonly #links = new Map<string, Link>();
+  readonly #rows = new Map<string, RelayRow>();
   readonly #frames = new Map<string, ServerFrame[]>();
   readonly #pumping = new Map<string, Promise<void>>();
   /** Relays of a deleted room that may not know it yet, and a name for each deletion. */
@@ -100,13 +101,13 @@ export class Relays {
     const { last, turn } = this.#settled ?? {};
     const known = last !== undefined && last === this.#last && turn === this.turn ? { have: last, turn } : {};
     for (const [key, stored] of home.storage.kv.list<Stored>({ prefix })) {
-      this.#links.set(key.slice(prefix.length), { ...stored, ...known, granted: 0 });
+      this.#rows.set(key.slice(prefix.length), { ...stored, ...known, granted: 0 });
     }
     this.#ending = new Map(home.storage.kv.get<[string, string][]>(ENDING));
   }
 
   get isEmpty(): boolean {
-    return this.#links.size === 0;
+    return this.#rows.size === 0;
   }
 
   /** Whether a relay may not know yet that the room was deleted. */
@@ -116,7 +117,7 @@ export class Relays {
 
   /** Whether there is such a link. An older release does not name its own, and drops the names that it finds. */
   knows(link: string | undefined): boolean {
-    return link === undefined || [...this.#links.values()].some((each) => isSameLink(each.link, link));
+    return link === undefined || [...this.#rows.values()].some((each) => isSameLink(each.link, link));
   }
 
   /** The newest order's number. */
@@ -131,12 +132,12 @@ export class Relays {
 
   get count(): number {
     let count = 0;
-    for (const { people } of this.#links.values()) count += people.count;
+    for (const { people } of this.#rows.values()) count += people.count;
     return count;
   }
 
   *users(): Generator<string> {
-    for (const { people } of this.#links.values()) yield* people.users;
+    for (const { people } of this.#rows.values()) yield* people.users;
   }
 
   has(userId: string): boolean {
@@ -145,24 +146,24 @@ export class Relays {
 
   /** Whether somebody is at a relay other than this one. */
   #isAtOther(name: string | undefined, userId: string): boolean {
-    return [...this.#links].some(([other, { people }]) => other !== name && people.users.includes(userId));
+    return [...this.#rows].some(([other, { people }]) => other !== name && people.users.includes(userId));
   }
 
   /** The first of these relays with a place, which is then taken; undefined if all are full. */
   place(names: readonly string[]): string | undefined {
     const free = names.find((name) => {
-      const link = this.#links.get(name);
-      return !link || link.sockets + link.granted < MAX_SOCKETS;
+      const row = this.#rows.get(name);
+      return !row || row.sockets + row.granted < MAX_SOCKETS;
     });
-    const link = free === undefined ? undefined : this.#links.get(free);
-    if (free !== undefined && link) this.#links.set(free, { ...link, granted: link.granted + 1 });
+    const row = free === undefined ? undefined : this.#rows.get(free);
+    if (free !== undefined && row) this.#rows.set(free, { ...row, granted: row.granted + 1 });
     return free;
   }
 
   /** A relay starts, or has lost its memory: sends it everything. */
   attach(name: string, { door, ended }: Required<Pick<Push, "door" | "ended">>): Push {
     const epoch = crypto.randomUUID();
-    const before = this.#links.get(name);
+    const before = this.#rows.get(name);
     const history = this.#home.history();
     const [first, last] = [history?.first ?? 1, history?.last ?? 0];
     this.#set(name, {
@@ -191,18 +192,18 @@ export class Relays {
 
   /** What a relay says of itself, in an answer or by itself. False if its room is no more, and it must forget it. */
   said(name: string, state: RelayState, epoch: string | undefined): boolean {
-    const link = this.#links.get(name);
+    const row = this.#rows.get(name);
     if (state.epoch === undefined) this.#forgot(name, epoch);
-    else if (!link || !isSameLink(link.link, state.link)) return false;
+    else if (!row || !isSameLink(row.link, state.link)) return false;
     else {
       const { have, turn, sockets, at } = state;
       // An answer and a report may overtake each other.
-      const isOld = at !== undefined && link.at !== undefined && at < link.at;
+      const isOld = at !== undefined && row.at !== undefined && at < row.at;
       const users = state.people.count > MAX_SHOWN ? [] : state.people.users;
-      const people = isOld ? link.people : { ...state.people, users };
+      const people = isOld ? row.people : { ...state.people, users };
       const about = isOld ? {} : { sockets, people, granted: 0, at };
-      this.#set(name, { ...link, have, turn, named: undefined, ...about });
-      this.#tellMoves(name, link.people, people);
+      this.#set(name, { ...row, have, turn, toldEpoch: undefined, ...about });
+      this.#tellMoves(name, row.people, people);
     }
     this.#tellEpoch(name, state.epoch ?? epoch);
     return true;
@@ -212,10 +213,10 @@ export class Relays {
    * The answer with the newest epoch was lost, or a push from before came after it. Without it the relay could not say
    * that it has forgotten the room.
    */
-  #tellEpoch(name: string, named = ""): void {
-    const link = this.#links.get(name);
-    if (!link || link.epoch === named) return;
-    this.#links.set(name, { ...link, named });
+  #tellEpoch(name: string, toldEpoch = ""): void {
+    const row = this.#rows.get(name);
+    if (!row || row.epoch === toldEpoch) return;
+    this.#rows.set(name, { ...row, toldEpoch });
     void this.send();
   }
 
@@ -241,7 +242,7 @@ export class Relays {
   /** Sends a frame of the moment to all relays. */
   tell(frame: ServerFrame): void {
     if (tellsWho(frame)) this.#settle(undefined);
-    for (const name of this.#links.keys()) {
+    for (const name of this.#rows.keys()) {
       const frames = this.#frames.get(name) ?? [];
       if (frames.length < MESSAGES_PER_FRAME) this.#frames.set(name, [...frames, frame]);
     }
@@ -251,7 +252,7 @@ export class Relays {
   /** Sends to each relay what it does not have. Ends when all have it, or could not be reached. */
   async send(): Promise<void> {
     await Promise.all(
-      [...this.#links.keys()].map((name) => {
+      [...this.#rows.keys()].map((name) => {
         const pumping = this.#pumping.get(name) ?? this.#pump(name);
         this.#pumping.set(name, pumping);
         return pumping;
@@ -267,11 +268,11 @@ export class Relays {
     const now = Date.now();
     if (Math.abs(now - this.#askedAt) >= LOOK_EVERY_MS) {
       this.#askedAt = now;
-      for (const [name, { have: _, ...link }] of this.#links) this.#links.set(name, link);
+      for (const [name, { have: _, ...row }] of this.#rows) this.#rows.set(name, row);
     }
     await this.send();
     if (this.isEmpty) return;
-    if ([...this.#links].some(([name, link]) => this.#isBehind(name, link))) return this.prepare();
+    if ([...this.#rows].some(([name, row]) => this.#isBehind(name, row))) return this.prepare();
     this.#settle({ last: this.#last, turn: this.turn, askedAt: this.#askedAt });
     await this.#home.arm(this.#askedAt + LOOK_EVERY_MS);
   }
@@ -287,7 +288,7 @@ export class Relays {
 
   /** Asks all relays. */
   async some(question: (relay: RelayStub) => Promise<boolean>): Promise<boolean> {
-    const answers = [...this.#links.keys()].map((name) => retry(() => question(this.#home.stub(name))));
+    const answers = [...this.#rows.keys()].map((name) => retry(() => question(this.#home.stub(name))));
     return (await Promise.all(answers)).includes(true);
   }
 
@@ -303,12 +304,12 @@ export class Relays {
     kv.delete(ORDERS);
     this.#orders = { last: 0, list: [] };
     if (this.isEmpty) return;
-    for (const name of this.#links.keys()) {
+    for (const name of this.#rows.keys()) {
       kv.delete(prefix + name);
       this.#ending.set(name, crypto.randomUUID());
     }
     kv.put(ENDING, [...this.#ending]);
-    this.#links.clear();
+    this.#rows.clear();
     this.#frames.clear();
   }
 
@@ -324,7 +325,7 @@ export class Relays {
   }
 
   async #end(name: string, deletion: string): Promise<void> {
-    const epoch = await retry(() => this.#home.stub(name).endRelay(this.#links.get(name)?.link));
+    const epoch = await retry(() => this.#home.stub(name).endRelay(this.#rows.get(name)?.link));
     // It may have started anew after the call was sent.
     this.#forgot(name, epoch);
     if (this.#ending.get(name) === deletion) this.#ending.delete(name);
@@ -343,8 +344,8 @@ export class Relays {
     await Promise.resolve();
     let sent: Push["frames"] = [];
     try {
-      for (let link = this.#links.get(name); link && this.#isBehind(name, link); link = this.#links.get(name)) {
-        const { epoch } = link;
+      for (let row = this.#rows.get(name); row && this.#isBehind(name, row); row = this.#rows.get(name)) {
+        const { epoch } = row;
         const push = this.#push(name, epoch);
         sent = push.frames;
         this.#frames.delete(name);
@@ -352,7 +353,7 @@ export class Relays {
         // It lacks messages that come before these frames.
         if (state.epoch !== undefined && state.have < push.after) this.#giveBack(name, sent);
         this.said(name, state, epoch);
-        const isStuck = state.have === link.have && state.turn === link.turn;
+        const isStuck = state.have === row.have && state.turn === row.turn;
         if (isStuck && push.messages.length + push.orders.length > 0) throw new Error(`it stays at ${state.have}`);
       }
     } catch (error) {
@@ -368,33 +369,33 @@ export class Relays {
   }
 
   #giveBack(name: string, frames: Push["frames"]): void {
-    if (frames.length === 0 || !this.#links.has(name)) return;
+    if (frames.length === 0 || !this.#rows.has(name)) return;
     this.#frames.set(name, [...frames, ...(this.#frames.get(name) ?? [])].slice(0, MESSAGES_PER_FRAME));
   }
 
   /** The alarm calls the relay, also if there is no message for it. */
   async #askAgain(name: string): Promise<void> {
-    const link = this.#links.get(name);
-    if (link) this.#links.set(name, { ...link, have: undefined });
+    const row = this.#rows.get(name);
+    if (row) this.#rows.set(name, { ...row, have: undefined });
     this.#settle(undefined);
     await this.prepare();
   }
 
-  #isBehind(name: string, { have, turn, named }: Link): boolean {
-    return have !== this.#last || turn !== this.turn || named !== undefined || this.#frames.has(name);
+  #isBehind(name: string, { have, turn, toldEpoch }: RelayRow): boolean {
+    return have !== this.#last || turn !== this.turn || toldEpoch !== undefined || this.#frames.has(name);
   }
 
   #push(name: string, epoch: string): Push {
-    const link = this.#links.get(name);
+    const row = this.#rows.get(name);
     const history = this.#home.history();
     const last = this.#last;
     // One whose numbers are not known is only asked.
-    const { have: after = last, turn = this.turn } = link ?? {};
+    const { have: after = last, turn = this.turn } = row ?? {};
     const messages = after < last ? (history?.read({ after, limit: MESSAGES_PER_FRAME }) ?? []) : [];
     const upTo = messages.at(-1)?.seq ?? last;
     return {
       epoch,
-      link: link?.link,
+      link: row?.link,
       after,
       messages,
       first: history?.first ?? 1,
@@ -420,7 +421,7 @@ export class Relays {
 
   #others(name: string): People {
     const home = this.#home.people();
-    const others = [home, ...[...this.#links].flatMap(([other, { people }]) => (other === name ? [] : [people]))];
+    const others = [home, ...[...this.#rows].flatMap(([other, { people }]) => (other === name ? [] : [people]))];
     const count = others.reduce((sum, people) => sum + people.count, 0);
     // In a crowd a relay shows the names of its own readers, so that not every call has a hundred.
     if (count > MAX_SHOWN) return { count, users: [] };
@@ -443,22 +444,22 @@ export class Relays {
 
   /** A relay has forgotten the room, unless it was attached anew since. */
   #forgot(name: string, epoch: string | undefined): void {
-    const link = this.#links.get(name);
-    if (!link || link.epoch !== epoch) return;
-    this.#links.delete(name);
+    const row = this.#rows.get(name);
+    if (!row || row.epoch !== epoch) return;
+    this.#rows.delete(name);
     this.#frames.delete(name);
     this.#home.storage.kv.delete(prefix + name);
     if (this.isEmpty) this.#settle(undefined);
-    this.#tellMoves(name, link.people, NOBODY);
+    this.#tellMoves(name, row.people, NOBODY);
   }
 
-  #set(name: string, link: Link): void {
-    const before = this.#links.get(name);
-    this.#links.set(name, link);
-    const { epoch, link: named, sockets, people } = link;
+  #set(name: string, row: RelayRow): void {
+    const before = this.#rows.get(name);
+    this.#rows.set(name, row);
+    const { epoch, link, sockets, people } = row;
     const isSame =
       before?.epoch === epoch && before.people.count === people.count && `${before.people.users}` === `${people.users}`;
-    if (!isSame) this.#home.storage.kv.put<Stored>(prefix + name, { epoch, link: named, sockets, people });
+    if (!isSame) this.#home.storage.kv.put<Stored>(prefix + name, { epoch, link, sockets, people });
   }
 }
 
