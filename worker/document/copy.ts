@@ -19,6 +19,12 @@ export interface Change {
   readonly news: readonly Uint8Array[];
 }
 
+/** An update, and what became of it, once that is known. */
+interface Tried {
+  readonly update: Uint8Array;
+  taken: Taken | undefined;
+}
+
 /** A client's edits are counted up to this number. */
 const MAX_CLOCK = 2 ** 48;
 /** How often the document is loaded to find out which of some updates cannot be merged. */
@@ -72,39 +78,38 @@ export class Copy {
    * not on disk yet.
    */
   take(updates: readonly Uint8Array[], unstored: readonly Uint8Array[] = []): Change {
-    const whole = updates.map(isWhole);
-    const together = this.#attempt(
-      updates.filter((_, i) => whole[i]),
+    const tried = updates.map((update): Tried => ({ update, taken: isWhole(update) ? undefined : "malformed" }));
+    const news = this.#takeWhole(
+      tried.filter(({ taken }) => taken === undefined),
       unstored,
     );
-    if (typeof together !== "string") {
-      let next = 0;
-      return {
-        news: together.news,
-        taken: whole.map((ok) => (ok ? (together.taken[next++] ?? "taken") : "malformed")),
-      };
-    }
-    if (whole.filter(Boolean).length === 1) {
+    return { news, taken: tried.map(({ taken }) => noted(taken)) };
+  }
+
+  /** Takes updates that decode. Returns the news. */
+  #takeWhole(whole: readonly Tried[], unstored: readonly Uint8Array[]): readonly Uint8Array[] {
+    const together = this.#attempt(whole, unstored);
+    if (typeof together !== "string") return together;
+    const [only, ...others] = whole;
+    if (only && others.length === 0) {
+      only.taken = together;
       // Loaded when it is needed, if all is on disk.
       this.#doc = unstored.length > 0 ? this.#fresh(unstored) : undefined;
-      return { news: [], taken: whole.map((ok) => (ok ? together : "malformed")) };
+      return [];
     }
     // One of them cannot be merged, and what it left behind is unknown. Begin with what is on disk, and find it.
     const most = this.#loads + MAX_LOADS;
     this.#doc = this.#fresh(unstored);
     const news: Uint8Array[] = [];
-    const taken = updates.map((update, i): Taken => {
-      if (!whole[i]) return "malformed";
-      if (this.#loads >= most) return "untried";
-      const alone = this.#attempt([update], [...unstored, ...news]);
-      if (typeof alone === "string") {
-        this.#doc = this.#fresh([...unstored, ...news]);
-        return alone;
+    for (const each of whole) {
+      const alone = this.#loads >= most ? "untried" : this.#attempt([each], [...unstored, ...news]);
+      if (typeof alone !== "string") news.push(...alone);
+      else {
+        each.taken = alone;
+        if (alone !== "untried") this.#doc = this.#fresh([...unstored, ...news]);
       }
-      news.push(...alone.news);
-      return alone.taken[0] ?? "taken";
-    });
-    return { taken, news };
+    }
+    return news;
   }
 
   /** Changes the document by a function of ours. Returns the news. */
@@ -136,16 +141,18 @@ export class Copy {
     }
   }
 
-  /** Merges updates in one step. If that failed, returns why, and the copy is broken. */
-  #attempt(updates: readonly Uint8Array[], unstored: readonly Uint8Array[]): Change | "malformed" | "tangled" {
+  /**
+   * Merges updates in one step, and returns the news. If that failed, returns why, and the copy is broken; and what is
+   * noted of the updates is wrong.
+   */
+  #attempt(tried: readonly Tried[], unstored: readonly Uint8Array[]): readonly Uint8Array[] | "malformed" | "tangled" {
     try {
-      const taken: Taken[] = [];
       let steps = 0;
       const mergeAll = (doc: Y.Doc) => {
-        for (const update of updates) {
-          merge(doc, update);
-          taken.push(this.#dropPending() ? "incomplete" : "taken");
-          if (isTooNested(doc, update)) throw new Error("The update has parts that are nested too deep");
+        for (const each of tried) {
+          merge(doc, each.update);
+          each.taken = this.#dropPending() ? "incomplete" : "taken";
+          if (isTooNested(doc, each.update)) throw new Error("The update has parts that are nested too deep");
         }
       };
       const news = this.change((doc) => {
@@ -160,7 +167,7 @@ export class Copy {
         this.#doc = undefined;
         this.#doc = this.#fresh([...unstored, ...news], 2 * this.#mostSteps);
       }
-      return { taken, news };
+      return news;
     } catch (error) {
       return error instanceof TooManySteps ? "tangled" : "malformed";
     }
@@ -192,6 +199,12 @@ export class Copy {
     doc.on("update", (update: Uint8Array) => this.#news.push(update));
     return doc;
   }
+}
+
+/** What became of an edit. It must never count as taken because nobody noted that it was not. */
+export function noted<Outcome>(outcome: Outcome | undefined): Outcome {
+  if (outcome === undefined) throw new Error("Nobody noted what became of an edit");
+  return outcome;
 }
 
 /** Whether an update has neither edits nor deletions: then it is two zeros. */

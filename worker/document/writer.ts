@@ -7,7 +7,7 @@ import * as Y from "yjs";
 import { GroupCommit } from "../objects/group-commit.ts";
 import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
-import { Copy, deletedBy, isEmpty, onlyDeletes, type Taken } from "./copy.ts";
+import { Copy, deletedBy, isEmpty, noted, onlyDeletes, type Taken } from "./copy.ts";
 import { MAX_PIECES, TooHeavy, weightMadeBy, weightOfAll } from "./pieces.ts";
 import { editsBack } from "./revert.ts";
 import { Rows } from "./rows.ts";
@@ -45,10 +45,17 @@ export interface Author {
  */
 export type Outcome = Taken | "full" | "gone" | "denied";
 
-/** An edit, and how often the document had been deleted when it came. */
+/** An edit, how often the document had been deleted when it came, and what became of it, once that is known. */
 interface Waiting {
   readonly edit: Edit;
   readonly generation: number;
+  outcome?: Outcome;
+}
+
+/** An edit that is an update. */
+interface Updating {
+  readonly update: Uint8Array;
+  readonly waiting: Waiting;
 }
 
 interface Parts {
@@ -145,14 +152,12 @@ export class Writer {
     const { ctx, prepare, told } = this.#parts;
     try {
       await prepare();
-      const edits = waiting.flatMap(({ edit, generation }) => (generation === this.#generation ? [edit] : []));
-      const { outcomes, news } = this.#merge(edits);
-      this.#store(edits, news, outcomes);
+      const news = this.#merge(waiting);
+      const taken = waiting.filter(({ outcome }) => noted(outcome) === "taken").map(({ edit }) => edit);
+      this.#store(taken, news);
       await ctx.storage.sync();
       if (news.length > 0) told(mergedOf(news));
-      let next = 0;
-      const isStale = new Set(waiting.filter(({ edit }) => !edits.includes(edit)));
-      return waiting.map((each) => (isStale.has(each) ? "gone" : (outcomes[next++] ?? "taken")));
+      return waiting.map(({ outcome }) => noted(outcome));
     } catch (error) {
       const failure = notWritten("the document", error);
       ctx.abort(failure.message);
@@ -160,9 +165,8 @@ export class Writer {
     }
   }
 
-  #store(edits: readonly Edit[], news: readonly Uint8Array[], outcomes: readonly Outcome[]): void {
+  #store(taken: readonly Edit[], news: readonly Uint8Array[]): void {
     const { schema, writing } = this.#parts;
-    const taken = edits.filter((_, i) => outcomes[i] === "taken");
     if (news.length === 0 && taken.every(({ also }) => also === undefined)) return;
     const first = schema.empty;
     schema.create();
@@ -180,42 +184,55 @@ export class Writer {
     this.#stored.deleted += news.reduce((sum, update) => sum + deletedBy(update), 0);
   }
 
-  /** Merges edits in memory, in their order. */
-  #merge(edits: readonly Edit[]): { outcomes: readonly Outcome[]; news: readonly Uint8Array[] } {
-    const outcomes: Outcome[] = [];
+  /** Merges edits in memory, in their order, and notes what becomes of each. Returns the news. */
+  #merge(edits: readonly Waiting[]): readonly Uint8Array[] {
     const news: Uint8Array[] = [];
-    // A version is gone back to in a step of its own; updates between two such steps are merged together.
-    for (let from = 0; from < edits.length; ) {
-      const edit = edits[from];
-      if (edit && "back" in edit) {
-        const refused = this.#refusalOf(edit.back, sizeOf(news));
-        outcomes.push(refused ?? "taken");
-        this.#weight = MAX_PIECES;
-        this.#isWeighed = false;
-        if (!refused) news.push(...this.copy.change((doc) => applyAll(doc, edit.back)));
-        from++;
+    // Updates are merged together, up to an edit that goes back to a version, or must be admitted by what is merged then.
+    let run: Updating[] = [];
+    const endRun = () => {
+      if (run.length > 0) this.#mergeRun(run, news);
+      run = [];
+    };
+    for (const waiting of edits) {
+      const { edit, generation } = waiting;
+      if (generation !== this.#generation) {
+        waiting.outcome = "gone";
         continue;
       }
-      if (edit?.admitted && !edit.admitted()) {
-        outcomes.push("denied");
-        from++;
-        continue;
-      }
-      const end = edits.findIndex((each, i) => i > from && ("back" in each || each.admitted !== undefined));
-      const updates = edits
-        .slice(from, end < 0 ? edits.length : end)
-        .flatMap((each) => ("update" in each ? [each.update] : []));
-      const fits = this.#fitting(updates, sizeOf(news));
-      const { taken, news: more } = this.copy.take(
-        updates.filter((_, i) => fits[i]),
-        news,
-      );
-      let next = 0;
-      outcomes.push(...fits.map((fit): Outcome => (fit ? (taken[next++] ?? "taken") : "full")));
-      news.push(...more);
-      from += updates.length;
+      if ("back" in edit || edit.admitted) endRun();
+      if ("back" in edit) waiting.outcome = this.#mergeBack(edit.back, news);
+      else if (edit.admitted?.() === false) waiting.outcome = "denied";
+      else run.push({ update: edit.update, waiting });
     }
-    return { outcomes, news };
+    endRun();
+    return news;
+  }
+
+  /** Goes back to a version. Adds what is new to the news. */
+  #mergeBack(back: readonly Uint8Array[], news: Uint8Array[]): Outcome {
+    const refused = this.#refusalOf(back, sizeOf(news));
+    this.#weight = MAX_PIECES;
+    this.#isWeighed = false;
+    if (!refused) news.push(...this.copy.change((doc) => applyAll(doc, back)));
+    return refused ?? "taken";
+  }
+
+  /** Merges updates together, those that the document has room for. Adds what is new to the news. */
+  #mergeRun(run: readonly Updating[], news: Uint8Array[]): void {
+    const fits = this.#fitting(
+      run.map(({ update }) => update),
+      sizeOf(news),
+    );
+    const fitting = run.filter(({ waiting }, i) => {
+      if (!fits[i]) waiting.outcome = "full";
+      return fits[i];
+    });
+    const { taken, news: more } = this.copy.take(
+      fitting.map(({ update }) => update),
+      news,
+    );
+    for (const [i, { waiting }] of fitting.entries()) waiting.outcome = noted(taken[i]);
+    news.push(...more);
   }
 
   /**
