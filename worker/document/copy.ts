@@ -63,8 +63,13 @@ export class Copy {
     return Y.encodeStateVector(this.doc);
   }
 
-  /** All that is not in a state vector; without one, the whole document. @throws Error if the vector is malformed */
-  since(vector?: Uint8Array): Uint8Array {
+  /** The whole document. */
+  state(): Uint8Array {
+    return Y.encodeStateAsUpdate(this.doc);
+  }
+
+  /** All that is not in a state vector. @throws Error if the vector is malformed */
+  since(vector: Uint8Array): Uint8Array {
     return Y.encodeStateAsUpdate(this.doc, vector);
   }
 

@@ -11,13 +11,13 @@ import { Schema } from "../objects/schema.ts";
 import { ABNORMAL, answerAsleep } from "../objects/sockets.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
-import type { Editor, Form, Outcome } from "./editor.ts";
+import type { Editor, Form } from "./editor.ts";
 import type { Visitor } from "./joining.ts";
 import { Keeping } from "./keeping.ts";
 import { document } from "./pattern.ts";
 import { isKeeper, type Level, MAX_PEOPLE, type Sharing } from "./sharing.ts";
 import { type Version, Versions } from "./versions.ts";
-import type { Author } from "./writer.ts";
+import type { Author, Outcome } from "./writer.ts";
 
 /** Who asks for a version to be made or restored. `allowed`: whether that is decided. */
 export interface Asking extends Visitor {
@@ -149,7 +149,7 @@ export class DocumentDO extends DurableObject<Env> {
       return await this.#versions.add(state, name, Date.now(), kept);
     } finally {
       // Others may have left for it, also if it could not be stored.
-      this.#keeping.left(Date.now());
+      this.#keeping.versionsLeft();
     }
   }
 
@@ -183,7 +183,7 @@ export class DocumentDO extends DurableObject<Env> {
     if (outcome === "taken") return { kind: "made", version };
     if (outcome === "gone") return { kind: "missing" };
     this.#versions.remove(before.number);
-    this.#keeping.left(Date.now());
+    this.#keeping.versionsLeft();
     return { kind: outcome === "denied" ? "denied" : NO_WAY_BACK[outcome === "tangled" ? "tangled" : "full"] };
   }
 
@@ -191,7 +191,7 @@ export class DocumentDO extends DurableObject<Env> {
   async removeVersion(number: number, keeper?: Caller): Promise<"done" | "denied" | "missing"> {
     if (!isKeeper(keeper, this.#keeping.sharing)) return "denied";
     if (this.#schema.empty || !this.#versions.remove(number)) return "missing";
-    this.#keeping.left(Date.now());
+    this.#keeping.versionsLeft();
     return "done";
   }
 
@@ -235,7 +235,7 @@ export class DocumentDO extends DurableObject<Env> {
   }
 
   async sessionEnded(session: string): Promise<void> {
-    this.#keeping.end(session);
+    this.#keeping.sessionEnded(session);
     (await this.#editor()).sessionEnded(session);
   }
 

@@ -15,7 +15,7 @@ import { type Joining, readJoinRequest, type Visitor } from "./joining.ts";
 import type { Keeping } from "./keeping.ts";
 import { Presence } from "./presence.ts";
 import { staysWithin } from "./scope.ts";
-import { ANSWER_WITHIN_MS, ASK_BYTES, FORBIDDEN, GONE, MAX_UNREAD_BYTES, type Seat, Seats } from "./seats.ts";
+import { ASK_BYTES, FORBIDDEN, GONE, MAX_UNREAD_BYTES, type Seat, Seats } from "./seats.ts";
 import { COMMENTS, type Level, levelOf, reaches } from "./sharing.ts";
 import * as wire from "./wire.ts";
 import { type Author, type Outcome, Writer } from "./writer.ts";
@@ -31,13 +31,6 @@ const SHOW_EVERY_MS = 50;
 const ENTRY_BYTES = 16;
 const MORE_CLIENTS = 10_000;
 const MEBIBYTE = 1_024 * 1_024;
-
-/** The most bytes that all clients together have not read yet, without ASK_BYTES of each: an object has 128 MiB. */
-const MAX_ALL_UNREAD = 32 * MEBIBYTE;
-/** Those of one user, who may always have one document: who reads nothing keeps only themselves out. */
-const MAX_OWN_UNREAD = MAX_ALL_UNREAD / 4;
-/** The slowest that a client may read: 64 KiB a second. */
-const BYTES_PER_MS = 64;
 
 const TOO_SLOW = "You read too slowly: connect again";
 const BUSY = "You or others have too much of the document to read yet: try again in a while";
@@ -187,7 +180,7 @@ export class Editor {
 
   /** The document's state, once all of it is durable. */
   async state(): Promise<Uint8Array> {
-    const state = this.writer.copy.since();
+    const state = this.writer.copy.state();
     await this.writer.settled();
     return state;
   }
@@ -200,7 +193,7 @@ export class Editor {
     let body: string | Uint8Array;
     try {
       if (form.as === "json") body = jsonOf(doc);
-      else body = form.as === "text" ? plainOf(doc, form.name) : copy.since(form.since);
+      else body = form.as === "text" ? plainOf(doc, form.name) : form.since ? copy.since(form.since) : copy.state();
     } catch (error) {
       if (error instanceof TooDeep) return "too-deep";
       if (form.as === "state" && form.since) return "malformed";
@@ -262,22 +255,9 @@ export class Editor {
 
   /** Whether so many more bytes may wait for a user. If they may not, those who were asked long ago are closed first. */
   #makeRoom(bytes: number, userId: string, now: number): boolean {
-    if (this.#hasRoom(bytes, userId)) return true;
-    for (const [socket, { asked }] of this.#seats.open)
-      if (asked && asked.at <= now - ANSWER_WITHIN_MS - asked.bytes / BYTES_PER_MS)
-        this.#close(socket, TRY_AGAIN, TOO_SLOW);
-    return this.#hasRoom(bytes, userId);
-  }
-
-  #hasRoom(bytes: number, user: string): boolean {
-    let [all, own] = [bytes, 0];
-    for (const { unread, userId } of this.#seats.held) {
-      // Clients that read are asked only after so many bytes.
-      const late = Math.max(unread - ASK_BYTES, 0);
-      all += late;
-      if (userId === user) own += late;
-    }
-    return all <= MAX_ALL_UNREAD && (own === 0 || own + bytes <= MAX_OWN_UNREAD);
+    if (this.#seats.hasRoom(bytes, userId)) return true;
+    for (const socket of this.#seats.slow(now)) this.#close(socket, TRY_AGAIN, TOO_SLOW);
+    return this.#seats.hasRoom(bytes, userId);
   }
 
   async #take(socket: WebSocket, seat: Seat, { update, answer }: wire.Frame & { type: "update" }): Promise<void> {
@@ -395,5 +375,3 @@ function isNothing(update: Uint8Array, answer: boolean): boolean {
   // An answer always says which edits were deleted, so only new ones count.
   return isEmpty(update) || (answer && update[0] === 0);
 }
-
-export type { Outcome };

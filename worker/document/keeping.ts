@@ -117,7 +117,7 @@ export class Keeping {
     return this.#ended.has(session);
   }
 
-  end(session: string): void {
+  sessionEnded(session: string): void {
     this.#ended.add(session);
     const [oldest] = this.#ended.size > MAX_ENDED ? this.#ended : [];
     if (oldest !== undefined) this.#ended.delete(oldest);
@@ -167,8 +167,8 @@ export class Keeping {
   }
 
   /** Versions have left the list. */
-  left(now: number): void {
-    void this.#wake.arm(now);
+  versionsLeft(): void {
+    void this.#wake.arm(Date.now());
   }
 
   /** Versions are to be swept at this time (ms since the epoch), or before. */

@@ -11,11 +11,17 @@ import type { ClientState } from "./wire.ts";
 export const ASK_BYTES = 256 * 1_024;
 /** A client to which more was sent since it was asked is closed. */
 export const MAX_UNREAD_BYTES = 1_024 * 1_024;
+/** The most bytes that all clients together have not read yet, without ASK_BYTES of each: an object has 128 MiB. */
+const MAX_ALL_UNREAD = 32 * 1_024 * 1_024;
+/** Those of one user, who may always have one document: who reads nothing keeps only themselves out. */
+const MAX_OWN_UNREAD = MAX_ALL_UNREAD / 4;
+/** The slowest that a client may read: 64 KiB a second. */
+const BYTES_PER_MS = 64;
 /** An attachment is written anew after so many bytes, in case the object falls asleep. */
 const KEEP_BYTES = 64 * 1_024;
 /** After so long without a frame a client is asked, and after so long without an answer it is closed. */
 export const ASK_AFTER_MS = 240_000;
-export const ANSWER_WITHIN_MS = 30_000;
+const ANSWER_WITHIN_MS = 30_000;
 
 /** Close codes of y-websocket, whose client does not come back after them. */
 export const FORBIDDEN = 4_403;
@@ -72,11 +78,6 @@ export class Seats {
     }
     this.#listed = listed;
     return listed;
-  }
-
-  /** The seats of those whose frames may wait in memory: also of sockets that close, until their clients answer that. */
-  get held(): Seat[] {
-    return this.#ctx.getWebSockets().flatMap((socket) => this.#list.get(socket) ?? this.#left.get(socket) ?? []);
   }
 
   /** The open sockets. */
@@ -145,6 +146,27 @@ export class Seats {
     if (before - (seat.asked?.bytes ?? 0) > MAX_UNREAD_BYTES) return "behind";
     if (Math.floor(before / KEEP_BYTES) !== Math.floor(seat.unread / KEEP_BYTES)) this.keep(socket, seat);
     return seat.unread > ASK_BYTES && !seat.asked ? "ask" : "fine";
+  }
+
+  /** Whether so many more bytes may wait for a user in memory, beside what waits for all, and for them. */
+  hasRoom(bytes: number, user: string): boolean {
+    let [all, own] = [bytes, 0];
+    // Also for sockets that close, until their clients answer that.
+    for (const socket of this.#ctx.getWebSockets()) {
+      const { unread = 0, userId } = this.#list.get(socket) ?? this.#left.get(socket) ?? {};
+      // Clients that read are asked only after so many bytes.
+      const late = Math.max(unread - ASK_BYTES, 0);
+      all += late;
+      if (userId === user) own += late;
+    }
+    return all <= MAX_ALL_UNREAD && (own === 0 || own + bytes <= MAX_OWN_UNREAD);
+  }
+
+  /** The sockets that were asked so long ago that they read more slowly than they may. */
+  slow(now: number): WebSocket[] {
+    return this.open.flatMap(([socket, { asked }]) =>
+      asked && asked.at <= now - ANSWER_WITHIN_MS - asked.bytes / BYTES_PER_MS ? [socket] : [],
+    );
   }
 
   /** Notes that a socket was asked. */

@@ -3,6 +3,8 @@
  * them by now, to find its place. A few thousand edits can be made so that each walks over all others: some kilobytes that
  * take minutes, at the merge or whenever the document is loaded. Time does not advance within a Worker's computation, so
  * steps are counted.
+ *
+ * Whoever imports this file changes Yjs: its Item.integrate counts, while `counted` runs.
  */
 import * as Y from "yjs";
 import { piecesOf } from "./pieces.ts";

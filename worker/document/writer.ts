@@ -127,7 +127,7 @@ export class Writer {
 
   /** Puts the document's state in the place of its updates, unless that would take longer to load. It has no await, so that no edit comes in between. */
   compact(): void {
-    const state = this.copy.since();
+    const state = this.copy.state();
     if (!this.copy.mayBecome(state)) {
       this.#notBefore = this.#stored.updates + MAX_UPDATES;
       return;
@@ -248,7 +248,7 @@ export class Writer {
     const after = inSteps(() => {
       const doc = new Y.Doc();
       // What is undone could be done again in the document that was made for it, which therefore keeps it.
-      applyAll(doc, [this.copy.since(), ...edits]);
+      applyAll(doc, [this.copy.state(), ...edits]);
       return doc;
     });
     if (after === "tangled") return after;

@@ -137,7 +137,7 @@ describe("a copy", () => {
       outcomes.add(taken[0]);
       stored.push(...news);
       if (!copy.isTangled) continue;
-      const state = copy.since();
+      const state = copy.state();
       expect(copy.mayBecome(state)).toBe(true);
       stored = [state];
       expect(copy.isTangled).toBe(false);
