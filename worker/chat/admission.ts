@@ -5,7 +5,7 @@ import type { Audience } from "./audience.ts";
 import { type Budgets, COSTS, type Spender } from "./budgets.ts";
 import type { Joining } from "./joining.ts";
 import type { ServerFrame } from "./protocol.ts";
-import { type Kept, welcome } from "./welcome.ts";
+import { type Readable, welcome } from "./welcome.ts";
 
 /** The most sockets of one user, and of one network address. */
 export interface SocketLimits {
@@ -44,7 +44,7 @@ export function whyFull(
 /** Opens a socket for a caller, and greets them. Returns the answer, our end, and whether the user was here before. */
 export function letIn(
   joining: Joining,
-  { audience, kept }: { audience: Audience; kept: Kept },
+  { audience, kept }: { audience: Audience; kept: Readable },
   now: number,
 ): { answer: Response; server: WebSocket; wasHere: boolean } {
   const { userId, token, subprotocol, undecided: caller } = joining;

@@ -18,8 +18,8 @@ import { nameOf, objectFor, placeOf } from "../objects/names.ts";
 import { notRead, notWritten, retry } from "../objects/retry.ts";
 import { answerOf, type Caller } from "../who.ts";
 import { chat } from "./pattern.ts";
-import type * as protocol from "./protocol.ts";
-import type { Readable } from "./room.ts";
+import type { Attachment } from "./protocol.ts";
+import type { FileAnswer } from "./room.ts";
 import type { Upload } from "./uploads.ts";
 
 const MAX_BYTES = 10 * 1_024 * 1_024;
@@ -38,17 +38,17 @@ const FileName = v.object({
 });
 
 /** A file, as the room and its messages describe it. */
-export const Attachment = v.object({
+export const AttachmentSchema = v.object({
   key: v.string(),
   type: v.string(),
   size: v.number(),
   name: v.optional(v.string()),
-} satisfies Record<keyof protocol.Attachment, v.GenericSchema>);
+} satisfies Record<keyof Attachment, v.GenericSchema>);
 
 export const attachments = new Hono()
   .post(
     "/:roomId/attachments",
-    describe("Uploads a file, to be sent with a message within the hour", { 201: Attachment }),
+    describe("Uploads a file, to be sent with a message within the hour", { 201: AttachmentSchema }),
     may(chat, "attach"),
     query(FileName),
     binary(...TYPES),
@@ -71,7 +71,7 @@ const roomOf = (c: RoomContext) => objectFor(c, chat, c.req.param("roomId"));
 /** The bucket of the room's region. */
 const bucketOf = (c: RoomContext) => blobsOf(c.env, placeOf(c, c.req.param("roomId")).region);
 
-async function upload(c: RoomContext, name: string | undefined): Promise<v.InferOutput<typeof Attachment>> {
+async function upload(c: RoomContext, name: string | undefined): Promise<v.InferOutput<typeof AttachmentSchema>> {
   const { id: userId } = await someone(c);
   const type = c.req.header("Content-Type")?.split(";")[0]?.trim().toLowerCase() ?? "";
   refuseCompressed(c.req.raw.headers);
@@ -135,7 +135,7 @@ async function readable(c: RoomContext, key: string): Promise<Upload> {
   const caller = await someone(c);
   // The admin and granted keys read the files of any room.
   const isTrusted = answerOf("admin", "chat.attach", { caller }) === true;
-  const file: Readable = await retry(async () => await roomOf(c).attachment(key, caller.id, undecided(c), isTrusted));
+  const file: FileAnswer = await retry(async () => await roomOf(c).attachment(key, caller.id, undecided(c), isTrusted));
   if (file.kind === "forbidden") {
     throw refusal("forbidden", "Only members of the room may read its attachments: join it");
   }

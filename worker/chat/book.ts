@@ -9,7 +9,7 @@ import { Sent } from "./sent.ts";
 import { Uploads } from "./uploads.ts";
 import type { Page } from "./welcome.ts";
 
-export interface Kept {
+export interface Limits {
   /** How many messages are kept. */
   readonly limit: number;
   /** How long; undefined: as long as they are among the newest. */
@@ -20,21 +20,21 @@ export class Book {
   readonly schema: Schema;
   readonly uploads: Uploads;
   readonly #sql: SqlStorage;
-  readonly #kept: Kept;
+  readonly #limits: Limits;
   #history: History | undefined;
   #sent: Sent | undefined;
 
-  constructor(storage: DurableObjectStorage, kept: Kept) {
+  constructor(storage: DurableObjectStorage, limits: Limits) {
     this.schema = new Schema(storage, chat);
     this.uploads = new Uploads(storage.sql);
     this.#sql = storage.sql;
-    this.#kept = kept;
+    this.#limits = limits;
   }
 
   /** The history, without what is too old by now. */
   history(): History | undefined {
     if (this.schema.empty) return undefined;
-    this.#history ??= new History(this.#sql, this.#kept);
+    this.#history ??= new History(this.#sql, this.#limits);
     this.#history.hideAged(Date.now());
     return this.#history;
   }
@@ -43,7 +43,7 @@ export class Book {
   sent(): Sent | undefined {
     const history = this.history();
     if (!history) return undefined;
-    this.#sent ??= new Sent(this.#sql, history.stored(), this.#kept.limit);
+    this.#sent ??= new Sent(this.#sql, history.stored(), this.#limits.limit);
     return this.#sent;
   }
 

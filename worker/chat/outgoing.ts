@@ -130,14 +130,14 @@ export class Outgoing {
 
   async #keep(batch: readonly Said[]): Promise<void> {
     // Whoever joins after this line finds these messages in the history.
-    const audience = this.#listeners.readers();
+    const readers = this.#listeners.readers();
     const { messages, trimmed } = this.#write(batch);
     this.#unshown = messages[0]?.message.seq;
     try {
       await this.#store.sync();
       this.#showing.show(
         messages.map(({ message }) => message),
-        audience,
+        readers,
       );
     } finally {
       this.#unshown = undefined;

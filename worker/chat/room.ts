@@ -42,7 +42,7 @@ import type { Page } from "./welcome.ts";
 const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** A file, or why the caller does not get it. */
-export type Readable = { kind: "found"; upload: Upload } | { kind: "forbidden" | "missing" };
+export type FileAnswer = { kind: "found"; upload: Upload } | { kind: "forbidden" | "missing" };
 
 export class ChatRoomDO extends DurableObject<Env> {
   readonly #wake: Wake;
@@ -410,7 +410,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** The file, for a user who is in the room, has a message in its history, or uploaded the file; or who is trusted. */
-  async attachment(key: string, userId: string, reader?: Caller, isTrusted = false): Promise<Readable> {
+  async attachment(key: string, userId: string, reader?: Caller, isTrusted = false): Promise<FileAnswer> {
     if (!this.#door.lets(reader)) return { kind: "forbidden" };
     const found = this.#book.schema.empty ? undefined : this.#book.uploads.find(key);
     if (!found) return { kind: "missing" };

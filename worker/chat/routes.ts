@@ -18,7 +18,7 @@ import { objectFor, type Place, placeOf, regionOfCaller, stubAt } from "../objec
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
-import { Attachment, attachments } from "./attachments.ts";
+import { AttachmentSchema, attachments } from "./attachments.ts";
 import { type Door, MAX_MEMBERS, ROOM_RULES } from "./door.ts";
 import { AT_RELAY, type Joining, joinRequest, readRelay } from "./joining.ts";
 import { chat } from "./pattern.ts";
@@ -32,7 +32,7 @@ const MAX_PAGE = 100;
 const After = wholeNumber(0, Number.MAX_SAFE_INTEGER, "must be the number (seq) of a message, or 0 for all");
 const Before = wholeNumber(1, Number.MAX_SAFE_INTEGER, "must be the number (seq) of a message");
 const Join = v.object({ after: v.optional(After), afterId: v.optional(v.pipe(v.string(), v.maxLength(64))) });
-const Range = v.object({
+const RangeQuery = v.object({
   before: v.optional(Before),
   after: v.optional(After),
   limit: v.optional(wholeNumber(1, MAX_PAGE), String(MAX_PAGE)),
@@ -44,7 +44,7 @@ const MessageSchema = v.object({
   text: v.string(),
   timestamp: v.number(),
   clientId: v.optional(v.string()),
-  attachment: v.optional(Attachment),
+  attachment: v.optional(AttachmentSchema),
   /** The message was deleted, with its text. */
   deleted: v.optional(v.literal(true)),
 } satisfies Record<keyof Message, v.GenericSchema>);
@@ -65,7 +65,7 @@ const Access = v.object({
 });
 const Done = v.object({ ok: v.literal(true) });
 const NewAccess = v.strictObject({ rule: v.picklist(ROOM_RULES), owner: v.optional(UserId) });
-const Member = v.object({ userId: UserId });
+const MemberPath = v.object({ userId: UserId });
 
 const joining = describe(
   "A WebSocket into the room; after=<seq>&afterId=<id> resumes behind the last message that you have",
@@ -81,7 +81,7 @@ export const routes = new Hono()
     "/:roomId/messages",
     describe("A page of the history", { 200: Messages }),
     may(chat, "read"),
-    query(Range),
+    query(RangeQuery),
     async (c) => {
       const range = c.req.valid("query");
       const page = await retry(async () => await roomOf(c).messages(range, undecided(c)));
@@ -105,14 +105,14 @@ export const routes = new Hono()
     "/:roomId/members/:userId",
     describe("Makes a user a member of the room", { 200: Access }),
     may(chat, "manage"),
-    params(Member),
+    params(MemberPath),
     async (c) => c.json(await manage(c, (room, keeper) => room.invite(c.req.valid("param").userId, keeper))),
   )
   .delete(
     "/:roomId/members/:userId",
     describe("Removes a user from the room's members, and from the room if only members may be in it", { 200: Access }),
     may(chat, "manage"),
-    params(Member),
+    params(MemberPath),
     async (c) => c.json(await manage(c, (room, keeper) => room.remove(c.req.valid("param").userId, keeper))),
   )
   .delete(

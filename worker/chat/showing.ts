@@ -24,7 +24,7 @@ export class Showing {
     return seq > last ? undefined : this.#recent.after(seq, last);
   }
 
-  show(messages: readonly Message[], audience: readonly WebSocket[]): void {
+  show(messages: readonly Message[], readers: readonly WebSocket[]): void {
     if (messages.length === 0) return;
     const single = messages.map((message) => {
       const frame = written({ type: "message", message });
@@ -34,10 +34,10 @@ export class Showing {
     const batched = messages.length > 1 ? this.#listeners.batched() : new Set<WebSocket>();
     if (batched.size > 0) {
       const frames = partsOf(messages, MESSAGES_PER_FRAME).map((part) => written({ type: "messages", messages: part }));
-      const takers = audience.filter((socket) => batched.has(socket));
+      const takers = readers.filter((socket) => batched.has(socket));
       this.#listeners.deliverAll(takers, frames, messages.length);
     }
-    const others = audience.filter((socket) => !batched.has(socket));
+    const others = readers.filter((socket) => !batched.has(socket));
     this.#listeners.deliverAll(others, single, messages.length);
   }
 }

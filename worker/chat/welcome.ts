@@ -13,7 +13,7 @@ export interface Page {
 }
 
 /** The messages that a newcomer may read: the room's own, or a relay's copy. */
-export interface Kept {
+export interface Readable {
   read(range: Range): Page;
   /** The numbers up to `last` of kept messages that were deleted. */
   deleted(last: number): readonly number[];
@@ -27,7 +27,7 @@ export function welcome(
   greet: (frame: ServerFrame) => void,
   who: { userId: string; token?: string },
   { after, afterId }: Pick<Joining, "after" | "afterId">,
-  { read, deleted }: Kept,
+  { read, deleted }: Readable,
 ): void {
   const { first, last } = read({ limit: 0 });
   const resumable = after === undefined || (isResumable(after, { first, last }) && !isAnew(after, afterId, read));
@@ -47,7 +47,7 @@ export function welcome(
  * Whether the room has another message under the number of the newcomer's last one: it was deleted and begun anew, and
  * its numbers with it.
  */
-function isAnew(after: number, afterId: string | undefined, read: Kept["read"]): boolean {
+function isAnew(after: number, afterId: string | undefined, read: Readable["read"]): boolean {
   if (afterId === undefined || after === 0) return false;
   const [message] = read({ after: after - 1, limit: 1 }).messages;
   return message?.seq === after && message.id !== afterId;

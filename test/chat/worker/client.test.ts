@@ -1,7 +1,7 @@
 /** The browser's client against the real room: no cut loses, doubles or reorders a message. */
 import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { ChatClient, type ChatEvent, type Connect, type Outgoing } from "../../../worker/chat/panel/client.ts";
+import { ChatClient, type ChatEvent, type Connect, type Unsent } from "../../../worker/chat/panel/client.ts";
 import { fc } from "../../properties.ts";
 import { fill, join, lineTo, newRoom, roomObject } from "./support.ts";
 
@@ -19,7 +19,7 @@ function cutting(room: string, cuts: number[]): { connect: Connect; cutsDone: ()
 }
 
 /** A client whose events are collected and can be waited for. */
-function client(room: string, cuts: number[] = [], waiting: readonly Outgoing[] = [], by?: Connect) {
+function client(room: string, cuts: number[] = [], waiting: readonly Unsent[] = [], by?: Connect) {
   const { connect, cutsDone } = cutting(room, cuts);
   const events: ChatEvent[] = [];
   let wake: (() => void) | undefined;

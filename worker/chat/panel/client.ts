@@ -58,11 +58,11 @@ export interface ChatClientOptions {
   /** The first wait before a reconnection; it doubles up to 30 seconds. */
   firstRetryMs?: number;
   /** What an earlier client of the room left behind (`close`), perhaps as another user. It is sent first. */
-  waiting?: readonly Outgoing[];
+  waiting?: readonly Unsent[];
 }
 
 /** A message that is not known to be stored. */
-export interface Outgoing {
+export interface Unsent {
   readonly clientId: string;
   readonly frame: ChatFrame;
 }
@@ -100,7 +100,7 @@ export class ChatClient {
   #token: string | undefined;
   readonly #users = new Set<string>();
 
-  readonly #outbox: Outgoing[];
+  readonly #outbox: Unsent[];
   /** Whether the room has sent everything that was missed, so that messages may go out. */
   #ready = false;
   /** Whether the first message of the outbox is being sent, or waits for its turn. */
@@ -144,7 +144,7 @@ export class ChatClient {
    * Ends the connection for good. Returns the messages that are not known to be stored, for the room's next client. If one
    * is on its way, its answer is waited for: under another user's name it would be stored again.
    */
-  async close(): Promise<readonly Outgoing[]> {
+  async close(): Promise<readonly Unsent[]> {
     this.#stopped = true;
     this.#ready = false;
     if (this.#sending) {

@@ -6,7 +6,7 @@ import { onName } from "../../page/client/names.ts";
 import { Panel } from "../../page/client/panel.ts";
 import { onIdentity } from "../../page/client/visitor.ts";
 import { Cable } from "./cable.ts";
-import { ChatClient, type ChatEvent, type Outgoing } from "./client.ts";
+import { ChatClient, type ChatEvent, type Unsent } from "./client.ts";
 import { ChatLog, nameOf } from "./log.ts";
 
 /** A typing sign comes every second or two while somebody types. */
@@ -28,7 +28,7 @@ export function start(): void {
 
   let room = "";
   /** What waits for rooms, by their ids. */
-  const unsent = new Map<string, readonly Outgoing[]>();
+  const unsent = new Map<string, readonly Unsent[]>();
   let client: ChatClient | undefined;
   let cable = new Cable();
   let me = "";
