@@ -1,13 +1,14 @@
 /** Who may do what: checks every cell of the table in docs/access.md with calls to the running Worker. */
+
 import { Hono } from "hono";
 import * as v from "valibot";
 import { beforeEach, describe, expect, it } from "vitest";
 import page from "../../docs/access.md?raw";
 import type { App } from "../../worker/http/context.ts";
 import { guardedRoutes } from "../../worker/http/may.ts";
-import { patterns } from "../../worker/patterns.ts";
 import { KINDS, type Kind } from "../../worker/who.ts";
 import { ADMIN, type Answer, keyWith } from "./helpers.ts";
+import { hasSessions, isLive, logIn } from "./log-in.ts";
 import { ask, type Tries } from "./tries.ts";
 
 type Headers = Record<string, string>;
@@ -15,16 +16,7 @@ type Headers = Record<string, string>;
 const modules = import.meta.glob<{ tries: Tries }>("../*/worker/tries.ts", { eager: true });
 const tries: Tries = Object.assign({}, ...Object.values(modules).map((module) => module.tries));
 
-const folders: readonly string[] = patterns.map(({ folder }) => folder);
-/** Without sessions there are no users and no guests. */
-const hasSessions = folders.includes("session");
 const kinds = KINDS.filter((kind) => hasSessions || (kind !== "user" && kind !== "guest"));
-
-async function logIn(userId: string, by: Headers = ADMIN): Promise<Headers> {
-  if (!hasSessions) return {};
-  const begun = await ask("/session", { json: { userId }, headers: by });
-  return { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), begun.body).token}` };
-}
 
 /** The rows of the table. */
 const rows = page
@@ -51,12 +43,10 @@ describe("every cell of docs/access.md", () => {
       .set("admin", ADMIN)
       .set("service", await keyWith())
       .set("anonymous", {});
-    if (!(await isLive("user"))) shown.set("user", await logIn("ann"));
-    if (!(await isLive("guest"))) shown.set("guest", await logIn("gus", {}));
+    if (!hasSessions) return;
+    if (!(await isLive(shown.get("user")))) shown.set("user", await logIn("ann"));
+    if (!(await isLive(shown.get("guest")))) shown.set("guest", await logIn("gus", { headers: {} }));
   });
-
-  const isLive = async (kind: Kind) =>
-    shown.has(kind) && (await ask("/session", { headers: shown.get(kind) ?? {} })).status === 200;
 
   /** Makes the route's call of `tries.ts`, about a thing of `owner`, in a room with this rule. Returns how it ended. */
   async function tried(
@@ -75,7 +65,7 @@ describe("every cell of docs/access.md", () => {
   it.each(cells)("$route for $kind: $cell", async ({ route, action, kind, cell }) => {
     // Calls that end sessions get sessions of their own.
     const ends = /^(DELETE|POST) \/session(\/|$)(?!create)/.test(route);
-    const own = { user: () => logIn("ann"), guest: () => logIn("gus", {}) };
+    const own = { user: () => logIn("ann"), guest: () => logIn("gus", { headers: {} }) };
     const headers = (ends && (kind === "user" || kind === "guest") ? await own[kind]() : shown.get(kind)) ?? {};
     const refused = kind === "anonymous" ? 401 : 403;
     switch (cell) {

@@ -15,6 +15,9 @@ export const ADMIN = { Authorization: `Bearer ${env.ADMIN_TOKEN}` };
 /** An id that no other test uses. */
 export const unique = () => crypto.randomUUID();
 
+/** The header of a caller who shows this token. */
+export const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
+
 /** The header of a new API key with these grants. */
 export async function keyWith(...grants: readonly string[]): Promise<{ "X-API-Key": string }> {
   const key = newApiKey();

@@ -1,13 +1,15 @@
 /** Deletion: of a message, of a room, and of rooms that unknown callers have left unused. */
+
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { Uploads } from "../../../worker/chat/uploads.ts";
 import { patterns } from "../../../worker/patterns.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
+import { hasSessions, logIn } from "../../worker/log-in.ts";
 import { ask } from "../../worker/tries.ts";
 import { fill, isEmptyFile, join, knock, type Member, newRoom, roomObject, stays } from "./support.ts";
 
@@ -15,12 +17,11 @@ const DAY = 24 * 60 * 60 * 1_000;
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"] });
+  stopClock();
 });
 afterEach(() => {
   vi.useRealTimers();
 });
-const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
 /** Everything that a room stores. */
 const stored = (room: string) =>
@@ -154,12 +155,8 @@ describe("a message that is deleted", () => {
     expect((await remove(`/room/${room}/messages/x`)).status).toBe(400);
   });
 
-  it.runIf(folders.includes("session"))("may be deleted by the room's owner too, and by nobody else", async () => {
+  it.runIf(hasSessions)("may be deleted by the room's owner too, and by nobody else", async () => {
     const room = newRoom();
-    const logIn = async (userId: string) => {
-      const { body } = await call("/session", { json: { userId }, headers: ADMIN });
-      return { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), body).token}` };
-    };
     const [ann, ben] = [await logIn(unique()), await logIn("ben")];
     await call(`/room/${room}/access`, { method: "PUT", json: { rule: "users", owner: "ben" }, headers: ADMIN });
     await (await join(room)).say("one");

@@ -1,52 +1,27 @@
 /** A room under pressure: budgets by user, address and room; clients that do not read; dead connections. */
+
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Audience, NOWHERE } from "../../../worker/chat/audience.ts";
 import { Budgets } from "../../../worker/chat/budgets.ts";
 import { type Joining, joinRequest } from "../../../worker/chat/joining.ts";
-import type { Subprotocol } from "../../../worker/chat/protocol.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { Wake } from "../../../worker/objects/wake.ts";
-import { stackOf } from "../../../worker/stack.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
+import { logIn } from "../../worker/log-in.ts";
 import { cost } from "../cost.ts";
-import { fill, join, knock, Member, newRoom, roomObject } from "./support.ts";
+import { enter, fill, join, knock, Member, newRoom, roomObject, withSettings } from "./support.ts";
 
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
 
-const stopClock = () => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
-const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 const typesOf = (frames: readonly { type: string }[]) => frames.map(({ type }) => type);
 
-/** Changes the stack's chat settings, for rooms that wake from now on. */
-async function whereSettingsAre(changes: object): Promise<void> {
-  const chat = await runInDurableObject(
-    roomObject(newRoom()),
-    (room) => stackOf(Reflect.get(room, "env")).settings.chat,
-  );
-  const before = { ...chat };
-  Object.assign(chat, changes);
-  onTestFinished(() => {
-    Object.assign(chat, before);
-  });
-}
-
-/** Joins the room's object directly, as this user. */
-async function enter(room: string, userId: string, subprotocol?: Subprotocol): Promise<Member> {
-  const joining = { userId, ...(subprotocol && { subprotocol }) };
-  const { webSocket, status } = await roomObject(room).fetch(joinRequest(joining));
-  if (!webSocket) throw new Error(`${userId} was refused: ${status}`);
-  const member = new Member(webSocket);
-  onTestFinished(() => member.close());
-  await member.welcome();
-  return member;
-}
-
 const enterAll = (room: string, count: number) =>
-  Promise.all(Array.from({ length: count }, (_, i) => enter(room, `user-${i}`)));
+  Promise.all(Array.from({ length: count }, (_, i) => enter(roomObject(room), `user-${i}`)));
 
 describe("sockets", () => {
   it("are ten per user: the next is 429 until one closes, also after hibernation; others can still join", async () => {
@@ -66,7 +41,7 @@ describe("sockets", () => {
   });
 
   it("are limited for all users of one network address together", async () => {
-    await whereSettingsAre({ socketsPerAddress: 3 });
+    await withSettings({ socketsPerAddress: 3 });
     const room = newRoom();
     const headers = { "CF-Connecting-IP": "10.9.8.7" };
     for (let i = 0; i < 3; i++) await join(room, { headers });
@@ -125,7 +100,7 @@ describe("messages", () => {
   });
 
   it("are limited for one address to half of the room's limit, and for the room", async () => {
-    await whereSettingsAre({ messagesPerSecond: 6 });
+    await withSettings({ messagesPerSecond: 6 });
     stopClock();
     const room = newRoom();
     const near = { headers: { "CF-Connecting-IP": "10.7.7.7" } };
@@ -162,7 +137,7 @@ describe("typing and presence", () => {
   it("many joins at once are one frame", async () => {
     stopClock();
     const room = newRoom();
-    const watcher = await enter(room, "watcher");
+    const watcher = await enter(roomObject(room), "watcher");
     await enterAll(room, 40);
     const gathered = await watcher.nextOf("presence");
     expect(gathered).toMatchObject({ users: { length: 41 } });
@@ -172,7 +147,10 @@ describe("typing and presence", () => {
   it("many moves at once are told as changes to those who take them, even of somebody who came and went", async () => {
     stopClock();
     const room = newRoom();
-    const [changing, batched] = [await enter(room, "c", "chat.changes"), await enter(room, "b", "chat.batched")];
+    const [changing, batched] = [
+      await enter(roomObject(room), "c", { subprotocol: "chat.changes" }),
+      await enter(roomObject(room), "b", { subprotocol: "chat.batched" }),
+    ];
     await changing.nextOf("user_joined");
     const crowd = await enterAll(room, 40);
     crowd[39]?.close();
@@ -193,11 +171,11 @@ describe("typing and presence", () => {
     if (!first) throw new Error("nobody there");
     pass(1_000);
     await first.nextOf("presence");
-    const extra = await enter(room, "one-too-many");
+    const extra = await enter(roomObject(room), "one-too-many");
     expect(extra.greeting.at(-1)).toMatchObject({ type: "presence", users: { length: 100 }, count: 101 });
     expect(await first.nextOf("presence")).toMatchObject({ count: 101 });
     pass(1_000);
-    const another = await enter(room, "another");
+    const another = await enter(roomObject(room), "another");
     members[1]?.send({ type: "typing" });
     await members[1]?.settled();
     expect(await first.settled()).toEqual([]);
@@ -316,25 +294,25 @@ describe("greetings of 2.4 MB", () => {
     mute[0]?.close();
     await watcher?.nextOf("user_left");
     pass(1_000);
-    await enter(room, "in the place of the first");
+    await enter(roomObject(room), "in the place of the first");
     expect(await answer()).toEqual([503, "20"]);
     for (const reader of mute.slice(1, 3)) await reader.settled();
     await evictDurableObject(roomObject(room));
-    await enter(room, "in the place of the second");
-    await enter(room, "in the place of the third");
+    await enter(roomObject(room), "in the place of the second");
+    await enter(roomObject(room), "in the place of the third");
     expect(await answer()).toEqual([503, "20"]);
     // The runtime's clock is the real one, which goes on.
     mute[3]?.send('{"type":"ping"}');
     await mute[3]?.nextOf("pong");
     pass(1_000);
-    await enter(room, "in the place of the fourth");
+    await enter(roomObject(room), "in the place of the fourth");
   });
 
   it("are unread for 55 s at most: who gives no sign is asked for one, and put out, in a crowd too", async () => {
     stopClock();
     vi.spyOn(Audience.prototype, "isCompany").mockReturnValue(false);
     const room = await longRoom();
-    const reader = await enter(room, "reader");
+    const reader = await enter(roomObject(room), "reader");
     for (let i = 1; i < 14; i++) expect(await ask(room, { userId: `mute-${i}` })).toEqual([101, null]);
     pass(45_000);
     expect(await ask(room, { userId: "late" })).toEqual([503, "20"]);
@@ -368,7 +346,7 @@ describe("greetings of 2.4 MB", () => {
   it("are noted once for each socket, when it has been greeted", async () => {
     const room = await longRoom();
     const noted = vi.spyOn(WebSocket.prototype, "serializeAttachment");
-    await enter(room, "reader");
+    await enter(roomObject(room), "reader");
     expect(noted.mock.calls).toMatchObject([[{ userId: "reader", reading: { greeted: expect.any(Number) } }]]);
   });
 
@@ -380,7 +358,7 @@ describe("greetings of 2.4 MB", () => {
     const room = await longRoom();
     for (let i = 0; i < 7; i++) await ask(room, { userId: "mute", ...mute });
     expect(await ask(room, late)).toEqual([429, "10"]);
-    const readers = [await enter(room, "far"), await enter(room, "wide")];
+    const readers = [await enter(roomObject(room), "far"), await enter(roomObject(room), "wide")];
     pass(45_000);
     expect(await ask(room, late)).toEqual([429, "10"]);
     for (const reader of readers) await reader.settled();
@@ -531,7 +509,7 @@ describe("a dead connection", () => {
   it("is not one whose pings the runtime answers", async () => {
     const room = newRoom();
     const [a, b] = [await join(room), await join(room)];
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 30_000 });
+    stopClock(Date.now() + 30_000);
     // The runtime notes the time by its own clock, which is behind the test's by 30 s from here on.
     for (const member of [a, b]) {
       member.send('{"type":"ping"}');
@@ -599,12 +577,10 @@ describe("who joins", () => {
   });
 
   it("may have a name of the most bytes; a longer one is refused with 400 where it is given", async () => {
-    const begin = async (userId: string) => call("/session", { json: { userId }, headers: ADMIN });
-    expect((await begin("é".repeat(126))).status).toBe(400);
+    const tooLong = { userId: "é".repeat(126) };
+    expect((await call("/session", { json: tooLong, headers: ADMIN })).status).toBe(400);
     const userId = `${unique().slice(0, 8)}${"é".repeat(116)}`;
-    const { body } = await begin(userId);
-    const token = String(Reflect.get(Object(body), "token"));
-    const member = await join(newRoom(), { headers: { Authorization: `Bearer ${token}` } });
+    const member = await join(newRoom(), { headers: await logIn(userId) });
     expect(member.userId).toBe(userId);
     expect(await member.say("hello")).toMatchObject({ seq: 1 });
     // The longest name, as the server lengthens it for a guest.

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { Audience } from "../../../worker/chat/audience.ts";
 import { Copy } from "../../../worker/chat/copy.ts";
 import { MAX_MEMBERS } from "../../../worker/chat/door.ts";
-import { AT_RELAY, type Joining, joinRequest, readRelay } from "../../../worker/chat/joining.ts";
+import { AT_RELAY, joinRequest, readRelay } from "../../../worker/chat/joining.ts";
 import { addNewest, MAX_SOCKETS, MESSAGES_PER_FRAME } from "../../../worker/chat/limits.ts";
 import { NOBODY, type Push, relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
 import { Relays } from "../../../worker/chat/relays.ts";
@@ -14,7 +14,7 @@ import { NOT_THERE } from "../../../worker/http/joining.ts";
 import app from "../../../worker/index.ts";
 import { objectName } from "../../../worker/objects/names.ts";
 import { stackOf } from "../../../worker/stack.ts";
-import { isEmptyFile, join, Member, newRoom, roomObject, stays } from "./support.ts";
+import { enter, isEmptyFile, join, Member, newRoom, roomObject, stays, withSettings } from "./support.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -22,19 +22,6 @@ afterEach(() => {
 });
 
 const relayObject = (room: string, number = 1) => env.CHAT_ROOM.getByName(`dev-eu:chat:eu:${room}:${number}`);
-
-async function enter(
-  object: Pick<DurableObjectStub<ChatRoomDO>, "fetch">,
-  userId: string,
-  more: Partial<Joining> = {},
-): Promise<Member> {
-  const { webSocket, status } = await object.fetch(joinRequest({ userId, ...more }));
-  if (!webSocket) throw new Error(`${userId} was refused: ${status}`);
-  const member = new Member(webSocket);
-  onTestFinished(() => member.close());
-  await member.welcome();
-  return member;
-}
 
 /** A room with a message, a reader at home and one at a relay. */
 async function roomWithRelay() {
@@ -48,14 +35,7 @@ async function roomWithRelay() {
 }
 
 /** Rooms of this test keep more messages than go into one frame. */
-async function keepMore(): Promise<void> {
-  const { chat } = await runInDurableObject(roomObject(newRoom()), (it) => stackOf(Reflect.get(it, "env")).settings);
-  const { historyLimit } = chat;
-  onTestFinished(() => {
-    Object.assign(chat, { historyLimit });
-  });
-  Object.assign(chat, { historyLimit: 1_000 });
-}
+const keepMore = () => withSettings({ historyLimit: 1_000 });
 
 const textsOf = async (member: Member, count: number) => {
   const texts: string[] = [];
@@ -126,12 +106,7 @@ describe("a reader at a relay", () => {
 
   it("who connects too often takes no place at a relay", async () => {
     const { room } = await roomWithRelay();
-    const chat = await runInDurableObject(roomObject(room), (it) => stackOf(Reflect.get(it, "env")).settings.chat);
-    const before = { ...chat };
-    onTestFinished(() => {
-      Object.assign(chat, before);
-    });
-    Object.assign(chat, { relays: 2 });
+    await withSettings({ relays: 2 });
     vi.spyOn(Audience.prototype, "isFull").mockReturnValue(true);
     const knock = (userId: string) =>
       runInDurableObject(roomObject(room), async (it) => it.fetch?.(joinRequest({ userId })));
@@ -230,10 +205,7 @@ describe("a reader at a relay", () => {
     const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
       throw new Error("lost");
     });
-    const { historyLimit } = await runInDurableObject(
-      roomObject(room),
-      (object) => stackOf(Reflect.get(object, "env")).settings.chat,
-    );
+    const { historyLimit } = stackOf(env).settings.chat;
     await runInDurableObject(roomObject(room), async (it: ChatRoomDO) => {
       for (let i = 0; i < historyLimit + 1; i++) await it.say({ userId: `user-${i}` }, { type: "chat", text: `${i}` });
     });
@@ -1089,15 +1061,7 @@ describe("callers in another region", () => {
 describe("a room that is full", () => {
   it("sends further callers to relays, the first with a place, and takes 1,000 without any", async () => {
     const room = newRoom();
-    const chat = await runInDurableObject(
-      roomObject(newRoom()),
-      (object) => stackOf(Reflect.get(object, "env")).settings.chat,
-    );
-    const before = { ...chat };
-    onTestFinished(() => {
-      Object.assign(chat, before);
-    });
-    Object.assign(chat, { relays: 2, socketsPerAddress: 1_000 });
+    await withSettings({ relays: 2, socketsPerAddress: 1_000 });
     await stays(room);
     const sockets = await Promise.all(
       Array.from({ length: 1_000 }, (_, i) => roomObject(room).fetch(joinRequest({ userId: `user-${i}` }))),

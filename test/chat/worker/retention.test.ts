@@ -1,8 +1,10 @@
 /** Retention by age: old messages are hidden, then deleted with their files, and their numbers are never used again. */
+
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { stackOf } from "../../../worker/stack.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { fetchApp } from "../../worker/helpers.ts";
 import { join, type Member, newRoom, roomObject, stays } from "./support.ts";
 
@@ -12,15 +14,13 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 const chat = await runInDurableObject(roomObject(newRoom()), (room) => stackOf(Reflect.get(room, "env")).settings.chat);
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+  stopClock();
   chat.retentionDays = 7;
 });
 afterEach(() => {
   delete chat.retentionDays;
   vi.useRealTimers();
 });
-
-const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
 const stored = (room: string) =>
   runInDurableObject(roomObject(room), async (_, { storage }) => ({

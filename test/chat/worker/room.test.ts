@@ -1,4 +1,5 @@
 /** The chat room over its WebSockets: order, resume, presence and limits, through hibernation and crashes. */
+
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -9,6 +10,7 @@ import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { Sent } from "../../../worker/chat/sent.ts";
 import { openSockets } from "../../../worker/objects/sockets.ts";
 import { fc } from "../../properties.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { fetchApp } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
@@ -18,9 +20,6 @@ afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-
-const stopClock = () => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
-const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
 describe("joining", () => {
   it("greets with the history, then who is here, and makes an anonymous user", async () => {

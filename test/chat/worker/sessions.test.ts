@@ -1,28 +1,21 @@
 /** A room and the sessions of its people: when a session ends, its WebSockets are closed. */
+
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { placeOfToken } from "../../../worker/session/token.ts";
 import { stackOf } from "../../../worker/stack.ts";
-import { ADMIN, type Call, call, fetchApp, unique } from "../../worker/helpers.ts";
+import { sessionOf } from "../../session/worker/support.ts";
+import { ADMIN, bearer, type Call, call, fetchApp, unique } from "../../worker/helpers.ts";
+import { beginSession } from "../../worker/log-in.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-const Begun = v.object({ token: v.string() });
 
-const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
 const ask = (path: string, more: Call = {}) => call(path, { settings: { access: "rules", demoLogin: false }, ...more });
-const logIn = async (userId: string) =>
-  v.parse(Begun, (await ask("/session", { json: { userId }, headers: ADMIN })).body).token;
 const isLive = async (token: string) => (await ask("/session", { headers: bearer(token) })).status === 200;
-
-async function objectOf(token: string) {
-  const place = await placeOfToken(stackOf(env).regions, token);
-  return env.SESSION.getByName(`dev-${place?.region.prefix}:session:${place?.id}`);
-}
 
 afterEach(() => {
   vi.useRealTimers();
@@ -47,7 +40,7 @@ describe("a session's WebSockets", () => {
     ["is rotated", (token: string) => ask("/session/rotate", { method: "POST", headers: bearer(token) })],
   ])("close at once when it %s, in every room; others stay", async (_, end) => {
     const userId = unique();
-    const [token, bens] = [await logIn(userId), await logIn(unique())];
+    const [token, bens] = [await beginSession(userId), await beginSession(unique())];
     const rooms = [unique(), unique()];
     const sockets = await Promise.all(rooms.map((room) => join(room, token)));
     const other = await join(rooms[0] ?? "", bens);
@@ -61,7 +54,7 @@ describe("a session's WebSockets", () => {
   });
 
   it("are not opened by a session that has just ended, even if the join was on its way", async () => {
-    const [token, room] = [await logIn(unique()), unique()];
+    const [token, room] = [await beginSession(unique()), unique()];
     const { closed } = await join(room, token);
     const session = `dev-eu:session:${(await placeOfToken(stackOf(env).regions, token))?.id}`;
     await ask("/session", { method: "DELETE", headers: bearer(token) });
@@ -73,10 +66,10 @@ describe("a session's WebSockets", () => {
   });
 
   it("are closed by the alarm later if the room could not be told at once", async () => {
-    const token = await logIn(unique());
+    const token = await beginSession(unique());
     const room = unique();
     const { closed } = await join(room, token);
-    const stub = await objectOf(token);
+    const stub = await sessionOf(token);
     vi.spyOn(ChatRoomDO.prototype, "sessionEnded").mockImplementationOnce(() => {
       throw new Error("away");
     });
@@ -93,10 +86,10 @@ describe("a session's WebSockets", () => {
 
   it("keep it alive while one is open, up to its absolute end, and then close", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
-    const token = await logIn(unique());
+    const token = await beginSession(unique());
     const start = Date.now();
     const { closed } = await join(unique(), token);
-    const stub = await objectOf(token);
+    const stub = await sessionOf(token);
     for (let alarms = 0; alarms < 100; alarms++) {
       const due = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
       if (due === null) break;
@@ -109,8 +102,8 @@ describe("a session's WebSockets", () => {
 
   it("are asked for no more once a use does not move its end", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
-    const [userId, token] = [unique(), await logIn(unique())];
-    const stub = await objectOf(token);
+    const [userId, token] = [unique(), await beginSession(unique())];
+    const stub = await sessionOf(token);
     await stub.begin({ userId, role: "user", metadata: null }, 30 * MINUTE, 30 * MINUTE + 10_000);
     const end = Date.now() + 30 * MINUTE;
     const { closed } = await join(unique(), token);
@@ -127,12 +120,12 @@ describe("a session's WebSockets", () => {
 
   it("that are closed do not keep it alive", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
-    const token = await logIn(unique());
+    const token = await beginSession(unique());
     const start = Date.now();
     const { webSocket, closed } = await join(unique(), token);
     webSocket.close(1_000);
     await closed;
-    const stub = await objectOf(token);
+    const stub = await sessionOf(token);
     for (let alarms = 0; alarms < 3; alarms++) {
       const due = await runInDurableObject(stub, (_, { storage }) => storage.getAlarm());
       if (due === null) break;

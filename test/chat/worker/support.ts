@@ -2,8 +2,12 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { onTestFinished } from "vitest";
+import type { Settings } from "../../../contract/settings.ts";
+import { type Joining, joinRequest } from "../../../worker/chat/joining.ts";
 import type { Connect } from "../../../worker/chat/panel/client.ts";
 import type { ServerFrame } from "../../../worker/chat/protocol.ts";
+import type { ChatRoomDO } from "../../../worker/chat/room.ts";
+import { stackOf } from "../../../worker/stack.ts";
 import { fetchApp } from "../../worker/helpers.ts";
 
 let rooms = 0;
@@ -24,6 +28,31 @@ export const isEmptyFile = (object: DurableObjectStub) =>
     object,
     (_, { storage }) => storage.sql.exec("SELECT * FROM sqlite_master").toArray().length === 0,
   );
+
+/** Changes the stack's chat settings until the test ends, for rooms that wake from now on: objects have an `env` of their own. */
+export async function withSettings(changes: Partial<Settings["chat"]>): Promise<void> {
+  const { chat } = (await runInDurableObject(roomObject(newRoom()), (room) => stackOf(Reflect.get(room, "env"))))
+    .settings;
+  const before = { ...chat };
+  Object.assign(chat, changes);
+  onTestFinished(() => {
+    Object.assign(chat, before);
+  });
+}
+
+/** Joins a room, or a relay, at its object, as this user. */
+export async function enter(
+  object: Pick<DurableObjectStub<ChatRoomDO>, "fetch">,
+  userId: string,
+  more: Partial<Joining> = {},
+): Promise<Member> {
+  const { webSocket, status } = await object.fetch(joinRequest({ userId, ...more }));
+  if (!webSocket) throw new Error(`${userId} was refused: ${status}`);
+  const member = new Member(webSocket);
+  onTestFinished(() => member.close());
+  await member.welcome();
+  return member;
+}
 
 export interface JoinOptions {
   after?: number | string;

@@ -1,4 +1,5 @@
 /** The counter over HTTP and WebSocket, with evictions, retries, alarms and a hundred callers at once. */
+
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -6,6 +7,7 @@ import type { CounterDO } from "../../../worker/counter/counter.ts";
 import { watchRequest } from "../../../worker/counter/watchers.ts";
 import { newcomer } from "../../../worker/http/anonymous.ts";
 import { patterns } from "../../../worker/patterns.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { ADMIN, call, connect, fetchApp, Socket, unique } from "../../worker/helpers.ts";
 import { countRows, fewestRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
@@ -224,7 +226,7 @@ describe("rows written", () => {
 });
 
 describe("idempotency keys", () => {
-  beforeEach(() => vi.useFakeTimers({ toFake: ["Date"] }));
+  beforeEach(() => stopClock());
   afterEach(() => vi.useRealTimers());
 
   it("count once, however often the call is made and whatever happens in between", async () => {
@@ -327,7 +329,7 @@ describe("reset", () => {
 });
 
 describe("eventual reads", () => {
-  beforeEach(() => vi.useFakeTimers({ toFake: ["Date"] }));
+  beforeEach(() => stopClock());
   afterEach(() => vi.useRealTimers());
 
   const eventual = (id: string) => call(`/counter/value?id=${id}&consistency=eventual`);
@@ -496,9 +498,8 @@ const tablesOf = (stub: DurableObjectStub) =>
   runInDurableObject(stub, (_, { storage }) => storage.sql.exec("SELECT name FROM sqlite_master").toArray());
 
 describe("what does not last", () => {
-  beforeEach(() => vi.useFakeTimers({ toFake: ["Date"] }));
+  beforeEach(() => stopClock());
   afterEach(() => vi.useRealTimers());
-  const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
   it("is a counter that only unknown callers have changed, thirty days after the last change", async () => {
     const { stub, post, value } = aCounter();
@@ -723,7 +724,7 @@ describe("the live socket", () => {
   });
 
   it("of a full counter goes to others if nothing was heard of its client for minutes", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() - 10 * 60_000 });
+    stopClock(Date.now() - 10 * 60_000);
     onTestFinished(() => void vi.useRealTimers());
     const { stub } = aCounter();
     const watch = async (address: number) => stub.fetch(watchRequest(`10.0.0.${address}`));

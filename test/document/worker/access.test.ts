@@ -1,12 +1,12 @@
 /** Who may read and write a document, by its own rule: over HTTP, and for as long as a WebSocket is open. */
 
 import { runInDurableObject } from "cloudflare:test";
-import * as v from "valibot";
 import { beforeAll, describe, expect, it } from "vitest";
 import * as Y from "yjs";
 import { joinRequest } from "../../../worker/document/joining.ts";
 import { ADMIN, fetchApp } from "../../worker/helpers.ts";
-import { ask, askAsAdmin } from "../../worker/tries.ts";
+import { logIn } from "../../worker/log-in.ts";
+import { ask } from "../../worker/tries.ts";
 import { Peer, updateOf } from "../client.ts";
 import { newDocument, objectOf, post } from "./support.ts";
 
@@ -14,8 +14,7 @@ type Headers = Record<string, string>;
 const users = new Map<string, Headers>();
 beforeAll(async () => {
   for (const userId of ["ann", "ben", "eve"]) {
-    const { body } = await askAsAdmin("/session", { json: { userId } });
-    users.set(userId, { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), body).token}` });
+    users.set(userId, await logIn(userId));
   }
 });
 const as = (user: string): Headers => users.get(user) ?? {};
@@ -191,8 +190,7 @@ describe("an open WebSocket", () => {
 
   it("is closed when its session ends", async () => {
     const id = newDocument();
-    const { body } = await askAsAdmin("/session", { json: { userId: "zoe" } });
-    const headers = { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), body).token}` };
+    const headers = await logIn("zoe");
     await write(id, headers);
     const { webSocket: socket } = await fetchApp(`/document/${id}`, { headers: { Upgrade: "websocket", ...headers } });
     if (!socket) throw new Error("not let in");

@@ -1,14 +1,14 @@
 /** Documents and those who mean them harm: no client stops a document, closes the others, or fills its memory. */
+
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { createEncoder, toUint8Array, writeUint8, writeVarString, writeVarUint } from "lib0/encoding";
-import * as v from "valibot";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import * as Y from "yjs";
 import { Copy } from "../../../worker/document/copy.ts";
 import { Seats } from "../../../worker/document/seats.ts";
 import { awareness, step1, update } from "../../../worker/document/wire.ts";
 import { call, fetchApp } from "../../worker/helpers.ts";
-import { askAsAdmin } from "../../worker/tries.ts";
+import { logIn } from "../../worker/log-in.ts";
 import { updateOf } from "../client.ts";
 import { join, knock, newDocument, objectOf, open, post, textOf } from "./support.ts";
 import { chain, walkers } from "./tangle.ts";
@@ -232,8 +232,7 @@ describe("clients that do not read", () => {
   const headers = new Map<string, { Authorization: string }>();
   beforeAll(async () => {
     for (const userId of ["ann", "eve", "a", "b", "c", "d"]) {
-      const { body } = await askAsAdmin("/session", { json: { userId } });
-      headers.set(userId, { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), body).token}` });
+      headers.set(userId, await logIn(userId));
     }
   });
   const headersOf = (user: string) => ({ ...headers.get(user) });

@@ -1,4 +1,5 @@
 /** The ledger over HTTP: money is conserved, nothing happens twice, and the books add up. */
+
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import * as v from "valibot";
@@ -6,15 +7,13 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { Auditor } from "../../../worker/ledger/audit.ts";
 import { NEW_ACCOUNT, OUTSIDE } from "../../../worker/ledger/rules.ts";
 import { heard } from "../../../worker/ledger/told.ts";
-import { patterns } from "../../../worker/patterns.ts";
 import { fc } from "../../properties.ts";
 import { ADMIN, type Answer, call, keyWith, unique } from "../../worker/helpers.ts";
+import { hasSessions, logIn } from "../../worker/log-in.ts";
 import { countRows, fewestRows } from "../../worker/rows.ts";
 import { ask } from "../../worker/tries.ts";
 import { cost } from "../cost.ts";
 import { aLedger, inOrder, isMade, refused } from "./support.ts";
-
-const folders: readonly string[] = patterns.map(({ folder }) => folder);
 
 const TransactionsPage = v.object({
   transactions: v.array(
@@ -110,12 +109,8 @@ describe("a transfer", () => {
     expect((await call(`/account/main/balances/${name}`)).body).toEqual({ account: name, balance: 3 });
   });
 
-  it.runIf(folders.includes("session"))("shows a user their own balance and not the other's", async () => {
+  it.runIf(hasSessions)("shows a user their own balance and not the other's", async () => {
     const { id, deposit } = aLedger();
-    const logIn = async (userId: string) => {
-      const { body } = await call("/session", { json: { userId }, headers: ADMIN });
-      return { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), body).token}` };
-    };
     const [ann, ben] = [await logIn("ann"), await logIn("ben")];
     await deposit("ann", 10);
     await deposit("ben", 100);

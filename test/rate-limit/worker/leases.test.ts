@@ -1,4 +1,5 @@
 /** Leases: isolates with clocks of their own, and the bucket's object, beside an ideal bucket. */
+
 import { evictDurableObject, runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -7,6 +8,7 @@ import { type Ask, HOLD_MS, LEASE_MS } from "../../../worker/rate-limit/holds.ts
 import { Isolate } from "../../../worker/rate-limit/isolate.ts";
 import type { Verdict } from "../../../worker/rate-limit/verdict.ts";
 import { fc } from "../../properties.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { countRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
 
@@ -17,13 +19,12 @@ const START = 1_800_000_000_000;
 let count = 0;
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: START });
+  stopClock(START);
 });
 afterEach(() => {
   vi.useRealTimers();
 });
 
-const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 const bucket = (name = `test:limit:lease-${count++}`) => {
   const stub = () => env.RATE_LIMITER.getByName(name);
   return { name, stub };

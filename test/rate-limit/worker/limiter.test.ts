@@ -1,9 +1,11 @@
 /** The bucket's object: exact under concurrency, evictions, crashes and alarms, and cheap. */
+
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { packed, unpacked } from "../../../worker/rate-limit/verdict.ts";
 import { fc } from "../../properties.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { countRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
 
@@ -13,13 +15,11 @@ let count = 0;
 const bucket = () => env.RATE_LIMITER.getByName(`test:limit:${count++}`);
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: 1_800_000_000_000 });
+  stopClock(1_800_000_000_000);
 });
 afterEach(() => {
   vi.useRealTimers();
 });
-
-const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
 /** Takes one token at a time until denied. Returns how many were allowed. */
 async function drain(stub: ReturnType<typeof bucket>, policy = DEFAULT): Promise<number> {

@@ -1,9 +1,11 @@
 /** Users at the rate limiter: a user who has logged in has a bucket of their own. */
+
 import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { patterns } from "../../../worker/patterns.ts";
 import { SessionDO } from "../../../worker/session/session.ts";
-import { ADMIN, call, unique } from "../../worker/helpers.ts";
+import { call, unique } from "../../worker/helpers.ts";
+import { logIn } from "../../worker/log-in.ts";
 
 type Headers = Record<string, string>;
 
@@ -13,10 +15,7 @@ let addresses = 0;
 /** An address that no other test has used. */
 const newAddress = (): Headers => ({ "CF-Connecting-IP": `198.51.100.${++addresses}` });
 
-async function logIn(userId = unique(), by: Headers = ADMIN, settings = {}): Promise<Headers> {
-  const { body } = await call("/session", { json: { userId }, headers: by, settings });
-  return { Authorization: `Bearer ${v.parse(v.object({ token: v.string() }), body).token}` };
-}
+const asGuest = () => logIn(unique(), { headers: {}, settings: { demoLogin: true } });
 const take = (cost: number, headers: Headers) => call("/limit/check", { json: { cost }, headers });
 const left = async (headers: Headers) =>
   v.parse(v.object({ remaining: v.number() }), (await call("/limit", { headers })).body).remaining;
@@ -42,7 +41,7 @@ describe.runIf(folders.includes("rate-limit"))("a user", () => {
 
   it("who is a guest pays as their address, and so does a caller with a dead token", async () => {
     const from = newAddress();
-    const guest = await logIn(unique(), {}, { demoLogin: true });
+    const guest = await asGuest();
     await take(50, { ...from, ...guest });
     await take(20, { ...from, Authorization: `Bearer eu~${"d".repeat(43)}` });
     expect(await left(from)).toBe(30);
@@ -75,7 +74,7 @@ describe.runIf(folders.includes("rate-limit"))("a user", () => {
   });
 
   it("gives an address its guesses back, and a guest only the guess that it was taken for", async () => {
-    const [ann, guest] = [await logIn(), await logIn(unique(), {}, { demoLogin: true })];
+    const [ann, guest] = [await logIn(), await asGuest()];
     const read = vi.spyOn(SessionDO.prototype, "read");
     let guessed = 0;
     const guess = async (from: Headers, times: number) => {
@@ -88,7 +87,7 @@ describe.runIf(folders.includes("rate-limit"))("a user", () => {
     for (const [shown, times, then] of [
       [ann, 1, 20],
       [guest, 1, 1],
-      [await logIn(unique(), {}, { demoLogin: true }), 50, 1],
+      [await asGuest(), 50, 1],
     ] as const) {
       const from = newAddress();
       expect(await guess(from, 19)).toBe(19);

@@ -1,4 +1,5 @@
 /** The list of a user's sessions: its limit, its content, and that all of them end, also after crashes. */
+
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import * as v from "valibot";
@@ -6,30 +7,23 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { notWritten } from "../../../worker/objects/retry.ts";
 import { BEGIN_WITHIN_MS } from "../../../worker/session/of-user.ts";
 import { placeOfUser, SessionDO } from "../../../worker/session/session.ts";
-import { placeOfToken } from "../../../worker/session/token.ts";
-import { stackOf } from "../../../worker/stack.ts";
 import { fc } from "../../properties.ts";
-import { ADMIN, type Call, call, unique } from "../../worker/helpers.ts";
+import { ADMIN, bearer, type Call, call, unique } from "../../worker/helpers.ts";
+import { beginSession } from "../../worker/log-in.ts";
 import { countRows } from "../../worker/rows.ts";
 import { BEGUN } from "../cost.ts";
+import { sessionOf } from "./support.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const Begun = v.object({ token: v.string() });
 const List = v.object({ sessions: v.array(v.object({ id: v.string(), userId: v.string(), role: v.string() })) });
 
-const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
 const ask = (path: string, more: Call = {}) => call(path, { settings: { access: "rules", demoLogin: false }, ...more });
-const logIn = async (userId: string, more: Call = {}) =>
-  v.parse(Begun, (await ask("/session", { json: { userId }, headers: ADMIN, ...more })).body).token;
 const isLive = async (token: string) => (await ask("/session", { headers: bearer(token) })).status === 200;
 const listed = async (userId: string, headers: Record<string, string> = ADMIN) =>
   v.parse(List, (await ask(`/session/user/${encodeURIComponent(userId)}`, { headers })).body).sessions;
 
-async function objectOf(token: string) {
-  const place = await placeOfToken(stackOf(env).regions, token);
-  return env.SESSION.getByName(`dev-${place?.region.prefix}:session:${place?.id}`);
-}
 async function objectOfUser(userId: string) {
   const { region, id } = await placeOfUser(env, userId);
   return env.SESSION.getByName(`dev-${region.prefix}:session:${id}`);
@@ -49,19 +43,19 @@ afterEach(() => {
 describe("the sessions of a user", () => {
   it("are listed to the user and to the admin, by ids that are not tokens", async () => {
     const userId = `auth0|${unique()}`;
-    const [one, other] = [await logIn(userId), await logIn(userId)];
+    const [one, other] = [await beginSession(userId), await beginSession(userId)];
     const sessions = await listed(userId, bearer(one));
     expect(sessions).toMatchObject([{ userId }, { userId }]);
     expect(await listed(userId)).toEqual(sessions);
     for (const { id } of sessions) expect(await isLive(id)).toBe(false);
-    const eve = await logIn(unique());
+    const eve = await beginSession(unique());
     expect((await ask(`/session/user/${encodeURIComponent(userId)}`, { headers: bearer(eve) })).status).toBe(403);
     expect(await isLive(other)).toBe(true);
   });
 
   it("end one by one, by the user alone and only their own", async () => {
     const [ann, ben] = [unique(), unique()];
-    const [one, other, bens] = [await logIn(ann), await logIn(ann), await logIn(ben)];
+    const [one, other, bens] = [await beginSession(ann), await beginSession(ann), await beginSession(ben)];
     const [first] = await listed(ann);
     const [ofBen] = await listed(ben);
     const revoke = (userId: string, id = "") =>
@@ -74,7 +68,7 @@ describe("the sessions of a user", () => {
 
   it("end one by one also if the answer to the call that ended one is lost", async () => {
     const userId = unique();
-    const token = await logIn(userId);
+    const token = await beginSession(userId);
     const [first] = await listed(userId);
     const { endSessions } = SessionDO.prototype;
     vi.spyOn(SessionDO.prototype, "endSessions").mockImplementationOnce(async function (this: SessionDO, id) {
@@ -89,7 +83,7 @@ describe("the sessions of a user", () => {
 
   it("all end at once, and a dead token is refused everywhere", async () => {
     const userId = unique();
-    const tokens = [await logIn(userId), await logIn(userId), await logIn(userId)];
+    const tokens = [await beginSession(userId), await beginSession(userId), await beginSession(userId)];
     expect((await ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN })).body).toEqual({
       ok: true,
       ended: 3,
@@ -106,7 +100,11 @@ describe("the sessions of a user", () => {
     const wanted = unique().padEnd(128, "x");
     const userId = `guest-${wanted}`;
     const asGuest = { headers: {}, settings: { access: "rules", demoLogin: true } };
-    const tokens = [await logIn(wanted, asGuest), await logIn(wanted, asGuest), await logIn(wanted, asGuest)];
+    const tokens = [
+      await beginSession(wanted, asGuest),
+      await beginSession(wanted, asGuest),
+      await beginSession(wanted, asGuest),
+    ];
     const path = `/session/user/${encodeURIComponent(userId)}`;
     expect((await ask(path, { headers: bearer(tokens[0] ?? "") })).status).toBe(403);
     const [first, ...others] = await listed(userId);
@@ -125,7 +123,7 @@ describe("the sessions of a user", () => {
 
   it("that are over are not counted as ended, and are not found by their id", async () => {
     const userId = unique();
-    const tokens = [await logIn(userId), await logIn(userId), await logIn(userId)];
+    const tokens = [await beginSession(userId), await beginSession(userId), await beginSession(userId)];
     const [first] = await listed(userId);
     for (const token of tokens.slice(0, 2)) await ask("/session", { method: "DELETE", headers: bearer(token) });
     const one = await ask(`/session/user/${userId}/${first?.id}`, { method: "DELETE", headers: ADMIN });
@@ -135,7 +133,7 @@ describe("the sessions of a user", () => {
   });
 
   it("are not ended by DELETE /session?userId=, which says so", async () => {
-    const token = await logIn("ann");
+    const token = await beginSession("ann");
     const answer = await ask("/session?userId=ann", { method: "DELETE", headers: bearer(token) });
     expect(answer).toMatchObject({ status: 400, body: { detail: expect.stringContaining("/session/user/") } });
     expect(await isLive(token)).toBe(true);
@@ -145,11 +143,11 @@ describe("the sessions of a user", () => {
     const userId = unique();
     const settings = { access: "rules", session: { slidingMinutes: 30, absoluteHours: 12, maxPerUser: 3 } };
     const tokens: string[] = [];
-    for (let i = 0; i < 3; i++) tokens.push(await logIn(userId, { settings }));
+    for (let i = 0; i < 3; i++) tokens.push(await beginSession(userId, { settings }));
     await ask("/session", { method: "DELETE", headers: bearer(tokens[1] ?? "") });
-    tokens.push(await logIn(userId, { settings }));
+    tokens.push(await beginSession(userId, { settings }));
     expect(await Promise.all(tokens.map(isLive))).toEqual([true, false, true, true]);
-    tokens.push(await logIn(userId, { settings }));
+    tokens.push(await beginSession(userId, { settings }));
     expect(await Promise.all(tokens.map(isLive))).toEqual([false, false, true, true, true]);
     expect(await listed(userId)).toHaveLength(3);
   });
@@ -157,7 +155,7 @@ describe("the sessions of a user", () => {
   it("leave nothing behind when the last of them is over for certain", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const userId = unique();
-    await logIn(userId);
+    await beginSession(userId);
     const stub = await objectOfUser(userId);
     vi.setSystemTime(Date.now() + 12 * HOUR);
     await runDurableObjectAlarm(stub);
@@ -173,9 +171,9 @@ describe("the rows of a user's object", () => {
   it("are a few for a session: for its place, its beginning, and the alarm", async () => {
     const userId = unique();
     const user = await objectOfUser(userId);
-    await logIn(userId);
+    await beginSession(userId);
     const rows = await countRows(user);
-    await logIn(userId);
+    await beginSession(userId);
     expect(rows()).toBe(BEGUN.listed);
   });
 });
@@ -184,7 +182,7 @@ describe("rotation", () => {
   it("gives a new token for the session, with the same end, and the old token is dead", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const userId = unique();
-    const old = await logIn(userId, { json: { userId, role: "editor", metadata: { theme: "dark" } } });
+    const old = await beginSession(userId, { json: { userId, role: "editor", metadata: { theme: "dark" } } });
     const { endsAt } = v.parse(
       v.object({ session: v.object({ endsAt: v.number() }) }),
       (await ask("/session", { headers: bearer(old) })).body,
@@ -201,7 +199,7 @@ describe("rotation", () => {
 
   it("many times at once leaves one session: two holders of a token notice each other", async () => {
     const userId = unique();
-    const token = await logIn(userId);
+    const token = await beginSession(userId);
     const answers = await Promise.all(
       Array.from({ length: 20 }, () => ask("/session/rotate", { method: "POST", headers: bearer(token) })),
     );
@@ -245,7 +243,7 @@ describe("rotation", () => {
 
   it("does not outlive the end of all sessions, which came while it was on its way", async () => {
     const userId = unique();
-    const token = await logIn(userId);
+    const token = await beginSession(userId);
     const { promise: begun, resolve: begin } = Promise.withResolvers<void>();
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     const open = SessionDO.prototype.open;
@@ -266,7 +264,7 @@ describe("rotation", () => {
 
   it("may be tried again if the session that took the place did not begin", async () => {
     const userId = unique();
-    const token = await logIn(userId);
+    const token = await beginSession(userId);
     const begin = vi.spyOn(SessionDO.prototype, "begin").mockRejectedValueOnce(new Error("lost"));
     expect((await ask("/session/rotate", { method: "POST", headers: bearer(token) })).status).toBe(500);
     begin.mockRestore();
@@ -278,7 +276,7 @@ describe("rotation", () => {
   it("does not end another session if the user has as many as allowed", async () => {
     const userId = unique();
     const settings = { access: "rules", session: { slidingMinutes: 30, absoluteHours: 12, maxPerUser: 2 } };
-    const [one, other] = [await logIn(userId, { settings }), await logIn(userId, { settings })];
+    const [one, other] = [await beginSession(userId, { settings }), await beginSession(userId, { settings })];
     const rotated = await ask("/session/rotate", { method: "POST", headers: bearer(other), settings });
     const { token } = v.parse(Begun, rotated.body);
     expect([await isLive(one), await isLive(other), await isLive(token)]).toEqual([true, false, true]);
@@ -381,7 +379,7 @@ describe("a log-out in the moment of a rotation", () => {
 
   it("ends the session that was rotated, along several rotations, and deletes the cookie", async () => {
     const userId = unique();
-    const first = await logIn(userId);
+    const first = await beginSession(userId);
     const last = await rotated(await rotated(await rotated(first)));
     const answer = await logOut({ Cookie: `__Host-session=${first}`, Origin: "https://stack.test" });
     expect(answer.headers.get("Set-Cookie")).toMatch(/^__Host-session=; Max-Age=0/);
@@ -391,10 +389,10 @@ describe("a log-out in the moment of a rotation", () => {
 
   it("ends it also if the objects were evicted since, or their alarm came early", async () => {
     const userId = unique();
-    const tokens = [await logIn(userId)];
+    const tokens = [await beginSession(userId)];
     while (tokens.length < 4) tokens.push(await rotated(tokens.at(-1) ?? ""));
     for (const token of tokens) {
-      const stub = await objectOf(token);
+      const stub = await sessionOf(token);
       await evict(stub);
       await runInDurableObject(stub, (session) => session.alarm());
       await evict(stub);
@@ -405,9 +403,9 @@ describe("a log-out in the moment of a rotation", () => {
 
   it("keeps what took its place for a minute, and then nothing", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
-    const old = await logIn(unique());
+    const old = await beginSession(unique());
     await rotated(old);
-    const stub = await objectOf(old);
+    const stub = await sessionOf(old);
     const left = (when: string) =>
       runInDurableObject(stub, async (_, { storage }) => [when, (await storage.list()).size, await storage.getAlarm()]);
     expect(await left("at once")).toEqual(["at once", 1, Date.now() + MINUTE]);
@@ -420,7 +418,7 @@ describe("a log-out in the moment of a rotation", () => {
 
   it("ends it only for a minute: the old token is as dead as any after that", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
-    const old = await logIn(unique());
+    const old = await beginSession(unique());
     const token = await rotated(old);
     vi.setSystemTime(Date.now() + MINUTE);
     await logOut(bearer(old));
@@ -429,7 +427,7 @@ describe("a log-out in the moment of a rotation", () => {
 
   it.each(MOMENTS)("leaves no session if it comes while the new one begins (%s, %s its work)", async (method, when) => {
     const userId = unique();
-    const token = await logIn(userId);
+    const token = await beginSession(userId);
     const held = hold(method, when);
     const answer = rotate(token);
     await held.reached;
@@ -443,7 +441,7 @@ describe("a log-out in the moment of a rotation", () => {
 
   it.each(MOMENTS)("is the same if the session is revoked by its id (%s, %s its work)", async (method, when) => {
     const userId = unique();
-    const token = await logIn(userId);
+    const token = await beginSession(userId);
     const [{ id } = { id: "" }] = await listed(userId);
     const held = hold(method, when);
     const answer = rotate(token);
@@ -456,7 +454,7 @@ describe("a log-out in the moment of a rotation", () => {
 
   it("is the same if the session is revoked by the id that it had before", async () => {
     const userId = unique();
-    const [one, other] = [await logIn(userId), await logIn(userId)];
+    const [one, other] = [await beginSession(userId), await beginSession(userId)];
     const [{ id } = { id: "" }] = await listed(userId);
     const token = await rotated(one);
     expect((await revoke(userId, id)).status).toBe(200);
@@ -464,9 +462,9 @@ describe("a log-out in the moment of a rotation", () => {
   });
 
   it("does not end a log-in that took the place of the cookie's session, and deletes the cookie", async () => {
-    const old = await logIn(unique());
+    const old = await beginSession(unique());
     const headers = { Cookie: `__Host-session=${old}`, Origin: "https://stack.test" };
-    const token = await logIn(unique(), {
+    const token = await beginSession(unique(), {
       json: { userId: unique(), cookie: true },
       headers: { ...ADMIN, ...headers },
     });
@@ -476,10 +474,10 @@ describe("a log-out in the moment of a rotation", () => {
   });
 
   it("a log-in over a cookie that was just rotated ends the rotated session too", async () => {
-    const old = await logIn(unique());
+    const old = await beginSession(unique());
     const token = await rotated(old);
     const headers = { Cookie: `__Host-session=${old}`, ...ADMIN };
-    const next = await logIn(unique(), { json: { userId: unique(), cookie: true }, headers });
+    const next = await beginSession(unique(), { json: { userId: unique(), cookie: true }, headers });
     expect([await isLive(token), await isLive(next)]).toEqual([false, true]);
     await logOut(bearer(old));
     expect(await isLive(next)).toBe(true);
@@ -491,7 +489,7 @@ describe("a log-out in the moment of a rotation", () => {
       return (await end.call(this, tellAgainMs, why)) === true;
     });
     const userId = unique();
-    const old = await logIn(userId);
+    const old = await beginSession(userId);
     const token = await rotated(old);
     expect((await logOut(bearer(old))).status).toBe(200);
     expect([await isLive(old), await isLive(token)]).toEqual([false, true]);
@@ -502,7 +500,7 @@ describe("a log-out in the moment of a rotation", () => {
     vi.spyOn(SessionDO.prototype, "end").mockImplementationOnce(function (this: SessionDO, tellAgainMs, why) {
       return end.call(this, tellAgainMs, why);
     });
-    const old = await logIn(unique());
+    const old = await beginSession(unique());
     const token = await rotated(old);
     await logOut(bearer(old));
     expect(await isLive(token)).toBe(false);
@@ -510,19 +508,19 @@ describe("a log-out in the moment of a rotation", () => {
 
   it("is not seen in a rotation that is made again after the old session was forgotten", async () => {
     const userId = unique();
-    const old = await logIn(userId);
+    const old = await beginSession(userId);
     const open = vi.spyOn(SessionDO.prototype, "open");
     const token = await rotated(old);
     const wanted = open.mock.calls[0]?.[0];
     if (!wanted) throw new Error("No session was opened");
-    await evict(await objectOf(old));
+    await evict(await sessionOf(old));
     expect(await (await objectOfUser(userId)).open(wanted)).toMatchObject({ userId });
     expect(await isLive(token)).toBe(true);
   });
 
   it("ends the new session if the alarm of the list had to end the old one", async () => {
     const userId = unique();
-    const old = await logIn(userId);
+    const old = await beginSession(userId);
     const user = await objectOfUser(userId);
     const { begin } = SessionDO.prototype;
     const begun: (string | undefined)[] = [];
@@ -542,11 +540,11 @@ describe("a log-out in the moment of a rotation", () => {
   it("a rotation is one session where they are counted, also while the new one begins", async () => {
     const userId = unique();
     const settings = { access: "rules", session: { slidingMinutes: 30, absoluteHours: 12, maxPerUser: 2 } };
-    const [one, other] = [await logIn(userId, { settings }), await logIn(userId, { settings })];
+    const [one, other] = [await beginSession(userId, { settings }), await beginSession(userId, { settings })];
     const held = hold("begin", "before");
     const answer = rotate(one, { settings });
     await held.reached;
-    const third = await logIn(userId, { settings });
+    const third = await beginSession(userId, { settings });
     held.release();
     const token = v.parse(Begun, (await answer).body).token;
     expect(await Promise.all([one, other, token, third].map(isLive))).toEqual([false, false, true, true]);
@@ -557,9 +555,9 @@ describe("under crashes", () => {
   it("a session that was cut off before it began never begins, and stops counting after a while", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     const userId = unique();
-    const token = await logIn(userId);
+    const token = await beginSession(userId);
     const user = await objectOfUser(userId);
-    const session = await objectOf(token);
+    const session = await sessionOf(token);
     await session.end();
     // Like after a crash in between: in the list, but not begun.
     await runInDurableObject(user, async (_, { storage }) => {
@@ -576,9 +574,9 @@ describe("under crashes", () => {
   it("log-ins that failed end no live session, however many there were, and end themselves", async () => {
     const settings = { session: { slidingMinutes: 30, absoluteHours: 2, maxPerUser: 2 } };
     const userId = unique();
-    const [first, second] = [await logIn(userId, { settings }), await logIn(userId, { settings })];
+    const [first, second] = [await beginSession(userId, { settings }), await beginSession(userId, { settings })];
     const user = await objectOfUser(userId);
-    const { name } = await objectOf(first);
+    const { name } = await sessionOf(first);
     const { peek } = SessionDO.prototype;
     const broken = vi.spyOn(SessionDO.prototype, "peek").mockImplementation(function (this: SessionDO) {
       if (this.ctx.id.name === name) throw new Error("away");
@@ -588,7 +586,7 @@ describe("under crashes", () => {
       expect((await ask("/session", { json: { userId }, headers: ADMIN, settings })).status).toBe(500);
     }
     broken.mockRestore();
-    const third = await logIn(userId, { settings });
+    const third = await beginSession(userId, { settings });
     expect(await Promise.all([first, second, third].map(isLive))).toEqual([false, true, true]);
     vi.useFakeTimers({ toFake: ["Date"] });
     vi.setSystemTime(Date.now() + BEGIN_WITHIN_MS);
@@ -599,7 +597,7 @@ describe("under crashes", () => {
 
   it("sessions that must end do so also after the runtime would have given up the alarm", async () => {
     const userId = unique();
-    await logIn(userId);
+    await beginSession(userId);
     const user = await objectOfUser(userId);
     vi.spyOn(SessionDO.prototype, "end").mockRejectedValue(new Error("away"));
     expect((await ask(`/session/user/${userId}`, { method: "DELETE", headers: ADMIN })).status).toBe(500);
@@ -651,10 +649,10 @@ describe("under crashes", () => {
   it("a session that ended takes no other's place, also if the list was just evicted", async () => {
     const settings = { session: { slidingMinutes: 30, absoluteHours: 2, maxPerUser: 2 } };
     const userId = unique();
-    const [first, second] = [await logIn(userId, { settings }), await logIn(userId, { settings })];
+    const [first, second] = [await beginSession(userId, { settings }), await beginSession(userId, { settings })];
     await evict(await objectOfUser(userId));
     await ask("/session", { method: "DELETE", headers: bearer(first) });
-    const third = await logIn(userId, { settings });
+    const third = await beginSession(userId, { settings });
     expect(await Promise.all([first, second, third].map(isLive))).toEqual([false, true, true]);
   });
 
@@ -684,10 +682,10 @@ describe("under crashes", () => {
         };
         for (const { kind, which } of steps) {
           const token = all.at(which % Math.max(all.length, 1)) ?? "eu~none";
-          const stub = await objectOf(token);
+          const stub = await sessionOf(token);
           if (kind === "logIn") {
             for (const old of alive().slice(0, Math.max(alive().length - MAX + 1, 0))) model.delete(old);
-            begin(await logIn(userId, { settings }));
+            begin(await beginSession(userId, { settings }));
           } else if (kind === "use") {
             const was = model.get(token);
             const isAlive = alive().includes(token);

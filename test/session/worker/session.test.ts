@@ -1,4 +1,5 @@
 /** Sessions over HTTP: who may begin one, how long it lives, and that it leaves nothing behind. */
+
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import * as v from "valibot";
@@ -6,18 +7,17 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sqlOf } from "../../../worker/objects/steps.ts";
 import { begin, isOver, TOUCH_STEP_MS, touch } from "../../../worker/session/lifetime.ts";
 import { schema } from "../../../worker/session/schema.ts";
-import { placeOfToken } from "../../../worker/session/token.ts";
-import { stackOf } from "../../../worker/stack.ts";
 import { fc } from "../../properties.ts";
-import { ADMIN, call } from "../../worker/helpers.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
+import { ADMIN, bearer, call } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { BEGUN, cost } from "../cost.ts";
+import { sessionOf } from "./support.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 const Created = v.object({ ok: v.literal(true), expiresIn: v.number(), token: v.string(), role: v.string() });
 
-const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
 const get = (token: string) => call("/session", { headers: bearer(token) });
 const end = (token: string) => call("/session", { method: "DELETE", headers: bearer(token) });
 
@@ -25,12 +25,7 @@ const end = (token: string) => call("/session", { method: "DELETE", headers: bea
 async function aSession(json: object = {}) {
   const answer = await call("/session", { json: { userId: "ada", role: "editor", ...json }, headers: ADMIN });
   const { token } = v.parse(Created, answer.body);
-  return { token, stub: await objectOf(token) };
-}
-
-async function objectOf(token: string) {
-  const place = await placeOfToken(stackOf(env).regions, token);
-  return env.SESSION.getByName(`dev-${place?.region.prefix}:session:${place?.id}`);
+  return { token, stub: await sessionOf(token) };
 }
 
 /** The tables and the alarm of an object. */
@@ -41,12 +36,11 @@ const leftIn = (stub: DurableObjectStub) =>
   }));
 const NOTHING = { tables: [], alarm: null };
 
-beforeEach(() => vi.useFakeTimers({ toFake: ["Date"] }));
+beforeEach(() => stopClock());
 afterEach(() => {
   vi.useRealTimers();
   vi.restoreAllMocks();
 });
-const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
 describe("beginning a session", () => {
   it("gives the admin a token, once, for a named user and role", async () => {
@@ -385,7 +379,7 @@ describe("a token", () => {
     const token = `eu~${"B".repeat(43)}`;
     await get(token);
     await end(token);
-    expect(await leftIn(await objectOf(token))).toEqual(NOTHING);
+    expect(await leftIn(await sessionOf(token))).toEqual(NOTHING);
   });
 });
 
