@@ -1,7 +1,7 @@
 /**
  * Messages on their way to the disk and to the readers. Messages that arrive during a write are stored together by the
  * next one, so that a busy room does not wait for the disk once per message. A message is on disk before anybody sees
- * it; then its sender gets an `ack`.
+ * it; then its sender gets an `ack`. The whole way of a message is in docs/ARCHITECTURE.md, "How things travel".
  */
 import { GroupCommit } from "../objects/group-commit.ts";
 import type { Book } from "./book.ts";

@@ -1,7 +1,7 @@
 /**
  * The way of an edit: merged in memory, written as a row, and only then told to anybody. Edits that arrive during a write
  * share the next one. Memory is ahead of the disk only during a write; if the write fails, the object is reset, and reads
- * the document from disk again.
+ * the document from disk again. The whole way of an edit is in docs/ARCHITECTURE.md, "How things travel".
  */
 import * as Y from "yjs";
 import { GroupCommit } from "../objects/group-commit.ts";
