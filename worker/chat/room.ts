@@ -13,7 +13,7 @@ import { deadCredential, denied } from "../http/denials.ts";
 import { NOT_THERE } from "../http/joining.ts";
 import { problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
-import { objectName, placeOfObject, regionOfObject, stubAt } from "../objects/names.ts";
+import { regionOfObject } from "../objects/names.ts";
 import { ABNORMAL, answerAsleep, answerClose, GOING_AWAY } from "../objects/sockets.ts";
 import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
@@ -29,11 +29,11 @@ import { readJoinRequest, sendToRelay } from "./joining.ts";
 import { KeptDoor } from "./kept-door.ts";
 import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { type Answer, CONFLICT, type Objection, Outgoing, type Store } from "./outgoing.ts";
-import { chat } from "./pattern.ts";
 import { type ChatFrame, PING, PONG, type ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
 import { Relay, type RelayLimits } from "./relay.ts";
-import { LOOK_EVERY_MS, type Push, type RelayState, relayAddress, relayPlace, type Talker } from "./relaying.ts";
+import { homeOf, relayNamed, relayNames } from "./relay-places.ts";
+import { LOOK_EVERY_MS, type Push, type RelayState, type Talker } from "./relaying.ts";
 import { type Home, Relays } from "./relays.ts";
 import { RETRY_AFTER_MS, SWEEP_INTERVAL_MS, Upkeep } from "./upkeep.ts";
 import type { Upload } from "./uploads.ts";
@@ -84,7 +84,8 @@ export class ChatRoomDO extends DurableObject<Env> {
       return this.#upkeep.stored(trimmed);
     });
     this.#incoming = new Incoming(this.#audience, this.#budgets, this.#desk());
-    this.#relay = this.#relayOf(limits);
+    const home = homeOf(env, ctx.id.name ?? "");
+    this.#relay = home && new Relay(ctx, this.#wake, limits, home);
     answerAsleep(ctx, PING, PONG);
   }
 
@@ -92,7 +93,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   #home(): Home {
     return {
       storage: this.ctx.storage,
-      stub: (name) => this.#stubOf(name),
+      stub: (name) => relayNamed(this.env, name),
       history: () => this.#book.history(),
       people: () => this.#audience.own(),
       moved: (userId, move) => {
@@ -132,13 +133,6 @@ export class ChatRoomDO extends DurableObject<Env> {
     };
   }
 
-  /** The relay that this object is, by its name; undefined if it is a room. */
-  #relayOf(limits: RelayLimits): Relay | undefined {
-    const { ctx, env } = this;
-    const address = relayAddress(stackOf(env).regions, ctx.id.name ?? "");
-    return address && new Relay(ctx, this.#wake, limits, () => stubAt(env, chat, address.home));
-  }
-
   /** Lets a caller in. The Worker has checked who it is (`joinRequest`). */
   override async fetch(request: Request): Promise<Response> {
     if (this.#relay) return this.#relay.fetch(request);
@@ -150,7 +144,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     }
     if (caller && !this.#door.lets(caller)) return problemResponse(denied(caller).problem);
     const now = Date.now();
-    const names = this.#audience.isFull() ? this.#relayNames() : [];
+    const names = this.#audience.isFull() ? relayNames(this.env, this.ctx.id.name ?? "") : [];
     // First the budget: a place that is given counts until the relay says how many it has.
     if (names.length > 0 && !this.#budgets.bear(userId, COSTS.join, now)) return problemResponse(TOO_OFTEN);
     const relay = this.#relays.place(names);
@@ -359,24 +353,6 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   hasUser(userId: string): boolean {
     return this.#relay?.hasUser(userId) ?? false;
-  }
-
-  #stubOf(relay: string): DurableObjectStub<ChatRoomDO> {
-    const address = relayAddress(stackOf(this.env).regions, relay);
-    if (!address) throw new Error(`The region of the relay ${relay} is not in the region table`);
-    const { name, place } = relayPlace(chat.name, address);
-    return stubAt(this.env, { name, binding: chat.binding }, place);
-  }
-
-  /** The relays for those whom the room has no place for. */
-  #relayNames(): string[] {
-    const { regions, settings } = stackOf(this.env);
-    const home = placeOfObject(regions, this.ctx.id.name ?? "");
-    if (!home) return [];
-    return Array.from({ length: settings.chat.relays }, (_, i) => {
-      const { name, place } = relayPlace(chat.name, { home, region: home.region, number: i + 1 });
-      return objectName(regions, name, place);
-    });
   }
 
   /** Announces a file that is about to be stored in R2. */
