@@ -436,16 +436,12 @@ export class Relay {
   }
 
   #keep(numbers: Numbers): void {
-    const { epoch, link, have, turn, others, told } = this.#numbers ?? {};
-    const isSame =
-      epoch === numbers.epoch &&
-      link === numbers.link &&
-      have === numbers.have &&
-      turn === numbers.turn &&
-      others === numbers.others &&
-      isSameTold(told, numbers.told);
-    if (!isSame) this.#ctx.storage.kv.put(KEY, numbers);
-    if (!this.#numbers) this.#ctx.waitUntil(this.#wake.arm(Date.now() + LOOK_EVERY_MS));
+    const before = this.#numbers;
+    const isSame = (["epoch", "link", "have", "turn", "others"] as const).every(
+      (key) => before?.[key] === numbers[key],
+    );
+    if (!isSame || !isSameTold(before?.told, numbers.told)) this.#ctx.storage.kv.put(KEY, numbers);
+    if (!before) this.#ctx.waitUntil(this.#wake.arm(Date.now() + LOOK_EVERY_MS));
     this.#numbers = numbers;
   }
 
