@@ -16,6 +16,10 @@ interface Row {
   attachment: string | null;
 }
 
+const COLUMNS = ["seq", "id", "user_id", "text", "at", "client_id", "attachment"] satisfies (keyof Row)[];
+const UPDATE = `UPDATE messages SET ${COLUMNS.map((column) => `${column} = ?`)} WHERE seq = ?`;
+const INSERT = `INSERT INTO messages (${COLUMNS}) VALUES (${COLUMNS.map(() => "?")})`;
+
 /** Which messages to read: those between `after` and `before`, the newest `limit` of them, or after `after` the oldest. */
 export interface Range {
   before?: number | undefined;
@@ -72,13 +76,9 @@ export class History {
 
   #write(message: Message, over: Pick<Row, "seq"> | undefined): void {
     const row = rowOf(message);
-    const [columns, values] = [Object.keys(row), Object.values(row)];
-    if (over) {
-      const set = columns.map((column) => `${column} = ?`);
-      this.#sql.exec(`UPDATE messages SET ${set} WHERE seq = ?`, ...values, over.seq);
-    } else {
-      this.#sql.exec(`INSERT INTO messages (${columns}) VALUES (${columns.map(() => "?")})`, ...values);
-    }
+    const values = COLUMNS.map((column) => row[column]);
+    if (over) this.#sql.exec(UPDATE, ...values, over.seq);
+    else this.#sql.exec(INSERT, ...values);
   }
 
   /** Counts messages. Call it after their transaction. */
