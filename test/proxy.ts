@@ -1,5 +1,6 @@
 /** A proxy in front of an account's API: records every request, and can make one fail before or after it arrives. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { listening } from "../packages/local-account/test/listening.ts";
 
 export interface Seen {
   readonly method: string;
@@ -71,13 +72,9 @@ export async function startProxy(target: string): Promise<ApiProxy> {
     response.end(text);
   }
 
-  const { promise: listening, resolve } = Promise.withResolvers<void>();
-  server.listen(0, "127.0.0.1", resolve);
-  await listening;
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
+  const port = await listening(server);
   const proxy: ApiProxy = {
-    apiUrl: `http://127.0.0.1:${address.port}/client/v4`,
+    apiUrl: `http://127.0.0.1:${port}/client/v4`,
     seen,
     intervene: undefined,
     takeWrites() {

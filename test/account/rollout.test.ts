@@ -2,13 +2,13 @@
  * `npm run rollout -- run` on a local account with real traffic: a good release goes through its steps, a bad one goes
  * back by itself, and a run that was killed goes on where the account stands.
  */
-import { once } from "node:events";
 import { cpSync, renameSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import { connect, createServer as createWire } from "node:net";
 import { join } from "node:path";
 import { runningAccount } from "@durable-stack/local-account/address";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { listening } from "../../packages/local-account/test/listening.ts";
 import { underTraffic } from "../callers.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
@@ -83,15 +83,11 @@ async function frontDoor(decide: (request: IncomingMessage) => "pass" | "fail" |
     response.end(await answer.text());
   });
   server.on("upgrade", (_, socket) => socket.destroy());
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the proxy has no port");
   const close = async () => {
     server.closeAllConnections();
     server.close();
   };
-  return { url: `http://127.0.0.1:${address.port}`, [Symbol.asyncDispose]: close };
+  return { url: `http://127.0.0.1:${await listening(server)}`, [Symbol.asyncDispose]: close };
 }
 
 /** A wire to the Worker that tells what goes through it, and waits; it is cut where it is told so. */
@@ -108,11 +104,7 @@ async function wireTo(tell: (text: string) => Promise<"cut" | undefined>) {
       caller.resume();
     });
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the wire has no port");
-  return { url: `http://127.0.0.1:${address.port}`, [Symbol.asyncDispose]: async () => void server.close() };
+  return { url: `http://127.0.0.1:${await listening(server)}`, [Symbol.asyncDispose]: async () => void server.close() };
 }
 
 /** A run in another terminal. It ends with the test, whatever became of that. */

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { expect, inject, it, onTestFinished } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { smoke } from "../../infra/smoke/smoke.ts";
+import { listening } from "../../packages/local-account/test/listening.ts";
 import { patterns } from "../../worker/patterns.ts";
 
 const stack = inject("stack");
@@ -45,12 +46,10 @@ it("fails if the release is not the expected one, and still checks everything el
 });
 
 it("fails if something else answers", async () => {
-  const server = createServer((_, response) => response.end("hello")).listen(0, "127.0.0.1");
+  const server = createServer((_, response) => response.end("hello"));
+  const port = await listening(server);
   onTestFinished(() => void server.close());
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  if (typeof address !== "object" || !address) throw new Error("the server has no port");
-  const checks = await smoke(new URL(`http://127.0.0.1:${address.port}`));
+  const checks = await smoke(new URL(`http://127.0.0.1:${port}`));
   expect(checks.filter(({ ok }) => ok)).toEqual([]);
 });
 

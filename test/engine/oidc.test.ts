@@ -2,12 +2,12 @@
  * The step of the workflows that logs in to Pulumi Cloud without a stored token: its own lines with the real CLI, and a
  * server here that is GitHub's for identities and Pulumi Cloud.
  */
-import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { listening } from "../../packages/local-account/test/listening.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { Ground } from "./ground.ts";
 import { Workflow } from "./workflow.ts";
@@ -26,10 +26,7 @@ beforeEach(async () => {
     response.writeHead(answer === undefined ? 404 : 200, { "content-type": "application/json" });
     response.end(JSON.stringify(answer ?? { code: 404, message: "not here" }));
   });
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("the server has no port");
-  origin = `http://127.0.0.1:${address.port}`;
+  origin = `http://127.0.0.1:${await listening(server)}`;
   ground = await Ground.make();
   copy = new ProjectCopy();
 });

@@ -6,19 +6,17 @@ import { expect, it, onTestFinished } from "vitest";
 import { WebSocketServer } from "ws";
 import { Client } from "../../infra/smoke/client.ts";
 import { blindness } from "../../infra/smoke/reason.ts";
+import { listening } from "../../packages/local-account/test/listening.ts";
 
 it("gives a WebSocket that does not open in time up, so that nothing keeps the process alive", async () => {
   const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
+  const port = await listening(server);
   const ended = once(server, "connection").then(async ([socket]) => {
     // Only what is read is seen to end.
     socket.resume().on("error", () => {});
     await once(socket, "close");
   });
-  const client = new Client(new URL(`http://127.0.0.1:${address.port}/`), {}, 200);
+  const client = new Client(new URL(`http://127.0.0.1:${port}/`), {}, 200);
   await expect(client.connect("/live")).rejects.toThrow(/timeout/);
   await ended;
   server.close();
@@ -33,15 +31,12 @@ async function opening(lost: number, timeoutMs?: number) {
     if (tries++ < lost) socket.destroy();
     else sockets.handleUpgrade(request, socket, head, (open) => open.send("{}"));
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const port = await listening(server);
   onTestFinished(() => {
     for (const open of sockets.clients) open.terminate();
     server.close();
   });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return { client: new Client(new URL(`http://127.0.0.1:${address.port}/`), {}, timeoutMs), tries: () => tries };
+  return { client: new Client(new URL(`http://127.0.0.1:${port}/`), {}, timeoutMs), tries: () => tries };
 }
 
 it("opens a WebSocket at the third try, where others met the moment of a deployment, and at none after", async () => {

@@ -26,6 +26,7 @@ import { workerUrl } from "../../infra/commands/command.ts";
 import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { isUserError, UserError } from "../../infra/stack/user-error.ts";
+import { listening } from "../../packages/local-account/test/listening.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
 
@@ -429,15 +430,12 @@ describe("an update that cannot ask whether another checkout has pinned the stac
     const bin = mkdtempSync(join(dir, "bin-"));
     writeFileSync(join(bin, "pulumi"), "#!/bin/sh\necho updated\n", { mode: 0o755 });
     const api = createServer((_, response) => response.writeHead(status).end("{}"));
-    api.listen(0, "127.0.0.1");
-    await once(api, "listening");
-    const address = api.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
+    const port = await listening(api);
     const { code, text } = await copy.run(
       `PATH='${bin}':"$PATH" node infra/commands/pulumi.ts up --stack staging --yes`,
       {
         env: {
-          CLOUDFLARE_BASE_URL: `http://127.0.0.1:${address.port}/client/v4`,
+          CLOUDFLARE_BASE_URL: `http://127.0.0.1:${port}/client/v4`,
           CLOUDFLARE_API_TOKEN: "token",
           CLOUDFLARE_ACCOUNT_ID: "0".repeat(32),
         },
@@ -630,9 +628,7 @@ it.each([
 
 it("the smoke test says that it may be waiting where the rate limiter puts a call off", async () => {
   const server = createServer((_, response) => response.writeHead(429, { "Retry-After": "60" }).end());
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const address = server.address();
-  const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  const url = `http://127.0.0.1:${await listening(server)}`;
   const child = spawn(process.execPath, [join(ROOT, "infra/commands/smoke.ts"), "--url", url]);
   const [told] = await once(child.stderr, "data");
   child.kill("SIGKILL");

@@ -1,7 +1,7 @@
 /** What the tests that deploy take for a token's answer: of a route that answers something else, none. */
-import { once } from "node:events";
 import { createServer } from "node:http";
 import { expect, it, onTestFinished } from "vitest";
+import { listening } from "../../packages/local-account/test/listening.ts";
 import { access } from "../../worker/access.ts";
 import { expectAdmin } from "../kept.ts";
 
@@ -16,12 +16,9 @@ async function worker(withToken: number, without = 401) {
       response.end(JSON.stringify({ paths: { "/thing/{id}": { get } } }));
     } else response.writeHead(headers.authorization === `Bearer ${TOKEN}` ? withToken : without).end();
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const port = await listening(server);
   onTestFinished(() => void server.close());
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return { port: address.port, adminToken: TOKEN };
+  return { port, adminToken: TOKEN };
 }
 
 // A project whose patterns leave nothing to the admin has no admin.

@@ -1,5 +1,4 @@
 /** Whether the smoke test can judge: what is wrong with an address or a token is said before any release is blamed. */
-import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { addressOf, OF_TARGET, OWN } from "../../infra/commands/rollout-end.ts";
@@ -9,6 +8,7 @@ import { isAnswered, readiness } from "../../infra/smoke/ready.ts";
 import { adviceOn, blindness } from "../../infra/smoke/reason.ts";
 import { release } from "../../infra/smoke/served.ts";
 import { checksOf } from "../../infra/smoke/smoke.ts";
+import { listening } from "../../packages/local-account/test/listening.ts";
 import { freePort } from "../free-port.ts";
 import { preview } from "./preview.ts";
 
@@ -33,12 +33,9 @@ async function worker(more: (request: IncomingMessage) => Answer | undefined = (
     const [code, body, headers] = more(request) ?? answerTo(request);
     response.writeHead(code, { "Content-Type": "application/json", ...headers }).end(JSON.stringify(body));
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
+  const port = await listening(server);
   closing.push(() => server.close());
-  return new URL(`http://127.0.0.1:${address.port}/`);
+  return new URL(`http://127.0.0.1:${port}/`);
 }
 
 const patience = { answerMs: 0, versionMs: 0 };

@@ -10,6 +10,7 @@ import { NEEDS_TOKEN } from "../../infra/smoke/login.ts";
 import type { Probe, Subject } from "../../infra/smoke/probe.ts";
 import { checksOf } from "../../infra/smoke/smoke.ts";
 import { inAll, reasonsLost, untriedIn, verdictOf } from "../../infra/smoke/verdict.ts";
+import { listening } from "../../packages/local-account/test/listening.ts";
 
 /** A Worker whose paths are statuses, and which calls may be lost to. */
 async function worker(isLost: (path: string) => boolean = () => false) {
@@ -19,12 +20,9 @@ async function worker(isLost: (path: string) => boolean = () => false) {
     if (isLost(path)) socket.destroy();
     else response.writeHead(Number(path.slice(1))).end();
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const port = await listening(server);
   onTestFinished(() => void server.close());
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return { url: new URL(`http://127.0.0.1:${address.port}/`), asked };
+  return { url: new URL(`http://127.0.0.1:${port}/`), asked };
 }
 
 const get =

@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import { expect, it } from "vitest";
 import { ask } from "../../infra/rehearsal/visitors.ts";
 import { Client } from "../../infra/smoke/client.ts";
+import { listening } from "../../packages/local-account/test/listening.ts";
 
 it("ends with the deployment's own error where that is refused, and leaves no rejection that nobody handles", async () => {
   const { promise, reject } = Promise.withResolvers<void>();
@@ -10,10 +11,7 @@ it("ends with the deployment's own error where that is refused, and leaves no re
   const server = createServer((_, response) => {
     response.end("{}", () => setImmediate(() => reject(new Error("refused"))));
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  const client = new Client(new URL(`http://127.0.0.1:${address.port}/`));
+  const client = new Client(new URL(`http://127.0.0.1:${await listening(server)}/`));
   await expect(ask(client, "a", promise)).rejects.toThrow("refused");
   server.close();
 });

@@ -8,6 +8,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import * as v from "valibot";
 import { afterAll, beforeAll, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
+import { listening } from "../../packages/local-account/test/listening.ts";
 import { freePort } from "../free-port.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
@@ -190,10 +191,8 @@ it("applies a change that is saved while it starts, after the Worker was bundled
 });
 
 it.each(["--port", "--inspector-port"])("ends with a sentence where the port of %s is in use", async (option) => {
-  const other = createServer().listen(0, "127.0.0.1");
-  await once(other, "listening");
-  const address = other.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
+  const other = createServer();
+  const port = await listening(other);
   const ports = Object.entries({ "--port": 0, "--inspector-port": 0, [option]: port }).flat();
   const fresh = new ProjectCopy();
   const { code, text } = await fresh.run(`exec node infra/commands/dev.ts ${ports.join(" ")}`);

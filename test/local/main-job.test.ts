@@ -10,6 +10,7 @@ import * as v from "valibot";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { smoke } from "../../infra/smoke/smoke.ts";
+import { listening } from "../../packages/local-account/test/listening.ts";
 import { freePort } from "../free-port.ts";
 import { keep } from "../kept.ts";
 
@@ -149,15 +150,8 @@ describe("npm start", () => {
   });
 
   it.each(["start", "account"])("%s names every port that is in use, and leaves nothing behind", async (name) => {
-    const servers = [createServer().listen(0, "127.0.0.1"), createServer().listen(0, "127.0.0.1")];
-    const ports = await Promise.all(
-      servers.map(async (server) => {
-        await once(server, "listening");
-        const address = server.address();
-        return typeof address === "object" && address ? String(address.port) : "";
-      }),
-    );
-    const [port = "", apiPort = ""] = ports;
+    const servers = [createServer(), createServer()] as const;
+    const [port, apiPort] = [String(await listening(servers[0])), String(await listening(servers[1]))];
     const folder = join(dir, "never-made");
     const ended = await result(bare(name, "--port", port, "--api-port", apiPort, "--dir", folder));
     for (const server of servers) server.close();

@@ -10,6 +10,7 @@ import { expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import { isOfFullRuntime } from "../src/disk.ts";
 import { CannotStart, PortInUse, startAccount } from "../src/index.ts";
+import { listening } from "./listening.ts";
 import { account, live, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
 
 const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter"), tag: "one" };
@@ -114,11 +115,9 @@ it("cannot be started twice on one directory, not even afresh", async () => {
 });
 
 it("says which port is taken and how to choose another", async () => {
-  const taken = createServer().listen(0, "127.0.0.1");
+  const taken = createServer();
+  const port = await listening(taken);
   onTestFinished(() => void taken.close());
-  await new Promise((resolve) => taken.once("listening", resolve));
-  const address = taken.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
   const dir = temporaryDirectory();
   await expect(startAccount({ dir, port, apiPort: 0 })).rejects.toThrow(PortInUse);
   await expect(startAccount({ dir, port: 0, apiPort: port })).rejects.toThrow(

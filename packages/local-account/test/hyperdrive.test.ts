@@ -3,6 +3,7 @@ import { createServer } from "node:net";
 import { expect, it, onTestFinished } from "vitest";
 import { Account } from "../src/account.ts";
 import { project } from "../src/runtime/projection.ts";
+import { listening } from "./listening.ts";
 import { account, refusal, temporaryDirectory } from "./support.ts";
 
 /** A server that stands for a database: it answers with what it got. Returns its port. */
@@ -12,10 +13,7 @@ async function database(): Promise<number> {
     socket.on("data", (data) => socket.end(`got ${data}`));
   });
   onTestFinished(() => void server.close());
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  if (typeof address !== "object" || address === null) throw new Error("the server has no port");
-  return address.port;
+  return listening(server);
 }
 
 const originOf = (port: number) => ({

@@ -1,9 +1,9 @@
 /** The smoke test's client of a document, beside servers that do not open a WebSocket. */
-import { once } from "node:events";
 import { createServer } from "node:http";
 import { expect, it, onTestFinished } from "vitest";
 import { Client } from "../../../infra/smoke/client.ts";
 import { blindness } from "../../../infra/smoke/reason.ts";
+import { listening } from "../../../packages/local-account/test/listening.ts";
 import { connect } from "../connect.ts";
 
 it("that reaches nothing says nothing of the Worker", async () => {
@@ -19,12 +19,9 @@ it("that is answered, and opens at no try, is the Worker's fault", async () => {
     tries++;
     socket.destroy();
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const port = await listening(server);
   onTestFinished(() => void server.close());
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  const error: unknown = await connect(new Client(new URL(`http://127.0.0.1:${address.port}/`)), "/document/one").catch(
+  const error: unknown = await connect(new Client(new URL(`http://127.0.0.1:${port}/`)), "/document/one").catch(
     (thrown: unknown) => thrown,
   );
   expect(error).toMatchObject({ message: "/document/one does not open a WebSocket" });

@@ -1,7 +1,6 @@
 /** `npm run ledger` as a person runs it, against a server that exports a ledger. */
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
@@ -9,6 +8,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../../infra/release/root.ts";
+import { listening } from "../../../packages/local-account/test/listening.ts";
 import {
   accountLine,
   endLine,
@@ -68,10 +68,7 @@ beforeAll(async () => {
       response.end(served[index]);
     } else response.writeHead(404).end();
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  url = `http://127.0.0.1:${await listening(server)}`;
 });
 afterAll(() => {
   server?.close();
