@@ -227,6 +227,16 @@ describe("the gate", () => {
     expect(ran("exit 0")).toEqual([0, ...check, "npm run -s build"]);
     expect(ran('[ "$3" != check ]')).toEqual([1, "npm run -s check"]);
   });
+
+  it.each([
+    ["leaves out what is for the night", "push", "false", "test -- --tagsFilter=!nightly, seed 20261125"],
+    ["runs all before a release, with the same random sequences", "push", "true", "test, seed 20261125"],
+    ["runs all at night, with others", "schedule", "true", "test, seed "],
+  ])("%s", (_, event, night, ran) => {
+    const env = `env -u PROPERTY_SEED GITHUB_EVENT_NAME=${event} CI_NIGHTLY=${night} CI_ONLY=test`;
+    const { stdout } = onRunner(`${env} "${join(ROOT, ".ci/run")}"`, { npm: 'echo "npm $*, seed $PROPERTY_SEED"' });
+    expect(stdout).toContain(`\nnpm run -s ${ran}\n`);
+  });
 });
 
 describe("production's job", () => {
