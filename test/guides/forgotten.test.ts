@@ -19,7 +19,7 @@ const deploy = run("npm run -s build && npm run -s rehearse -- --from dist/relea
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
 const isWhole = guide?.needs.every((folder) => folders.includes(folder)) ?? false;
 
-// Two at a time (vitest.config.ts), because each mostly waits for processes.
+// Two of a file at a time (vitest.config.ts), and two files, because each mostly waits for processes.
 it.skipIf(!isWhole).each<[string, readonly Step[], readonly Step[]]>([
   [
     "the step in infra/migrations.ts",

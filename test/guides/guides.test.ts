@@ -25,7 +25,7 @@ const without = scenarios
   .filter(([, scenario]) => !isWhole(scenario))
   .map(([title, { needs }]) => `${title} (needs ${needs.filter((folder) => !folders.includes(folder)).join(", ")})`);
 
-// Two at a time (vitest.config.ts), because each mostly waits for processes.
+// Two of a file at a time (vitest.config.ts), and two files, because each mostly waits for processes.
 const at = (night: boolean) => whole.filter(([, { isNightly }]) => isNightly === night);
 it.concurrent.each(at(false))("%s", (_, scenario) => follow(scenario));
 it.concurrent.each(at(true))("%s", { tags: ["nightly"] }, (_, scenario) => follow(scenario));

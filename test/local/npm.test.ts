@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
+import { isAlive } from "../../packages/local-account/test/processes.ts";
 
 const Address = v.object({ port: v.number(), apiPort: v.number(), pid: v.number() });
 
@@ -52,14 +53,6 @@ async function closed(port: number): Promise<void> {
   }
 }
 
-const exists = (pid: number): boolean => {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-};
-
 // An INT to npm alone ends nothing: npm passes it to its shell, which waits. Ctrl-C reaches all of them.
 describe("a signal to npm alone", () => {
   it.each(["SIGTERM", "SIGHUP", "SIGKILL"] as const)("ends the account cleanly on %s", async (signal) => {
@@ -68,7 +61,7 @@ describe("a signal to npm alone", () => {
     const { port, apiPort, pid } = v.parse(Address, JSON.parse(readFileSync(file, "utf8")));
     child.kill(signal);
     await Promise.all([closed(port), closed(apiPort)]);
-    await expect.poll(() => exists(pid), { timeout: 5_000 }).toBe(false);
+    await expect.poll(() => isAlive(pid)).toBe(false);
     // Only a clean close removes it.
     expect(() => readFileSync(file)).toThrow("ENOENT");
   });
@@ -78,7 +71,7 @@ describe("a signal to npm alone", () => {
     const { port, pid } = v.parse(Address, JSON.parse(readFileSync(join(dir, "account.json"), "utf8")));
     child.kill("SIGKILL");
     await closed(port);
-    await expect.poll(() => exists(pid), { timeout: 5_000 }).toBe(false);
+    await expect.poll(() => isAlive(pid)).toBe(false);
     const next = await npm("start", "--", "--dir", dir, ...ACCOUNT);
     const address = v.parse(Address, JSON.parse(readFileSync(join(dir, "account.json"), "utf8")));
     next.kill("SIGTERM");
@@ -97,11 +90,11 @@ describe("a signal to npm alone", () => {
     const background = { kill: (signal: NodeJS.Signals) => process.kill(Number(npmId), signal) };
     begun.add(background);
     const file = join(dir, "account.json");
-    await expect.poll(() => read(file), { timeout: 30_000 }).not.toBe("");
+    await expect.poll(() => read(file)).not.toBe("");
     const { port, pid } = v.parse(Address, JSON.parse(read(file)));
     // Four times as long as the account needs to notice an end.
     await new Promise((resolve) => setTimeout(resolve, 1_000));
-    expect(exists(pid)).toBe(true);
+    expect(isAlive(pid)).toBe(true);
     begun.delete(background);
     background.kill("SIGTERM");
     await closed(port);

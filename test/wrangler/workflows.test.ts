@@ -29,11 +29,11 @@ it("deploys a workflow, triggers it, looks at it, sends it an event and removes 
   // Without an id, wrangler takes the latest instance.
   expect(await ok("workflows instances describe signup")).toContain("grace");
   const describe = () => ok("workflows instances describe signup grace");
-  await expect.poll(describe, { timeout: 20_000 }).toContain("confirm-1");
+  await expect.poll(describe).toContain("confirm-1");
   await ok("workflows instances pause signup grace");
   await ok("workflows instances resume signup grace");
   await ok('workflows instances send-event signup grace --type confirmed --payload {"yes":true}');
-  await expect.poll(describe, { timeout: 20_000 }).toContain("Hello, Grace");
+  await expect.poll(describe).toContain("Hello, Grace");
   await ok(`workflows instances terminate signup ${id}`);
   // A second deployment is another version of the workflow.
   await ok("deploy");

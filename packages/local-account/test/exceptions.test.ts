@@ -69,7 +69,7 @@ it("prints each exception once, with its frames in the sources", async () => {
   const test = await account();
   const { id } = await test.deploy("app", bundled());
   const saying = async (what: string) => {
-    await vi.waitFor(() => expect(said).toHaveLength(1), 5_000);
+    await expect.poll(() => said).toHaveLength(1);
     expect(said[0]).toMatch(what);
     expect(said[0]).toMatch(/^ {4}at deep \(src\/deep\.ts:4:9\)$/m);
     expect(said[0]).not.toContain("index.js");
@@ -92,7 +92,7 @@ it("prints each exception once, with its frames in the sources", async () => {
   await test.ask("app", "/throw", { "cloudflare-workers-version-overrides": `app="${id}"` });
   await saying("app: GET /throw threw");
   await test.ask("app", "/throw", { "cloudflare-workers-version-overrides": `app="${second.id}"` });
-  await vi.waitFor(() => expect(said).toHaveLength(1), 5_000);
+  await expect.poll(() => said).toHaveLength(1);
   expect(said[0]).toMatch(/^ {4}at \S+ \(index\.js:2:\d+\)$/m);
 });
 

@@ -48,7 +48,7 @@ const bodies = {
     const { readable, writable } = new TransformStream();
     (async () => {
       const writer = writable.getWriter();
-      await scheduler.wait(300);
+      await scheduler.wait(2_000);
       await writer.write(new TextEncoder().encode("late"));
       await writer.close();
     })();

@@ -1,6 +1,5 @@
 /** From one workerd to the next: others hardly wait, and never have two the same data open. */
 
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
@@ -16,12 +15,14 @@ import { Prober } from "../src/runtime/prober.ts";
 import { project } from "../src/runtime/projection.ts";
 import { startLimitOf } from "../src/runtime/start-limit.ts";
 import { Upstream } from "../src/upstream.ts";
+import { listening } from "./listening.ts";
+import { databasesOf, serving, servingAlone, workerds } from "./processes.ts";
 import { account, live, type Program, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
 
 const COUNTER = { classes: ["Counter"], bound: ["Counter"], exports: live("Counter") };
 
 /** On a slow machine, a new workerd takes seconds. */
-const PATIENT = { timeout: 20_000, interval: 5 };
+const PATIENT = { timeout: 60_000, interval: 5 };
 
 /** Takes a while to start. */
 const SLOW_START = `
@@ -72,7 +73,7 @@ async function holding() {
     if (isHolding) held.push(answer);
     else answer.end();
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const port = await listening(server);
   const release = () => {
     isHolding = false;
     for (const answer of held.splice(0)) answer.end();
@@ -82,13 +83,11 @@ async function holding() {
     server.closeAllConnections();
     server.close();
   });
-  const address = server.address();
-  const port = typeof address === "object" ? address?.port : undefined;
   return {
     /** Of a Worker that answers `late` once it may. */
     fetch: `await fetch("http://127.0.0.1:${port}/"); return new Response('late');`,
     /** Resolves when so many wait. */
-    waiting: (count: number) => expect.poll(() => held.length, { timeout: 10_000, interval: 5 }).toBe(count),
+    waiting: (count: number) => expect.poll(() => held.length, { interval: 5 }).toBe(count),
     hold: () => {
       isHolding = true;
     },
@@ -153,29 +152,6 @@ it.runIf(process.platform === "linux")("opens data only when the workerd before 
   expect([...seen].filter((line) => !/[01] with data$/.test(line))).toEqual([]);
 });
 
-/** The processes of workerd that this process has started. */
-const workerds = (): string[] =>
-  readFileSync(`/proc/self/task/${process.pid}/children`, "utf8")
-    .split(" ")
-    .filter((pid) => pid !== "" && nameOf(pid) === "workerd");
-
-const nameOf = (pid: string) => ifThere(() => readFileSync(`/proc/${pid}/comm`, "utf8").trim());
-
-/** How many SQLite files a process has open. */
-const databasesOf = (pid: string): number =>
-  ifThere(() => readdirSync(`/proc/${pid}/fd`))?.filter((fd) =>
-    ifThere(() => readlinkSync(`/proc/${pid}/fd/${fd}`))?.includes(".sqlite"),
-  ).length ?? 0;
-
-/** The result, or undefined if the process or its file has gone meanwhile. */
-function ifThere<T>(look: () => T): T | undefined {
-  try {
-    return look();
-  } catch {
-    return undefined;
-  }
-}
-
 it.runIf(process.platform === "linux").each([
   { what: "serves", nth: 0 },
   { what: "is about to serve", nth: 1 },
@@ -184,14 +160,15 @@ it.runIf(process.platform === "linux").each([
   await test.deploy("app", { ...COUNTER, tag: "one" });
   const counts = async () => Number((await test.ask("app", "/Counter/x")).json().count);
   expect(await counts()).toBe(1);
+  await servingAlone();
   vi.spyOn(console, "error").mockReturnValue();
   onTestFinished(() => void vi.restoreAllMocks());
   let killed: number | undefined;
   const deployed = test.deploy("app", { ...COUNTER, tag: "two" });
   await meanwhile(deployed, async () => {
-    const serving = workerds().filter((pid) => commandOf(pid)?.includes("--binary"));
-    const pid = serving.map(Number).toSorted((a, b) => a - b)[nth];
-    if (killed === undefined && serving.length === 2 && pid !== undefined) {
+    const pids = serving();
+    const pid = pids[nth];
+    if (killed === undefined && pids.length === 2 && pid !== undefined) {
       killed = pid;
       process.kill(pid, "SIGKILL");
     }
@@ -213,7 +190,7 @@ it.runIf(process.platform === "linux")("tries requests again that ran when someb
     const asking = Array.from({ length: 8 }, () => test.ask("app"));
     await server.waiting(8);
     server.abandon();
-    for (const pid of workerds()) if (commandOf(pid)?.includes("--binary")) process.kill(Number(pid), "SIGKILL");
+    for (const pid of serving()) process.kill(pid, "SIGKILL");
     const answers = (await Promise.all(asking)).map(({ status, text }) => `${status} ${text}`);
     // The one that began last may have been the cause of the crash, so it is not tried again.
     expect(answers.toSorted()).toEqual([...Array.from({ length: 7 }, () => "200 late"), "503 error code: 1102\n"]);
@@ -227,13 +204,10 @@ it.runIf(process.platform === "linux")(
     await test.deploy("app", { tag: "one" });
     const said = vi.spyOn(console, "error").mockReturnValue();
     onTestFinished(() => void vi.restoreAllMocks());
-    const serving = () => workerds().filter((pid) => commandOf(pid)?.includes("--binary"));
-    const end = async (before: readonly string[]) => {
-      const found = await vi.waitFor(
-        () => serving().filter((pid) => !before.includes(pid))[0] ?? expect.fail(),
-        PATIENT,
-      );
-      process.kill(Number(found), "SIGINT");
+    await servingAlone();
+    const end = async (before: readonly number[]) => {
+      const found = await vi.waitFor(() => serving().find((pid) => !before.includes(pid)) ?? expect.fail(), PATIENT);
+      process.kill(found, "SIGINT");
       return found;
     };
     const first = await end([]);
@@ -258,7 +232,7 @@ it.runIf(process.platform === "linux")("sends no part of a body that it no longe
     const body = send.mock.calls[0]?.[1].body;
     return body instanceof Readable && body.readableDidRead;
   };
-  const workerd = Number(workerds().find((pid) => commandOf(pid)?.includes("--binary")));
+  const workerd = await servingAlone();
   process.kill(workerd, "SIGSTOP");
   const outgoing = request({ port: test.running.port, method: "POST", headers: { host: "app.local.localhost" } });
   const answered = new Promise<IncomingMessage>((resolve) => outgoing.once("response", resolve));
@@ -275,8 +249,6 @@ it.runIf(process.platform === "linux")("sends no part of a body that it no longe
   await test.deploy("app", { tag: "next" });
   expect((await test.ask("app")).json()).toMatchObject({ tag: "next" });
 });
-
-const commandOf = (pid: string) => ifThere(() => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
 
 it.each(["app", "account"])("cuts nothing if the new workerd does not start with a Worker '%s'", async (name) => {
   const test = await account();

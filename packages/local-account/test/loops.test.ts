@@ -1,17 +1,14 @@
 /** A Worker that computes without an end: it is ended with 1102, and the other Workers answer again. */
-import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { Retries } from "../src/runtime/alarms.ts";
 import { ObjectFiles } from "../src/runtime/objects.ts";
 import { Tails } from "../src/tails.ts";
+import { servingAlone } from "./processes.ts";
 import { account, live, type Program, refusal, type TestAccount, temporaryDirectory, versionBody } from "./support.ts";
 
 /** CPU time in ms that ends a Worker: 750 is its limit, and a machine with much to do looks late. */
 const MOST_CPU_MS = 5_000;
-
-/** A slow machine has all the time it wants: what is waited for comes, or never does. */
-const PATIENT = { timeout: 60_000 };
 
 const LOOP = "for (let i = 0; ; i++) if (i < 0) break;";
 
@@ -40,7 +37,7 @@ async function withLoop(program: Program): Promise<Looping> {
 async function othersAnswer({ test, said }: Looping): Promise<string> {
   const before = said.length;
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
-  await expect.poll(() => said.length, PATIENT).toBeGreaterThan(before);
+  await expect.poll(() => said.length).toBeGreaterThan(before);
   const line = said[before] ?? "";
   const [, spent] = /used (\d+) ms of CPU time without a pause/.exec(line) ?? [];
   expect(Number(spent)).toBeLessThan(MOST_CPU_MS);
@@ -94,24 +91,24 @@ const triedAgain = (seconds: number) =>
 it("ends a loop in an alarm, and puts the alarm off", async () => {
   const { test, said } = await withLoop({ code: OBJECT, bound: ["Thing"], exports: live("Thing") });
   await test.ask("app", "/x/wake");
-  await expect.poll(() => said, PATIENT).toContainEqual(triedAgain(2));
+  await expect.poll(() => said).toContainEqual(triedAgain(2));
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
-  await expect.poll(() => said, PATIENT).toContainEqual(triedAgain(4));
+  await expect.poll(() => said).toContainEqual(triedAgain(4));
   // Between two tries, the rest of the same Worker works.
-  await expect.poll(async () => (await test.ask("app", "/y/count")).text, PATIENT).toBe("0");
+  await expect.poll(async () => (await test.ask("app", "/y/count")).text).toBe("0");
 });
 
 it("gives an alarm all its tries, whatever became of the object's alarms before it", async () => {
   const code = OBJECT.replace(/alarm\(\) .*/, `alarm() { if (this.count() === 1) this.add(); else { ${LOOP} } }`);
   const { test, said } = await withLoop({ code, bound: ["Thing"], exports: live("Thing") });
   await test.ask("app", "/x/wake");
-  await expect.poll(() => said, PATIENT).toContainEqual(triedAgain(2));
+  await expect.poll(() => said).toContainEqual(triedAgain(2));
   // Now it succeeds, and so it counts on.
-  await expect.poll(async () => (await test.ask("app", "/x/add")).text, PATIENT).toBe("1");
-  await expect.poll(async () => (await test.ask("app", "/x/count")).text, PATIENT).toBe("2");
+  await expect.poll(async () => (await test.ask("app", "/x/add")).text).toBe("1");
+  await expect.poll(async () => (await test.ask("app", "/x/count")).text).toBe("2");
   const before = said.length;
   await test.ask("app", "/x/wake");
-  await expect.poll(() => said.slice(before), PATIENT).toContainEqual(triedAgain(2));
+  await expect.poll(() => said.slice(before)).toContainEqual(triedAgain(2));
 });
 
 it("serves on if the alarm that loops cannot be put off", async () => {
@@ -124,7 +121,7 @@ it("serves on if the alarm that loops cannot be put off", async () => {
   await test.ask("app", "/x/wake");
   // It is due again at once, and is ended once more.
   const twice = expect.stringContaining("It is tried again in 4 s.");
-  await expect.poll(() => said, PATIENT).toContainEqual(twice);
+  await expect.poll(() => said).toContainEqual(twice);
   expect(said[1]).toBe("app: the alarm of the object 'x' of Thing cannot be put off, so it is due at once:");
   expect((await test.ask("app", "/y/add")).text).toBe("1");
 });
@@ -165,7 +162,7 @@ it("ends a loop in a cron trigger, and reports its outcome", async () => {
   const { test } = looping;
   await test.call("put", "/workers/scripts/app/schedules", [{ cron: "5 4 * * *" }]);
   const fired = test.sdk.post<{ result: unknown }>("/local/cron", { body: { worker: "app" } });
-  await vi.waitFor(() => expect(looping.said).toHaveLength(1), 10_000);
+  await expect.poll(() => looping.said).toHaveLength(1);
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
   expect(looping.said[0]).toContain("app: the cron trigger '5 4 * * *' used");
   expect((await fired).result).toEqual([{ cron: "5 4 * * *", outcome: "exceededCpu" }]);
@@ -183,9 +180,7 @@ it("ends a loop in the consumer of a queue, whose messages have their retries an
   const settings = { max_wait_time_ms: 0, max_retries: 1, batch_size: 1 };
   await test.call("post", `/queues/${id}/consumers`, { type: "worker", script_name: "app", settings });
   expect((await test.ask("app")).text).toBe("sent");
-  await expect
-    .poll(() => test.call("get", `/queues/${id}/metrics`), { timeout: 20_000 })
-    .toMatchObject({ backlog_count: 0 });
+  await expect.poll(() => test.call("get", `/queues/${id}/metrics`)).toMatchObject({ backlog_count: 0 });
   const ended = said.filter((line) => line.includes("CPU time"));
   expect(ended.map((line) => line.split(" used", 1)[0])).toEqual(Array(2).fill("app: a batch of the queue 'jobs'"));
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
@@ -252,16 +247,6 @@ it("leaves a Worker in peace that computes long with pauses, or within the limit
   expect(said).toEqual([]);
 });
 
-/** The processes of this one that run an account's Workers, and do not only start uploads. */
-function workerds(): number[] {
-  const children = readdirSync("/proc/self/task").flatMap((task) =>
-    readFileSync(`/proc/self/task/${task}/children`, "utf8").trim().split(" "),
-  );
-  return children
-    .filter((pid) => pid && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("--socket-addr="))
-    .map(Number);
-}
-
 it.runIf(process.platform === "linux")("serves on after workerd has crashed, and names what was running", async () => {
   const { test, said } = await withLoop({
     fetch: `
@@ -270,9 +255,7 @@ it.runIf(process.platform === "linux")("serves on after workerd has crashed, and
   });
   const answer = test.ask("app", "/crash");
   await test.ask("other");
-  const [pid, ...more] = workerds();
-  expect(more).toEqual([]);
-  process.kill(pid ?? 0, "SIGSEGV");
+  process.kill(await servingAlone(), "SIGSEGV");
   expect(await answer).toMatchObject({ status: 503, text: "error code: 1102\n" });
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
   expect(said.join("\n")).toContain("app: GET /crash was running when workerd crashed");
@@ -305,13 +288,11 @@ it.runIf(process.platform === "linux")("names no batch after a snapshot that was
     settings: { max_wait_time_ms: 0, batch_size: 1 },
   });
   await test.ask("app", "/send");
-  const seen = expect.poll(async () => (await test.ask("app")).text, { timeout: 10_000 });
-  await seen.toBe("attempt 1");
+  await expect.poll(async () => (await test.ask("app")).text).toBe("attempt 1");
   await test.sdk.post("/local/snapshot", { body: { folder: path.join(dir, "copy") } });
   const backlog = () => test.call("get", `/queues/${id}/metrics`);
-  await expect.poll(backlog, { timeout: 20_000 }).toMatchObject({ backlog_count: 0 });
-  const [pid] = workerds();
-  process.kill(pid ?? 0, "SIGSEGV");
+  await expect.poll(backlog).toMatchObject({ backlog_count: 0 });
+  process.kill(await servingAlone(), "SIGSEGV");
   await expect.poll(() => said.join("\n")).toContain("was running when workerd crashed");
   expect(said.join("\n")).not.toContain("a batch of the queue");
 });

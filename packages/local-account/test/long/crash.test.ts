@@ -7,9 +7,9 @@ import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { deployWithAssets, uploaded } from "../assets.ts";
+import { isAlive } from "../processes.ts";
 import { startChecked, TestAccount } from "../support.ts";
 import { AFTER, BEFORE, DEPLOYMENTS, FILES_BEFORE } from "./crash-programs.ts";
 
@@ -46,22 +46,6 @@ async function deployAndKill(
   return { done, runtimes };
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
-
-async function ended(pid: number): Promise<boolean> {
-  for (let waited = 0; waited < 5_000; waited += 50) {
-    if (!isAlive(pid)) return true;
-    await sleep(50);
-  }
-  return false;
-}
-
 it("is before or after, never between", { timeout: 600_000, tags: ["nightly"] }, async () => {
   const root = mkdtempSync(path.join(tmpdir(), "local-account-crash-"));
   onTestFinished(() => rmSync(root, { recursive: true, force: true }));
@@ -81,7 +65,7 @@ it("is before or after, never between", { timeout: 600_000, tags: ["nightly"] },
       break;
     }
     expect(runtimes, "the account had a runtime").not.toEqual([]);
-    for (const pid of runtimes) expect(await ended(pid), `workerd ${pid} ended with its account`).toBe(true);
+    for (const pid of runtimes) await expect.poll(() => isAlive(pid), { message: `workerd ${pid}` }).toBe(false);
 
     await onAccount(dir, async (test) => {
       const [namespace] = Object.keys(await test.namespaces());

@@ -168,7 +168,7 @@ async function workflowCalls(test: TestAccount) {
   const one = () => test.call("get", `${at}/instances/one`);
   await expect.poll(one).toMatchObject({ steps: [{ name: "first-1" }, { name: "a little-1" }, { name: "go-1" }] });
   await test.call("post", `${at}/instances/one/events/go`, { now: true });
-  await expect.poll(one, { timeout: 5_000 }).toMatchObject({ status: "complete", output: '{"a":1}' });
+  await expect.poll(one).toMatchObject({ status: "complete", output: '{"a":1}' });
   await test.call("patch", `${at}/instances/two/status`, { status: "terminate" });
   await test.call("get", `${at}/instances`);
   const [version] = v.parse(v.array(Identified), await test.call("get", `${at}/versions`));
