@@ -115,7 +115,8 @@ export class ProjectCopy {
   }
 
   remove(): void {
-    rmSync(this.#dir, { recursive: true, force: true });
+    // A process that a test has just ended may still write its last file.
+    rmSync(this.#dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 

@@ -2,6 +2,7 @@
  * `npm run up|preview -- --stack local` to the end, with the real CLI, in a copy of the project, as a person runs it.
  * The language host and the provider are stand-ins.
  */
+import { once } from "node:events";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -27,8 +28,12 @@ beforeAll(async () => {
   const built = await copy.run("npm run -s build");
   expect(built.code, built.text).toBe(0);
 });
-afterAll(() => {
-  account?.kill("SIGTERM");
+afterAll(async () => {
+  if (account && account.exitCode === null) {
+    const ended = once(account, "close");
+    account.kill("SIGTERM");
+    await ended;
+  }
   copy?.remove();
   ground?.remove();
 });

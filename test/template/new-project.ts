@@ -52,7 +52,8 @@ export class Template {
   /** Ends commands that still run, such as after a step that took too long, and removes the projects. */
   remove(): void {
     for (const { pid } of running) if (pid !== undefined) process.kill(-pid, "SIGKILL");
-    rmSync(this.#dir, { recursive: true, force: true });
+    // They may still end.
+    rmSync(this.#dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 

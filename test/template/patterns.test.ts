@@ -3,6 +3,7 @@
  * runs in a copy of its own, with the checks and the compiler; the extremes also with their tests, `npm start` and the
  * smoke test.
  */
+import { once } from "node:events";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
 import { afterAll, describe, expect, it } from "vitest";
@@ -44,6 +45,7 @@ const Started = v.pipe(v.string(), v.parseJson(), v.object({ port: v.number(), a
 async function works(copy: ProjectCopy, tests = ""): Promise<string> {
   await succeeds(copy, `vitest run --project worker --project infra ${tests}`);
   const account = copy.start("exec node infra/commands/start.ts start --port 0 --api-port 0 --json");
+  const ended = once(account, "close");
   try {
     for await (const line of createInterface({ input: account.stdout })) {
       const { port, adminToken } = v.parse(Started, line);
@@ -55,6 +57,7 @@ async function works(copy: ProjectCopy, tests = ""): Promise<string> {
     throw new Error("npm start ended without output");
   } finally {
     account.kill("SIGTERM");
+    await ended;
   }
 }
 
