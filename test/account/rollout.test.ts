@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { runningAccount } from "@durable-stack/local-account/address";
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { listening } from "../../packages/local-account/test/listening.ts";
+import { setFaults as setFaultsOf } from "../../packages/local-account/test/support.ts";
 import { underTraffic } from "../callers.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
@@ -56,16 +57,9 @@ async function build(milliseconds: number, { failing = 0, name = "" } = {}): Pro
 /** Does something while callers ask. */
 const underLoad = <T>(work: () => Promise<T>) => underTraffic(`http://127.0.0.1:${port}/health`, CALLERS, work);
 
-/** Makes calls of the account's API fail (packages/local-account/README.md), from now on. */
-async function setFaults(...faults: readonly string[]): Promise<void> {
-  const { apiUrl, token } = runningAccount(join(project.root, ".local")) ?? {};
-  const answer = await fetch(`${apiUrl}/local/faults`, {
-    method: "PUT",
-    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-    body: JSON.stringify({ faults }),
-  });
-  expect(answer.status, await answer.text()).toBe(200);
-}
+/** Makes calls of the account's API fail, from now on. */
+const setFaults = (...faults: readonly string[]) =>
+  setFaultsOf(runningAccount(join(project.root, ".local")) ?? { apiUrl: "", token: "" }, ...faults);
 
 /** A proxy before the Worker that lets requests pass, lets them fail, or answers nothing. */
 async function frontDoor(decide: (request: IncomingMessage) => "pass" | "fail" | "drop") {

@@ -4,7 +4,7 @@
  */
 import type { RunningAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
-import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
+import { setFaults, startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { Ground, type Variables } from "./ground.ts";
 import { pendingIn } from "./pending.ts";
@@ -123,14 +123,8 @@ export class TwoAccounts {
   }
 
   /** Makes calls of a stack's account fail, or late (packages/local-account/README.md), from now on. */
-  async setFaults(stack: Stack, ...faults: readonly string[]): Promise<void> {
-    const { apiUrl, token } = this.#accounts.get(stack) ?? { apiUrl: "", token: "" };
-    const answer = await fetch(`${apiUrl}/local/faults`, {
-      method: "PUT",
-      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-      body: JSON.stringify({ faults }),
-    });
-    if (!answer.ok) throw new Error(await answer.text());
+  setFaults(stack: Stack, ...faults: readonly string[]): Promise<void> {
+    return setFaults(this.#accounts.get(stack) ?? { apiUrl: "", token: "" }, ...faults);
   }
 
   /** Sends all of a stack's traffic to a version by its number, like somebody in the dashboard. */

@@ -8,7 +8,7 @@ import path from "node:path";
 import type { Call } from "@durable-stack/local-account";
 import { it, type TestContext } from "vitest";
 import { ApplyFailed, type ApplyResult, applyProgram } from "../../infra/apply/apply.ts";
-import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
+import { setFaults, startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import type { Shape } from "../account/program/shape.ts";
 
 /** Two shapes of the program. From one to the other, an apply creates, updates, replaces and deletes. */
@@ -28,7 +28,7 @@ interface Case {
   readonly fault: string;
 }
 
-/** The cases in four parts, each on an account of its own; two at once, so that none of two cores is idle. */
+/** The cases in four parts, each on an account of its own; two at once (vitest.config.ts): none of two cores is idle. */
 const PARTS = [0, 1, 2, 3];
 const WHAT = "retries or fails clearly, keeps serving, and converges: part %i of the cases";
 
@@ -50,7 +50,6 @@ async function tried(part: number, { expect, onTestFinished }: TestContext): Pro
       account: running,
       config: { "shapes:shape": JSON.stringify(shape), "shapes:secret": "the same secret" },
     });
-  const setFaults = (...faults: string[]) => test.sdk.put("/local/faults", { body: { faults } });
   const serving = async () => (await test.visit("127.0.0.1")).status;
 
   await apply(SHAPES[0]);
@@ -75,12 +74,12 @@ async function tried(part: number, { expect, onTestFinished }: TestContext): Pro
     const shape = way === 0 ? SHAPES[1] : SHAPES[0];
     const next = left[way]?.shift();
     if (next !== undefined) {
-      await setFaults(`* * ${next.fault} nth=${next.nth}`);
+      await setFaults(running, `* * ${next.fault} nth=${next.nth}`);
       const refused = await apply(shape).then(
         () => undefined,
         (error: unknown) => error,
       );
-      await setFaults();
+      await setFaults(running);
       if (refused === undefined) outcomes.retried += 1;
       else {
         outcomes.failed += 1;

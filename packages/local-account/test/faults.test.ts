@@ -2,7 +2,7 @@
 import { APIError } from "cloudflare";
 import { expect, it } from "vitest";
 import { Faults, parseFault } from "../src/faults.ts";
-import { account, refusal } from "./support.ts";
+import { account, refusal, setFaults } from "./support.ts";
 
 it("hits matching calls, from the n-th on, as often as asked", () => {
   const faults = new Faults([parseFault("POST /accounts/*/versions 503 after nth=2 times=2")]);
@@ -22,7 +22,7 @@ it("fails a call before or after it takes effect", async () => {
     const { result } = await test.sdk.kv.namespaces.list({ account_id: test.id });
     return result.map(({ title }) => title);
   };
-  const set = (...faults: string[]) => test.sdk.put("/local/faults", { body: { faults } });
+  const set = (...faults: string[]) => setFaults(test.running, ...faults);
 
   const refused = await create("one").catch((error: unknown) => error);
   if (!(refused instanceof APIError)) throw new Error(`not refused: ${refused}`);

@@ -245,6 +245,19 @@ export class TestAccount {
   }
 }
 
+/** Makes calls of an account's API fail, or late (packages/local-account/README.md), from now on: no others. */
+export async function setFaults(
+  { apiUrl, token }: { readonly apiUrl: string; readonly token: string },
+  ...faults: readonly string[]
+): Promise<void> {
+  const answer = await fetch(`${apiUrl}/local/faults`, {
+    method: "PUT",
+    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+    body: JSON.stringify({ faults }),
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+}
+
 export interface Version {
   readonly id: string;
   readonly number: number;
