@@ -23,12 +23,18 @@ interface Watched {
   readonly onOver: (worker: string | undefined, mebibytes: number) => void;
 }
 
+/** The memory that there is, in bytes: of the machine, or less in a container that has a limit of its own. */
+export const memoryThere = (machine = totalmem(), container = process.constrainedMemory()): number =>
+  // 0: it is not known.
+  Math.min(machine, container || machine);
+
 /** How many bytes all Workers may take together beyond what they had at their start. */
-export const memoryLimitOf = (workers: number, machine = totalmem()): number =>
-  Math.min(machine / 2, Math.max(LEAST_LIMIT, workers * ONE_WORKER));
+export const memoryLimitOf = (workers: number, there: number): number =>
+  Math.min(there / 2, Math.max(LEAST_LIMIT, workers * ONE_WORKER));
 
 export class MemoryLimit {
   readonly #watched: Watched;
+  readonly #there = memoryThere();
   #timer: NodeJS.Timeout | undefined;
   #pid: number | undefined;
   #first = 0;
@@ -65,7 +71,7 @@ export class MemoryLimit {
       this.#growth.set(worker, (this.#growth.get(worker) ?? 0) + (bytes - this.#last) / busy.size);
     this.#last = bytes;
     const taken = bytes - this.#first;
-    if (taken < memoryLimitOf(this.#watched.workers())) return;
+    if (taken < memoryLimitOf(this.#watched.workers(), this.#there)) return;
     const [largest] = [...this.#growth].sort(([, a], [, b]) => b - a);
     this.#watched.onOver(largest?.[0], Math.round(taken / MIB));
   }
