@@ -158,7 +158,7 @@ export default defineConfig({
           name: "hostile",
           include: ["test/*/hostile/**/*.test.ts"],
           fileParallelism: false,
-          testTimeout: 90_000,
+          testTimeout: 180_000,
         },
       },
       {

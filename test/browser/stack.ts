@@ -19,12 +19,14 @@ declare module "vitest" {
 }
 
 /**
- * All tests come from one address. So each pattern has a bucket of its own here, too large to matter. The default
- * bucket, which the rate limiter's panel shows, is that of a new stack.
+ * All tests come from one address. So each pattern has a bucket of its own here, too large to matter, and so have new
+ * objects and uploads. The default bucket, which the rate limiter's panel shows, is that of a new stack.
  */
 const AMPLE = { capacity: 100_000, periodSeconds: 60 };
 const RATE_LIMITS = {
   ...Object.fromEntries(patterns.flatMap(({ limit }) => (limit ? [[limit.policy, AMPLE]] : []))),
+  create: AMPLE,
+  upload: AMPLE,
   default: { capacity: 100, periodSeconds: 60 },
 };
 

@@ -57,8 +57,8 @@ it("counts down to both ends; reading moves the near end away, but not the absol
   await expect.poll(() => secondsLeft(page, "sliding"), { timeout: 40_000 }).toBeLessThan(29);
   const far = await secondsLeft(page, "absolute");
   await page.getByRole("button", { name: "Read it" }).click();
-  await expect.poll(() => note(page)).toMatch(/^Read\. The end moved out by 0:3\d\.$/);
-  expect(await secondsLeft(page, "sliding")).toBeGreaterThan(55);
+  await expect.poll(() => note(page)).toMatch(/^Read\. The end moved out by 0:[2-5]\d\.$/);
+  expect(await secondsLeft(page, "sliding")).toBeGreaterThan(45);
   expect(await secondsLeft(page, "absolute")).toBeLessThanOrEqual(far);
 });
 

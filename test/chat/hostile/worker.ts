@@ -15,6 +15,6 @@ export const startWorker = (): Promise<Hostile> =>
       environment: "hostile",
       access: "open",
       chat: { rooms: "public" },
-      rateLimits: Object.fromEntries(["default", "chat"].map((policy) => [policy, AMPLE])),
+      rateLimits: Object.fromEntries(["default", "chat", "create"].map((policy) => [policy, AMPLE])),
     },
   });

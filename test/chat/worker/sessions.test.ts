@@ -48,7 +48,7 @@ describe("a session's WebSockets", () => {
     await end(token, userId);
     expect(await Promise.all(sockets.map(({ closed }) => closed))).toEqual([1_008, 1_008]);
     // It takes milliseconds; a room that had to ask by itself would take a minute.
-    expect(performance.now() - since).toBeLessThan(5_000);
+    expect(performance.now() - since).toBeLessThan(30_000);
     expect(other.webSocket.readyState).toBe(WebSocket.OPEN);
     other.webSocket.close();
   });

@@ -141,7 +141,7 @@ describe("a counter with shards", () => {
     await under(4).remove();
     await part(2).add(5, { routed: true });
     // A part tells the home once a second.
-    await vi.waitFor(async () => expect((await part(0).part()).widths).toMatchObject([{ width: 3 }]), 10_000);
+    await vi.waitFor(async () => expect((await part(0).part()).widths).toMatchObject([{ width: 3 }]), 30_000);
     expect(await under(undefined).value()).toEqual({ count: 5 });
     const eventual = await call(`/counter/value?id=${id}&consistency=eventual`);
     expect(eventual.body).toMatchObject({ count: 5 });
@@ -159,7 +159,7 @@ describe("a counter with shards", () => {
     await vi.waitFor(async () => {
       await runDurableObjectAlarm(part(0));
       expect(JSON.parse((await env.READS.get(`dev-eu:counter:${id}`)) ?? "{}")).toMatchObject({ count: 17 });
-    }, 10_000);
+    }, 30_000);
   });
 
   it("goes on to publish after a part did not answer, however often", async () => {
