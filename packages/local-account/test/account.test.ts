@@ -261,8 +261,8 @@ it.runIf(process.platform === "linux")("refuses code that takes too much memory 
   const test = await account();
   const code = `
     globalThis.kept = [];
-    for (let i = 0; i < 200; i++) kept.push(new Uint8Array(10_000_000).fill(1));
-    export default {};`;
+    for (let i = 0; i < 60; i++) kept.push(new Uint8Array(10_000_000).fill(1));
+    for (;;);`;
   expect(await refusal(test.deploy("app", { code }))).toMatchObject({
     code: 10021,
     message: expect.stringMatching(/exceeded (memory|CPU)/),
