@@ -186,9 +186,9 @@ export default defineConfig({
           globalSetup: "test/browser/stack.ts",
           // All files come from one address, and share its bucket of the rate limiter.
           fileParallelism: false,
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 120_000,
-          expect: { poll: { timeout: 30_000 } },
+          expect: PATIENT,
         },
       },
     ],
