@@ -2,18 +2,10 @@
 
 import { join, resolve } from "node:path";
 import type { Migration } from "@durable-stack/class-lifecycle";
-import {
-  checkLock,
-  describe,
-  type Finding,
-  formatLock,
-  historyOfClasses,
-  isError,
-  LOCK_FILE,
-  lint,
-} from "@durable-stack/class-lifecycle";
+import { checkLock, describe, formatLock, historyOfClasses, LOCK_FILE, lint } from "@durable-stack/class-lifecycle";
 import { Command, Option } from "commander";
 import { DEFAULT_DIR } from "../apply/hints.ts";
+import { type Finding, isError } from "../plan/codes.ts";
 import { readWorker } from "../plan/live.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
 import { terminalColors } from "../plan/paint.ts";

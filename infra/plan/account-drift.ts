@@ -1,5 +1,5 @@
 /** What in a stack's account is not as its settings and the release at hand say: the comparison of every resource. */
-import { type Code, describe, type Finding } from "@durable-stack/class-lifecycle";
+import { describe } from "@durable-stack/class-lifecycle";
 import { type Api, at } from "../provider/api.ts";
 import { kindOf } from "../provider/index.ts";
 import { check, difference } from "../provider/kind.ts";
@@ -10,6 +10,7 @@ import { blobsInputs, isLeftOnWorkersDev, onWorkersDev, readCacheInputs, workerI
 import { cronsOf } from "../stack/extras.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { UserError } from "../stack/user-error.ts";
+import type { Code, Finding } from "./codes.ts";
 import { servesAsWanted } from "./drift.ts";
 import { ownMigrations } from "./own-migrations.ts";
 import { type Preview, previewOf } from "./preview.ts";

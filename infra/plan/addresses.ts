@@ -1,5 +1,5 @@
 /** Whether a stack's host name and routes are free: what another Worker has is not taken from it. Pure. */
-import type { Finding } from "@durable-stack/class-lifecycle";
+import type { Finding } from "./codes.ts";
 
 /** A host name or a route pattern, and the Worker that it leads to; undefined: it leads to none. */
 export interface Address {

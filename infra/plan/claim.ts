@@ -1,7 +1,7 @@
 /** One thing that a stack claims in its account, and what is read to tell whose it is. */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import type { PublicSettings } from "../stack/config.ts";
 import type { StorageOfStack } from "../stack/extras.ts";
+import type { Finding } from "./codes.ts";
 import type { Known } from "./known.ts";
 import type { LiveWorker } from "./live.ts";
 import type { PlanReads } from "./look.ts";

@@ -3,11 +3,11 @@
  * the state (an update that was interrupted, a state that was lost, another tool). What is provably this stack's is
  * taken over by Pulumi's `import`; what is not is refused before anything is sent, for `up` would fail on it for ever.
  */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import type { PublicSettings } from "../stack/config.ts";
 import { isStackTag, LOGICAL, stackTag } from "../stack/declared.ts";
 import type { StorageOfStack } from "../stack/extras.ts";
 import { ADOPTED, type Claim, type Claiming, type Found } from "./claim.ts";
+import type { Finding } from "./codes.ts";
 import { environmentOf, type LiveWorker } from "./live.ts";
 import { isOurs } from "./ours.ts";
 import { blobsPart, readsPart, storagePart } from "./storage-claims.ts";

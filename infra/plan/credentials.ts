@@ -1,8 +1,8 @@
 /** Whether the provider has what opens an account, before it is asked for anything: pure. */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import { apiToken } from "../provider/facts/index.ts";
 import { SENDABLE, shapeOf } from "../provider/token.ts";
 import type { Environment } from "../stack/account.ts";
+import type { Finding } from "./codes.ts";
 
 /** What the provider takes as `cloudflare:apiToken`; one that only the environment has it does not look at. */
 const CONFIGURED_TOKEN = new RegExp(apiToken);

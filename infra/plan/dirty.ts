@@ -1,9 +1,9 @@
 /** A release that nobody can build again, because it has changes that are in no commit: not for a protected stack. Pure. */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
 import { describeSource, isDirty } from "../release/source.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { allowing, isAllowed } from "./allowed.ts";
+import type { Finding } from "./codes.ts";
 
 type Settings = Pick<PublicSettings, "stack" | "protect" | "allowDirtyRelease">;
 

@@ -1,6 +1,6 @@
 /** What something else than this program did to a Worker's traffic and bindings: pure comparisons, all warnings. */
 import { isDeepStrictEqual } from "node:util";
-import type { Finding } from "@durable-stack/class-lifecycle";
+import type { Finding } from "./codes.ts";
 import { isOurDeployment } from "./messages.ts";
 import type { Binding, KnownVersion, Observed } from "./observed.ts";
 import { isOurs } from "./ours.ts";

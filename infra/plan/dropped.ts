@@ -2,13 +2,13 @@
  * What a Worker that is taken over has and would lose: its live bindings, secrets, cron triggers, tail consumers and
  * Logpush beside those that the release and the stack give it. Pure. Its objects are the planner's; its domains and routes stay as they are.
  */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import type { Release } from "../release/read.ts";
 import { OF_THE_PROGRAM } from "../release/wrangler-keys.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { extraBindings } from "../stack/extras.ts";
 import type { Claim } from "./claim.ts";
 import type { Claims } from "./claims.ts";
+import type { Finding } from "./codes.ts";
 import type { BindingRead } from "./reads.ts";
 
 /** What a binding leads to, in words, by its type in Cloudflare's API. */

@@ -1,5 +1,5 @@
 /** All that stands against the deployment of a release to a stack, or is worth a warning. */
-import { type Finding, hashes, isError, type Migration } from "@durable-stack/class-lifecycle";
+import { hashes, type Migration } from "@durable-stack/class-lifecycle";
 import { mayLoseData, toldTo } from "../pull-request/stack-name.ts";
 import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
@@ -7,6 +7,7 @@ import { cronsOf, logpushOf, overrideFindings, type StorageOfStack, tailConsumer
 import { fileOf } from "../stack/placed.ts";
 import { wrongFindings } from "../stack/way-back.ts";
 import type { Claims } from "./claims.ts";
+import { type Finding, isError } from "./codes.ts";
 import { dirtyFindings } from "./dirty.ts";
 import { trafficDrift } from "./drift.ts";
 import { droppedFindings, givenBindings } from "./dropped.ts";

@@ -1,7 +1,7 @@
 /** What findings stop: a release on its way forward, or traffic on its way back. Pure. */
-import { type Finding, isError } from "@durable-stack/class-lifecycle";
 import { shortDigest } from "../release/manifest.ts";
 import type { Release } from "../release/read.ts";
+import { type Finding, isError } from "./codes.ts";
 import { type Back, notUploaded } from "./pin.ts";
 import type { Traffic } from "./traffic.ts";
 

@@ -1,7 +1,7 @@
 /** Storage that is gone though a Worker is bound to it. */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import type { StorageOfStack } from "../stack/extras.ts";
 import { refreshing } from "./advice.ts";
+import type { Finding } from "./codes.ts";
 import type { Known } from "./known.ts";
 import { type LiveWorker, servingBindings } from "./live.ts";
 import type { BindingRead, Reads } from "./reads.ts";

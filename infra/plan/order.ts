@@ -3,9 +3,9 @@
  * times decide, because a deployment has no git history at hand, and neither has a shallow checkout. Two builds of one
  * commit are as old as each other, and a build from outside of git has no age.
  */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
 import { allowing, isAllowed } from "./allowed.ts";
+import type { Finding } from "./codes.ts";
 
 /** A version that serves. */
 export interface Dated {

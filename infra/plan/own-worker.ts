@@ -2,10 +2,10 @@
  * Which Worker of the account is this stack's, whatever it is called: pure. A Worker's objects hang on its id, so one
  * that gets another name keeps them, and one that is made anew under another name has none.
  */
-import { type Finding, isError } from "@durable-stack/class-lifecycle";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL, stackTag } from "../stack/declared.ts";
 import { outOfState } from "./advice.ts";
+import { type Finding, isError } from "./codes.ts";
 import type { Known } from "./known.ts";
 import type { WorkerRead } from "./reads.ts";
 

@@ -1,6 +1,6 @@
 /** A stack that is pinned to a version: all its traffic goes there, whatever the release and its rollout. Pure. */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import { DEPLOYABLE } from "@durable-stack/local-account/limits";
+import type { Finding } from "./codes.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** A version that may be pinned to. */

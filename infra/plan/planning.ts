@@ -1,11 +1,12 @@
 /** The program's part of planning: reads through the provider, shows the plan, and ends the program when it is refused. */
-import { describe, type Finding } from "@durable-stack/class-lifecycle";
+import { describe } from "@durable-stack/class-lifecycle";
 import * as pulumi from "@pulumi/pulumi";
 import { promotionFindings } from "../promote/promotion.ts";
 import type { Release } from "../release/read.ts";
 import type { Settings } from "../stack/config.ts";
 import { type ProgramBindings, programNames } from "../stack/program-bindings.ts";
 import { secretsMark } from "../stack/secrets-mark.ts";
+import type { Finding } from "./codes.ts";
 import { credentialFindings } from "./credentials.ts";
 import { engineState } from "./engine-state.ts";
 import { lockFindings, ownMigrations } from "./own-migrations.ts";

@@ -2,7 +2,7 @@
  * What the next deployment of a release to a stack will do: reads what is live, plans, and reads what the plan's
  * readers want to know besides. The program and `npm run migrations -- plan` both show and obey this one.
  */
-import { everNamed, type Finding, type Plan } from "@durable-stack/class-lifecycle";
+import { everNamed, type Plan } from "@durable-stack/class-lifecycle";
 import { toldTo } from "../pull-request/stack-name.ts";
 import type { Release } from "../release/read.ts";
 import { recordedCommit } from "../release/source.ts";
@@ -11,6 +11,7 @@ import { LOGICAL } from "../stack/declared.ts";
 import { type StorageOfStack, storageOf } from "../stack/extras.ts";
 import { type AddressPlan, addressPlan } from "./address-changes.ts";
 import { type Claims, claimsOf } from "./claims.ts";
+import type { Finding } from "./codes.ts";
 import { countObjects } from "./counted.ts";
 import { type BindingChange, bindingChanges, givenBindings, hasOfProgram } from "./dropped.ts";
 import { findingsOf, type Told } from "./findings.ts";

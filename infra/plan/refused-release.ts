@@ -3,10 +3,10 @@
  * `refusedReleases` says it first. The deployment that took the traffic back says it too, because nobody commits what a
  * CI job writes into a file. Pure.
  */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import { shortDigest } from "../release/manifest.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { allowing, isAllowed } from "./allowed.ts";
+import type { Finding } from "./codes.ts";
 import { refusalIn } from "./messages.ts";
 
 type Settings = Pick<PublicSettings, "stack" | "refusedReleases" | "allowRefusedRelease">;

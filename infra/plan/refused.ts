@@ -1,6 +1,7 @@
 /** How the program says no: every reason at once, before anything is sent. */
-import { describe, type Finding } from "@durable-stack/class-lifecycle";
+import { describe } from "@durable-stack/class-lifecycle";
 import { UserError } from "../stack/user-error.ts";
+import type { Finding } from "./codes.ts";
 
 /** Everything that stops a deployment, in one error. */
 export class PlanRefused extends UserError {

@@ -3,8 +3,8 @@
  * environment's and its region's prefix, and its id depends on its jurisdiction. If either changes, nothing asks for
  * the old name any more. Cloudflare lists ids of objects and not names, so data in a namespace may be any region's.
  */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import { namePrefix } from "../../contract/regions.ts";
+import type { Finding } from "./codes.ts";
 
 /** A region table as the Worker has it in its REGIONS binding. */
 export interface RegionTable {

@@ -3,9 +3,10 @@
  * that woke it, and keeps them when an older one serves again. A step that older code cannot live with raises the
  * rollback floor; a release that lacks such a step cannot be deployed any more.
  */
-import { type Finding, type Move, staysAlive } from "@durable-stack/class-lifecycle";
+import { type Move, staysAlive } from "@durable-stack/class-lifecycle";
 import type { ClassSchema, Schemas } from "../../contract/release.ts";
 import { shortDigest } from "../release/manifest.ts";
+import type { Finding } from "./codes.ts";
 
 /** A version by what counts here. */
 interface Version {

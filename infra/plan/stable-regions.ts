@@ -1,6 +1,6 @@
 /** Whether a version that serves in the release's place, or beside it, names the objects that there are. Pure. */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import type { PublicSettings } from "../stack/config.ts";
+import type { Finding } from "./codes.ts";
 import type { Next } from "./next.ts";
 import { type RegionTable, regionFindings, sharedRegionFindings } from "./regions.ts";
 

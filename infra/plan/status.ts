@@ -1,7 +1,7 @@
 /** How each stack stands to the history and to the release that was built: rows of `npm run migrations -- status`. */
 
 import { join } from "node:path";
-import type { Finding, Migration, State } from "@durable-stack/class-lifecycle";
+import type { Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
 import { promotedFrom } from "../promote/guard.ts";
 import { servedOf } from "../promote/served.ts";
@@ -16,6 +16,7 @@ import { type OpenStack, openStack, type StackOptions } from "../stack/open.ts";
 import { addsNothing } from "../stack/program-bindings.ts";
 import { table } from "../stack/table.ts";
 import { isUserError } from "../stack/user-error.ts";
+import type { Finding } from "./codes.ts";
 import { servesAsWanted } from "./drift.ts";
 import { readWorker } from "./live.ts";
 import { lockFindings } from "./own-migrations.ts";

@@ -1,5 +1,4 @@
 /** A stack's storage in its account: what it is called, and whether what has that name already is the stack's. */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import type { PublicSettings } from "../stack/config.ts";
 import {
   blobsInputs,
@@ -14,6 +13,7 @@ import type { StorageKind, StorageOfStack } from "../stack/extras.ts";
 import { fileOf } from "../stack/placed.ts";
 import { outOfState } from "./advice.ts";
 import { ADOPTED, type Claim, type Claiming, type Part } from "./claim.ts";
+import type { Finding } from "./codes.ts";
 import type { LiveVersion } from "./live.ts";
 import { isOurs } from "./ours.ts";
 import type { BindingRead, Reads } from "./reads.ts";

@@ -1,8 +1,8 @@
 /** What becomes of storage whose binding is not in wrangler.jsonc any more: pure. */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import { mayLoseData } from "../pull-request/stack-name.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { fileOf, type Placed } from "../stack/placed.ts";
+import type { Finding } from "./codes.ts";
 
 /** Storage that no binding asks for any more. */
 export interface Left {

@@ -1,8 +1,8 @@
 /** Which of a stack's addresses another Worker of the account has. */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { type Address, takenAddresses } from "./addresses.ts";
+import type { Finding } from "./codes.ts";
 import type { Known } from "./known.ts";
 import type { PlanReads } from "./look.ts";
 

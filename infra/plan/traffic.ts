@@ -1,5 +1,5 @@
 /** Where traffic goes: pure arithmetic of a rollout between the release and the version that is stable now. */
-import type { Finding } from "@durable-stack/class-lifecycle";
+import type { Finding } from "./codes.ts";
 
 /** A version that serves now, and its share of the traffic in per cent. */
 export interface Serving {

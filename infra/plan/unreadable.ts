@@ -1,6 +1,6 @@
 /** Why an account cannot be read, in words: without a plan, nothing is sent. */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import { ApiError } from "../provider/api.ts";
+import type { Finding } from "./codes.ts";
 
 /** The finding about a read that failed; undefined where the error is something else, and a bug. */
 export function unreadable(accountId: string, error: unknown): Finding | undefined {

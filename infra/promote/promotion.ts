@@ -3,9 +3,9 @@
  * The account is asked what that is: the other stack's outputs are of its last update, and something else may have moved
  * its traffic since.
  */
-import type { Finding } from "@durable-stack/class-lifecycle";
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
+import type { Finding } from "../plan/codes.ts";
 import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { sourceReads } from "../plan/provider-reads.ts";
 import type { Release } from "../release/read.ts";

@@ -1,5 +1,5 @@
 /** Whether a stack serves a release: pure. */
-import type { Finding } from "@durable-stack/class-lifecycle";
+import type { Finding } from "../plan/codes.ts";
 import { isOurs, type Marked } from "../plan/ours.ts";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
 

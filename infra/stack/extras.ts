@@ -3,10 +3,10 @@
  * to stack comes from its config: `vars` over those of the file, and `bind`, what a binding leads to there.
  */
 
-import type { Finding } from "@durable-stack/class-lifecycle";
 import type * as pulumi from "@pulumi/pulumi";
 import { blobsBinding, jurisdictionsOf, type Region } from "../../contract/regions.ts";
 import type * as cloudflare from "../cloudflare.ts";
+import type { Finding } from "../plan/codes.ts";
 import { type Extras, NO_EXTRAS } from "../release/extras.ts";
 import type { Manifest } from "../release/manifest.ts";
 import type { PublicSettings } from "./config.ts";

@@ -1,7 +1,7 @@
 /** Changes of the region table that hide existing objects: found, named, and allowed only by name. */
-import { isError } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
 import { namePrefix } from "../../contract/regions.ts";
+import { isError } from "../../infra/plan/codes.ts";
 import {
   compareRegions,
   type RegionSituation,

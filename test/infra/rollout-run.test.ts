@@ -2,10 +2,10 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Finding } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import type { UpdateOptions } from "../../infra/apply/update.ts";
+import type { Finding } from "../../infra/plan/codes.ts";
 import type { ServingVersion } from "../../infra/plan/live.ts";
 import type { Left } from "../../infra/plan/storage-left.ts";
 import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";

@@ -3,9 +3,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Finding, isError } from "@durable-stack/class-lifecycle";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { type Finding, isError } from "../../infra/plan/codes.ts";
 import { servesAsWanted, trafficDrift } from "../../infra/plan/drift.ts";
 import {
   beginsWithout,
