@@ -2,8 +2,8 @@
  * Random histories of Workers that hand classes to each other: no plan loses what nobody allowed, the account takes what
  * the plan allows and does what it says, and the fix of every refusal leads to a release that is taken.
  */
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { fc } from "../../../test/properties.ts";
 import { type Finding, describe as inWords } from "../src/findings.ts";
 import type { Change } from "../src/history.ts";
 import { replay } from "../src/replay.ts";
@@ -152,7 +152,7 @@ describe("Workers that hand classes to each other", { timeout: 120_000 }, () => 
           if (goesOn) world = led;
         }
       }),
-      { seed: Number(process.env.WORLD_SEED ?? 20261129), numRuns: Number(process.env.WORLD_RUNS ?? 1500) },
+      { numRuns: 1500 },
     );
     expect(taken).toBeGreaterThan(1000);
     expect([...refusals.keys()].sort()).toEqual([
