@@ -132,3 +132,13 @@ it("the command says what was not answered, blames no release for it, and ends w
   expect(text).toMatch(/not answered by the Worker, which says nothing of the release\. The connection was cut\./);
   expect(code).toBe(4);
 });
+
+it("the command says that it may be waiting where the rate limiter puts a call off", async () => {
+  const server = createServer((_, response) => response.writeHead(429, { "Retry-After": "60" }).end());
+  const url = `http://127.0.0.1:${await listening(server)}`;
+  const child = spawn(process.execPath, [join(ROOT, "infra/commands/smoke.ts"), "--url", url]);
+  const [told] = await once(child.stderr, "data");
+  child.kill("SIGKILL");
+  server.close();
+  expect(String(told)).toContain("Where the rate limiter refuses a call, it is made again when that says");
+});

@@ -1,0 +1,166 @@
+/** A mistake in a command's options or in the environment is told in a sentence, with what to do. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { workerUrl } from "../../infra/commands/command.ts";
+import { ROOT } from "../../infra/release/root.ts";
+
+describe("a mistake at the command line", () => {
+  it.each([
+    ["build.ts --nope", /^error: unknown option '--nope'[\s\S]*Usage: npm run build -- /],
+    ...[
+      ["-s, --stack <name>", "rollback.ts --stack staging --yes -s local"],
+      ["--stack <name>", "migrations.ts plan --stack staging --stack local"],
+      ["--stack <name>", "migrations.ts import --stack staging --stack=local"],
+      ["--stack <name>", "pr.ts plan --stack staging --stack local"],
+      ["--stack <name>", "rehearse.ts --from v1 --stack staging --stack local"],
+      ["--to <stack>", "promote.ts --from staging --to production --to local"],
+      ["--pull <number>", "pr.ts down --pull 1 --pull 2"],
+      ["--worker <name>", "keys.ts --worker a --worker b list"],
+      ["--admin-token <token>", "smoke.ts --url http://127.0.0.1:1 --admin-token not-to-print --admin-token other"],
+    ].map(([flags = "", line = ""]): [string, RegExp] => [
+      line,
+      new RegExp(
+        `^error: option '${flags}' is given twice, with two values\\. Give it once\\.(?![\\s\\S]*not-to-print)`,
+      ),
+    ]),
+    [
+      "promote.ts --from staging --to production --override soak=one --override soak=two",
+      /argument 'soak=two' is invalid\. soak is overridden twice: say why once\.\n/,
+    ],
+    ["rehearse.ts --from v1 --stack nope --stack nope", /^this checkout: There is no Pulumi\.nope\.yaml\./],
+    ["migrations.ts status --stack nope --stack neither", /nope: not reached[\s\S]*neither: not reached/],
+    [
+      "smoke.ts --url http://127.0.0.1:1 --wait=",
+      /^error: option '--wait <seconds>' argument '' is invalid\. .* 0 to 600\./,
+    ],
+    ["rehearse.ts --from v1 --objects 1e1", /argument '1e1' is invalid\. It must be a whole number from 1 to 1000\.\n/],
+    ["pr.ts down --pull 0x1", /argument '0x1' is invalid\. It must be a whole number from 1 to 1000000\.\n/],
+    ["start.ts start --port 8e3", /argument '8e3' is invalid\. .* from 0 to 65535; 0 takes a free one\.\n/],
+    ...["promote.ts --from staging --to production", "migrations.ts status", "pr.ts plan --stack local"].map(
+      (line): [string, RegExp] => [`${line} --dir=`, /argument '' is invalid\. It must name a folder\./],
+    ),
+    ["pr.ts plan --stack local --release=", /argument '' is invalid\. It must name a folder\./],
+    ["build.ts extra", /^error: too many arguments[\s\S]*Usage: npm run build -- /],
+    ["rehearse.ts --from v1 --stack nope", /^this checkout: There is no Pulumi\.nope\.yaml\. Stacks: .*local.*\.$/],
+    ["pr.ts look --base nope", /^There is no commit "nope" here .*`git fetch --unshallow`.*\.$/],
+    [
+      "pr.ts stale --pulls no/such --branches no/such",
+      /^no\/such cannot be read: there is no such file or folder \(ENOENT.*$/,
+    ],
+    [
+      "pr.ts post no/such --repository o/r --pull 1 --kind preview",
+      /^no\/such cannot be read: there is no such file or folder \(ENOENT.*$/,
+    ],
+    [
+      `pr.ts comment --found no/such --commit ${"a".repeat(40)} --run https://a.b --repository o/r --head-repository o/r`,
+      /^no\/such cannot be read: there is no such file or folder \(ENOENT.*$/,
+    ],
+    [
+      "pr.ts plan --stack local --out no/such/x.json",
+      /^no\/such\/x\.json cannot be written: there is no such file or folder \(ENOENT.*$/,
+    ],
+    [
+      "drift.ts --stack=",
+      /^"" cannot be the name of a stack: it must be 1 to 100 .* Stacks: local, production, staging\.$/,
+    ],
+    [`rollback.ts --stack ${"a".repeat(600)}`, /^"a{40}…" cannot be the name of a stack: .* Stacks: local, \S+, \S+$/],
+    [
+      "rollback.ts --stack local --dir=",
+      /^error: option '--dir <folder>' argument '' is invalid\. It must name a folder\./,
+    ],
+    ["pr.ts look --base HEAD --out=", /^"" cannot be written: it names no file\. Name one\.$/],
+    [
+      `pr.ts look --base HEAD --out ${"a".repeat(600)}`,
+      /^a{60}… cannot be written: its name is too long \(ENAMETOOLONG.*\)\. Choose a shorter one\.$/,
+    ],
+    [
+      `rollback.ts --stack local --dir ${"a".repeat(600)}`,
+      /^\S+… cannot be read: its name is too long \(ENAMETOOLONG.*\)\. Choose a shorter one\.$/,
+    ],
+    ["drift.ts --stack --json", /^"--json" is an option, and no stack's name: name one\. Stacks: local, .*\.$/],
+    ["pulumi.ts up --stack local --dir=", /^--dir must name a folder\.$/],
+    ["pr.ts look --base HEAD --out test", /^test cannot be written: it is a folder\. Name a file\.$/],
+    [
+      "promote.ts --from staging --to production --save-plan no/such/x.json",
+      /^no\/such\/x\.json cannot be written: .*$/,
+    ],
+    ["promote.ts --from staging --to production --save-plan README.md/x", /^README\.md\/x cannot be written: .*$/],
+    [
+      "drift.ts --stack staging",
+      /^The API's address must be a URL .* is notaurl\. Correct CLOUDFLARE_BASE_URL, .*$/,
+      "notaurl",
+    ],
+    [
+      "drift.ts --stack staging",
+      /^No request can carry the API token: it has 13 characters with spaces or line breaks among them\. Export only .*$/,
+      "http://127.0.0.1:1/client/v4",
+      "not-\nto-print",
+    ],
+  ])("is told in a sentence: %s", (line, sentence, url = "http://127.0.0.1:1/client/v4", token = "token") => {
+    const [file = "", ...args] = line.split(" ");
+    const { status, stderr } = spawnSync(process.execPath, [join(ROOT, "infra/commands", file), ...args], {
+      cwd: ROOT,
+      encoding: "utf8",
+      env: {
+        ...process.env,
+        CLOUDFLARE_BASE_URL: url,
+        CLOUDFLARE_API_TOKEN: token,
+        CLOUDFLARE_ACCOUNT_ID: "0".repeat(32),
+      },
+    });
+    expect(stderr.trimEnd()).toMatch(sentence);
+    expect(status).toBe(1);
+  });
+});
+
+it.each([
+  ["API_TOKEN", "not-\nto-print", /Export only the token as FROM_CLOUDFLARE_API_TOKEN/],
+  ["ACCOUNT_ID", "no-account", /or export FROM_CLOUDFLARE_ACCOUNT_ID/],
+])("promote names the source and its own variable where that is wrong: FROM_CLOUDFLARE_%s", (name, value, words) => {
+  const args = [join(ROOT, "infra/commands/promote.ts"), "--from", "staging", "--to", "production"];
+  const { status, stderr } = spawnSync(process.execPath, args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: {
+      ...process.env,
+      CLOUDFLARE_API_TOKEN: "token",
+      CLOUDFLARE_ACCOUNT_ID: "0".repeat(32),
+      [`FROM_CLOUDFLARE_${name}`]: value,
+    },
+  });
+  expect(stderr).toMatch(/^staging, which the release comes from, cannot be read\./);
+  expect(stderr).toMatch(words);
+  expect(status).toBe(1);
+});
+
+it("an import of a history takes no local account for the one that is named by half", () => {
+  const { CLOUDFLARE_ACCOUNT_ID: _, ...env } = process.env;
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [join(ROOT, "infra/commands/migrations.ts"), "import", "--worker", "app"],
+    { cwd: ROOT, encoding: "utf8", env: { ...env, CLOUDFLARE_API_TOKEN: "production's" } },
+  );
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringMatching(/^CLOUDFLARE_API_TOKEN is set and CLOUDFLARE_ACCOUNT_ID is not\. /),
+  ]);
+});
+
+describe("where a Worker answers", () => {
+  it("is an address without anything behind the host", () => {
+    for (const text of ["https://my-app.example.workers.dev", "http://127.0.0.1:8787/", "HTTP://[::1]:80"]) {
+      expect(workerUrl(text).href).toBe(new URL(text).href);
+    }
+  });
+
+  it.each(["/foo", "/?a=b", "/#admin=token", "/foo/"])("is refused with %s", (more) => {
+    expect(() => workerUrl(`http://127.0.0.1:8787${more}`)).toThrow(
+      "It must be where the Worker's paths begin, without a user, a path, a query or a fragment: http://127.0.0.1:8787",
+    );
+  });
+
+  it.each(["127.0.0.1:8787", "ftp://127.0.0.1", ""])("is refused where it is no address of the web: %j", (text) => {
+    expect(() => workerUrl(text)).toThrow("It must be a URL that begins with http:// or https://.");
+  });
+});

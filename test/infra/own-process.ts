@@ -1,0 +1,41 @@
+/** Commands, and what commands do, in processes of their own. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
+
+/** A folder for what the tests of a file write, which goes after them. */
+export function scratch(): string {
+  const dir = mkdtempSync(join(tmpdir(), "durable-stack-command-"));
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** A module of the project, as a script that lies elsewhere imports it. */
+export const module = (file: string): string => JSON.stringify(pathToFileURL(join(ROOT, file)).href);
+
+/** A script that does what a command does, with the modules that it names. */
+export const script = (dir: string, name: string, text: string): readonly string[] => {
+  const file = join(dir, name);
+  writeFileSync(
+    file,
+    text.replaceAll(/from "(infra\/[^"]+)"/g, (_, path: string) => `from ${module(path)}`),
+  );
+  return [process.execPath, file];
+};
+
+/** Runs a command whose work is `work`. */
+export function runWork(dir: string, work: string) {
+  const file = join(dir, "command.mjs");
+  writeFileSync(
+    file,
+    `import { orFail } from ${module("infra/commands/command.ts")};
+     import { UserError } from ${module("infra/stack/user-error.ts")};
+     await orFail(async () => { ${work} });`,
+  );
+  const { status, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8" });
+  return { status, stderr };
+}

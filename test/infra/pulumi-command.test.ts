@@ -1,0 +1,172 @@
+/** Commands that run the Pulumi CLI: signals on their way to it, and updates whose account cannot be asked. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { constants } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
+import { listening } from "../../packages/local-account/test/listening.ts";
+import { ProjectCopy } from "../project-copy.ts";
+import { scratch, script } from "./own-process.ts";
+
+const dir = scratch();
+
+/** Stands in for the Pulumi CLI: asked to end by a signal it takes a second for it, and notes what it gets and does. */
+const CLI = `#!/bin/sh
+trap 'echo INT >> "$NOTES"; asked=yes' INT
+trap 'echo TERM >> "$NOTES"; asked=yes' TERM
+echo began >> "$NOTES"
+echo "Updating (staging)"
+while [ -z "$asked" ]; do sleep 0.05; done
+sleep 1
+echo ended >> "$NOTES"
+exit "$CODE"
+`;
+
+/** What a shell makes of an end: npm ends itself by the signal that has ended its script. */
+const statusOf = ({ exitCode, signalCode }: ChildProcess) =>
+  signalCode === null ? exitCode : 128 + constants.signals[signalCode];
+
+describe("a command that waits for the Pulumi CLI", () => {
+  const bin = mkdtempSync(join(dir, "bin-"));
+  writeFileSync(join(bin, "pulumi"), CLI, { mode: 0o755 });
+  const npm = (...words: string[]) => ["npm", "run", "-s", ...words];
+  const pulumi = (...words: string[]) => [process.execPath, join(ROOT, "infra/commands/pulumi.ts"), ...words];
+  const rollout = () =>
+    script(
+      dir,
+      "rollout.mjs",
+      `import { update } from "infra/apply/update.ts";
+       import { orFail } from "infra/commands/command.ts";
+       import { stopBetweenUpdates } from "infra/commands/rollout-end.ts";
+       await orFail(async () => {
+         stopBetweenUpdates("staging");
+         await update("staging", ".local");
+         console.log("the next step");
+       });`,
+    );
+
+  /** Starts it in a process group of its own, and signals once the CLI runs. What is noted at the command's end. */
+  async function signalled(
+    [program = "", ...args]: readonly string[],
+    { signal = "SIGINT", to = "all", ends = 255 }: { signal?: NodeJS.Signals; to?: "all" | "it"; ends?: number } = {},
+  ) {
+    const notes = join(mkdtempSync(join(dir, "notes-")), "notes");
+    const path = [bin, dirname(process.execPath), process.env.PATH].join(delimiter);
+    const env = { ...process.env, PATH: path, NOTES: notes, CODE: String(ends) };
+    const child = spawn(program, args, { cwd: ROOT, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+    // At the exit, and not when the last program has closed the output: that may be one which outlives the command.
+    const exited = once(child, "exit").then(() => ({
+      status: statusOf(child),
+      notes: readFileSync(notes, "utf8").split("\n"),
+    }));
+    let text = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => (text += String(chunk)));
+    await once(child.stdout, "data");
+    const pid = child.pid ?? 0;
+    process.kill(to === "all" ? -pid : pid, signal);
+    const [{ status, notes: noted }] = await Promise.all([exited, once(child, "close")]);
+    return { status, notes: noted.filter(Boolean), text };
+  }
+
+  it.each([
+    ["npm run up", () => npm("up", "--", "--stack", "staging"), /interrupted[\s\S]*rollout -- status[\s\S]*run up/i],
+    ["npm run preview", () => npm("preview", "--", "--stack", "staging"), /A preview changes nothing/],
+    ["a rollout", rollout, /ended before it was complete[\s\S]*status --stack staging[\s\S]*run up -- --stack staging/],
+  ] as const)("outlives it on Ctrl-C, which it gets once, and says what is true: %s", async (_, line, words) => {
+    const { status, notes, text } = await signalled(line());
+    expect(notes).toEqual(["began", "INT", "ended"]);
+    expect(status).toBe(130);
+    expect(text).toMatch(words);
+    expect(text).not.toMatch(/stays as it is|the next step|The update failed/);
+  });
+
+  it("says that the update is complete where it was", async () => {
+    const { status, text } = await signalled(rollout(), { ends: 0 });
+    expect(status).toBe(130);
+    expect(text).toMatch(/Interrupted\. The update of staging was complete/);
+    expect(text).not.toContain("the next step");
+  });
+
+  it.each([
+    // `kill`, and `timeout`.
+    ["SIGTERM", "it", "TERM", 143],
+    ["SIGTERM", "all", "TERM", 143],
+    ["SIGINT", "it", "INT", 130],
+    ["SIGHUP", "it", "TERM", 129],
+    // A terminal that closes.
+    ["SIGHUP", "all", "TERM", 129],
+  ] as const)("gives it %s to %s once, as %s", async (signal, to, got, code) => {
+    const { status, notes } = await signalled(pulumi("up", "--stack", "staging"), { signal, to });
+    expect({ notes, status }).toEqual({ notes: ["began", got, "ended"], status: code });
+  });
+});
+
+it("a rollout that is interrupted between two updates says that the traffic stays", async () => {
+  const [program = "", ...args] = script(
+    dir,
+    "waiting.mjs",
+    `import { orFail } from "infra/commands/command.ts";
+     import { stopBetweenUpdates } from "infra/commands/rollout-end.ts";
+     await orFail(async () => {
+       stopBetweenUpdates("staging");
+       console.log("waits");
+       await new Promise((resolve) => setTimeout(resolve, 60_000));
+     });`,
+  );
+  const child = spawn(program, args);
+  let text = "";
+  child.stderr.on("data", (chunk) => (text += String(chunk)));
+  await once(child.stdout, "data");
+  child.kill("SIGTERM");
+  expect(await once(child, "close")).toEqual([143, null]);
+  expect(text).toMatch(/no update was under way\. The traffic stays as it is: .* status --stack staging/);
+});
+
+describe("an update that cannot ask whether another checkout has pinned the stack", () => {
+  let copy: ProjectCopy;
+  beforeAll(() => {
+    copy = new ProjectCopy();
+  });
+  afterAll(() => copy?.remove());
+
+  /** Runs it with a CLI that succeeds, and an API that answers every request with this status. */
+  async function up(status: number) {
+    const bin = mkdtempSync(join(dir, "bin-"));
+    writeFileSync(join(bin, "pulumi"), "#!/bin/sh\necho updated\n", { mode: 0o755 });
+    const api = createServer((_, response) => response.writeHead(status).end("{}"));
+    const port = await listening(api);
+    const { code, text } = await copy.run(
+      `PATH='${bin}':"$PATH" node infra/commands/pulumi.ts up --stack staging --yes`,
+      {
+        env: {
+          CLOUDFLARE_BASE_URL: `http://127.0.0.1:${port}/client/v4`,
+          CLOUDFLARE_API_TOKEN: "token",
+          CLOUDFLARE_ACCOUNT_ID: "0".repeat(32),
+        },
+      },
+    );
+    api.close();
+    return { code, text };
+  }
+
+  it("goes on and says so: the account cannot be read", async () => {
+    const { code, text } = await up(403);
+    expect(text).toMatch(
+      /^The account was not asked whether another checkout has pinned staging\. GET .* was answered 403/m,
+    );
+    expect([code, text]).toEqual([0, expect.stringMatching(/^updated$/m)]);
+  });
+
+  it("goes on and says so: a setting is encrypted, which only the CLI reads", async () => {
+    const file = "Pulumi.staging.yaml";
+    copy.write(file, copy.read(file).replace("homeRegion: eu", "homeRegion:\n    secure: v1:aaaa:bbbb"));
+    const { code, text } = await up(403);
+    expect(text).toMatch(
+      /^The account was not asked whether another checkout has pinned staging\. [\s\S]*homeRegion: encrypted, /m,
+    );
+    expect([code, text]).toEqual([0, expect.stringMatching(/^updated$/m)]);
+  });
+});

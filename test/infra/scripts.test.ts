@@ -1,0 +1,59 @@
+/** The scripts of package.json: what they call, and what they say before anything is installed. */
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ROOT } from "../../infra/release/root.ts";
+import { scratch } from "./own-process.ts";
+
+const dir = scratch();
+
+describe("the scripts of package.json", () => {
+  const text = readFileSync(join(ROOT, "package.json"), "utf8");
+  const called = [...text.matchAll(/infra\/run\.mjs ([\w-]+)/g)].map(([, name = ""]) => name);
+
+  it("call commands that are there", () => {
+    expect(called.length).toBeGreaterThan(20);
+    expect(called.filter((name) => !existsSync(join(ROOT, `infra/commands/${name}.ts`)))).toEqual([]);
+  });
+
+  it("keep what Node has compiled for the next one, which gets its arguments", () => {
+    const cache = join(dir, "compiled");
+    const cost = (...args: string[]) =>
+      spawnSync(process.execPath, [join(ROOT, "infra/run.mjs"), "cost", ...args], {
+        encoding: "utf8",
+        env: { ...process.env, NODE_COMPILE_CACHE: cache },
+      });
+    expect(cost("--requests", "1M").stdout).toBe(cost("--requests", "1M").stdout);
+    expect(cost("--requests", "no").stderr).toContain("--requests");
+    expect(readdirSync(cache, { recursive: true }).length).toBeGreaterThan(50);
+  });
+});
+
+describe("before anything is installed", () => {
+  const fresh = join(dir, "fresh");
+  mkdirSync(join(fresh, "infra"), { recursive: true });
+  for (const file of ["package.json", "infra/run.mjs"]) cpSync(join(ROOT, file), join(fresh, file));
+  const npmRun = (script: string) => spawnSync("npm", ["run", script], { cwd: fresh, encoding: "utf8" });
+
+  it.each(["start", "test", "build", "dev", "init"])("npm run %s says to run npm ci, and shows no stack", (script) => {
+    const { status, stderr } = npmRun(script);
+    expect(status).toBe(1);
+    expect(stderr).toContain("Run this first: npm ci");
+    expect(stderr).not.toMatch(/ERR_|\n\s+at /);
+  });
+
+  it("a Node that cannot run TypeScript is told, where the project's own is not there", () => {
+    const bare = join(dir, "bare");
+    cpSync(fresh, bare, { recursive: true });
+    mkdirSync(join(bare, "node_modules/node"), { recursive: true });
+    writeFileSync(join(bare, "node_modules/node/package.json"), "{}");
+    const check = (...args: string[]) =>
+      spawnSync(process.execPath, [...args, join(bare, "infra/run.mjs")], { encoding: "utf8" });
+    expect(check().status).toBe(0);
+    // As on Node 20.
+    const { status, stderr } = check("--no-strip-types");
+    expect(status).toBe(1);
+    expect(stderr).toContain("npm rebuild node --ignore-scripts=false");
+  });
+});
