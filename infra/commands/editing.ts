@@ -10,6 +10,7 @@ import { deployedFolders } from "../apply/folders.ts";
 import type { Change, ProjectFiles } from "../init/draft.ts";
 import { type Deployed, releasedReasons } from "../init/released.ts";
 import { madeAnew } from "../pattern/made.ts";
+import { gitIn } from "../release/git.ts";
 import { ROOT } from "../release/root.ts";
 import { END_SIGNALS, type EndSignal, Interrupted, interruptionOf } from "../stack/interrupted.ts";
 import { makeFolder, readIfThere, refusal, removeNamed, writeNamed } from "../stack/named-file.ts";
@@ -25,8 +26,9 @@ export const files: ProjectFiles = {
 /** What git says, a line each, or with `-z` a path each as it is; seen from the project. Undefined where the project is in no repository, or there is no git. */
 export function git(...args: readonly string[]): readonly string[] | undefined {
   try {
-    const text = execFileSync("git", args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-    return text.split(args.includes("-z") ? "\0" : "\n").filter((line) => line !== "");
+    return gitIn(ROOT, ...args)
+      .split(args.includes("-z") ? "\0" : "\n")
+      .filter((line) => line !== "");
   } catch {
     return undefined;
   }

@@ -4,7 +4,7 @@
  * of a commit, the commit's own; of a folder, this checkout's with its history cut at the release's step.
  */
 
-import { execFile, execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { cpSync, existsSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -13,6 +13,7 @@ import type { Migration } from "@durable-stack/class-lifecycle";
 import { formatLock, hashes, LOCK_FILE } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import { ownMigrations, unloadable } from "../plan/own-migrations.ts";
+import { gitIn, isWithoutGit, wordsOf } from "../release/git.ts";
 import { MANIFEST } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
@@ -190,15 +191,9 @@ export function withoutRepository(): string | undefined {
     return undefined;
   } catch (error) {
     if (interruptionOf(error) !== undefined) throw error;
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
-      return "git is not installed, or not on the PATH: install it.";
-    }
+    if (isWithoutGit(error)) return "git is not installed, or not on the PATH: install it.";
     return `git finds no repository here (${wordsOf(error).split("\n")[0]}): clone the project, or begin with \`git init\` and a commit.`;
   }
 }
 
-const git = (...args: string[]): string =>
-  execFileSync("git", args, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim();
-
-const wordsOf = (error: unknown): string =>
-  error instanceof Error && "stderr" in error && error.stderr ? String(error.stderr).trim() : String(error);
+const git = (...args: string[]): string => gitIn(ROOT, ...args).trim();

@@ -82,19 +82,6 @@ export function releaseDigest(content: Readonly<Record<string, unknown>>): strin
   return digestOf(canonical(deployed));
 }
 
-/** Paths of what is in a manifest's file and unknown here: `parsed` is what the schema makes of `json`. */
-export function unknownIn(json: unknown, parsed: unknown): readonly string[] {
-  if (!isObject(json) || !isObject(parsed)) return [];
-  return Object.keys(json).flatMap((key) => {
-    if (!Object.hasOwn(parsed, key)) return [key];
-    return unknownIn(json[key], parsed[key]).map((path) => `${key}.${path}`);
-  });
-}
-
-/** A list too: its members have their numbers as keys. */
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null;
-
 /** Bytes of all modules. */
 export const sizeOf = ({ modules }: Pick<Manifest, "modules">): number =>
   modules.reduce((sum, { size }) => sum + size, 0);

@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { issueLines } from "../stack/issues.ts";
+import { unknownPaths } from "../stack/unknown.ts";
 import { UserError } from "../stack/user-error.ts";
-import { digestOf, FORMAT, MANIFEST, Manifest, releaseDigest, unknownIn } from "./manifest.ts";
+import { digestOf, FORMAT, MANIFEST, Manifest, releaseDigest } from "./manifest.ts";
 
 export interface Release extends Manifest {
   /** The release's folder. */
@@ -87,7 +88,7 @@ function parseManifest(
   }
   const result = v.safeParse(Manifest, json);
   if (result.success) {
-    const [unknown] = unknownIn(json, result.output);
+    const [unknown] = unknownPaths(json, result.output);
     if (unknown === undefined) return { json: v.parse(Json, json), manifest: result.output };
     throw new ReleaseUnusable(
       `The release in ${dir} says ${unknown}, which this program does not know: a newer version of the template built it. ${AS_BUILT}`,

@@ -1,7 +1,7 @@
 /** What a release is built from: the commit that is checked out, and whether files differ from it. */
-import { execFileSync } from "node:child_process";
 import { interruptionOf } from "../stack/interrupted.ts";
 import { BuildError } from "./build-error.ts";
+import { gitIn, isWithoutGit, wordsOf } from "./git.ts";
 import type { Manifest } from "./manifest.ts";
 
 export type Source = Pick<Manifest, "commit" | "committed" | "dirty">;
@@ -12,7 +12,7 @@ export type Source = Pick<Manifest, "commit" | "committed" | "dirty">;
  * @throws BuildError where git does not answer for another reason: that is not the same as no commit.
  */
 export function sourceOf(root: string): Source {
-  const git = (...args: string[]) => gitIn(root, args);
+  const git = (...args: string[]) => gitIn(root, ...args).trim();
   if (!hasCommit(root)) return { commit: null, committed: null };
   try {
     const said = git("-c", "log.showSignature=false", "log", "-1", "--format=%H %ct");
@@ -32,29 +32,15 @@ export function sourceOf(root: string): Source {
 /** Whether a commit is checked out in `root`. @throws BuildError where git does not say. */
 function hasCommit(root: string): boolean {
   try {
-    gitIn(root, ["rev-parse", "--verify", "--quiet", "HEAD"]);
+    gitIn(root, "rev-parse", "--verify", "--quiet", "HEAD");
     return true;
   } catch (error) {
     const status = error instanceof Error && "status" in error ? error.status : undefined;
     // With `--quiet`, 1 is: a repository without a commit.
-    if (isMissing(error) || status === 1 || /not a git repository/.test(wordsOf(error))) return false;
+    if (isWithoutGit(error) || status === 1 || /not a git repository/.test(wordsOf(error))) return false;
     throw unanswered(root, error);
   }
 }
-
-const gitIn = (cwd: string, args: readonly string[]): string =>
-  execFileSync("git", args, {
-    cwd,
-    encoding: "utf8",
-    env: { ...process.env, LC_ALL: "C" },
-    stdio: ["ignore", "pipe", "pipe"],
-    maxBuffer: Number.POSITIVE_INFINITY,
-  }).trim();
-
-const isMissing = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ENOENT";
-
-const wordsOf = (error: unknown): string =>
-  error instanceof Error && "stderr" in error && error.stderr ? String(error.stderr).trim() : String(error);
 
 /** Not told as a release of no commit: no guard would then stop what is in none. */
 function unanswered(root: string, error: unknown): unknown {

@@ -2,6 +2,7 @@
 import { REGION_SEPARATOR } from "../../contract/regions.ts";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { patterns } from "../../worker/patterns.ts";
+import { isObject } from "./unknown.ts";
 
 const all: readonly PatternFacts[] = patterns;
 
@@ -33,5 +34,3 @@ function keysAt(given: unknown, path: string): readonly string[] {
   for (const name of path.split(".")) at = isObject(at) ? Reflect.get(at, name) : undefined;
   return isObject(at) ? Object.keys(at) : [];
 }
-
-const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;

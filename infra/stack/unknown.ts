@@ -1,4 +1,4 @@
-/** What a stack's file has and no schema knows. */
+/** What a file has and no schema knows. */
 
 /** The paths of members that are in `given` and not in what a schema made of it, which drops what it does not know. */
 export function unknownPaths(given: unknown, parsed: unknown, path: readonly string[] = []): readonly string[] {
@@ -9,4 +9,5 @@ export function unknownPaths(given: unknown, parsed: unknown, path: readonly str
   });
 }
 
-const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
+/** Lists too: their members have their numbers as names. */
+export const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;

@@ -3,6 +3,12 @@ import * as v from "valibot";
 import { invalid } from "./errors.ts";
 import { ruleOf } from "./issues.ts";
 
+/** The form (multipart/form-data) in a body. @throws ApiError 10021 if it is none. */
+export const formIn = (body: Request | Response): Promise<FormData> =>
+  body.formData().catch((cause: unknown) => {
+    throw invalid(`the body is not multipart/form-data: ${cause instanceof Error ? cause.message : cause}`);
+  });
+
 /** Whether a text is base64. valibot's own check overflows the stack on some megabytes. */
 export const isBase64 = (text: string): boolean => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
 

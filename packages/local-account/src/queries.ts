@@ -58,6 +58,17 @@ export function boundBy(state: State, worker: Worker, className: string, namespa
   return names.sort();
 }
 
+/** The other Workers whose serving versions bind to this one as a service. */
+export const boundToService = (state: State, worker: Worker): Worker[] =>
+  only(
+    state.workers.values(),
+    ({ id }) =>
+      id !== worker.id &&
+      servingVersions(state, id).some(({ version }) =>
+        version.bindings.some(({ type, service }) => type === "service" && service === worker.name),
+      ),
+  );
+
 /** Whether the version has Durable Objects of its own: it binds to a class of its own Worker, or declares one. */
 export const ownsClasses = ({ exports, bindings }: Version): boolean =>
   Object.values(exports ?? {}).some(({ type }) => type === "durable-object") ||

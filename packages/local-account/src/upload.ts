@@ -10,7 +10,7 @@ import { now } from "./clock.ts";
 import { ApiError, invalid } from "./errors.ts";
 import { checkSize } from "./limits.ts";
 import type { Binding, ExportEntry, MigrationStep, Migrations } from "./model.ts";
-import { isBase64, parse } from "./parse.ts";
+import { formIn, isBase64, parse } from "./parse.ts";
 
 /** A version as uploaded, before its modules were started. */
 export interface Upload {
@@ -172,9 +172,7 @@ export const SOURCE_MAP = "application/source-map";
 
 /** Reads the multipart form of `PUT …/scripts/:name` and `POST …/scripts/:name/versions`. */
 export async function readForm(request: Request, options: { strictInherit: boolean; source: string }): Promise<Upload> {
-  const form = await request.formData().catch((cause: unknown) => {
-    throw invalid(`the body is not multipart/form-data: ${cause instanceof Error ? cause.message : cause}`);
-  });
+  const form = await formIn(request);
   const metadata = parseMetadata(await partText(form, "metadata"));
   if (metadata.body_part !== undefined)
     throw new ApiError(

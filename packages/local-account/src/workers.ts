@@ -3,7 +3,7 @@ import { now } from "./clock.ts";
 import { ApiError } from "./errors.ts";
 import { newTag } from "./ids.ts";
 import type { Binding, State, Worker } from "./model.ts";
-import { boundBy, namespacesOf, servingVersions, versionsOf, workerNamed } from "./queries.ts";
+import { boundBy, boundToService, namespacesOf, versionsOf, workerNamed } from "./queries.ts";
 import type { Draft } from "./store.ts";
 import { consumersOf } from "./tail-consumers.ts";
 
@@ -149,15 +149,9 @@ const consumedBy = (state: State, worker: Worker): string[] =>
 
 /** The names of other Workers that bind to this one or to its classes. */
 function dependents(state: State, worker: Worker): string[] {
-  const names = new Set(
-    namespacesOf(state, worker.id).flatMap(({ className, id }) => boundBy(state, worker, className, id)),
-  );
-  for (const other of state.workers.values()) {
-    if (other.id === worker.id) continue;
-    const binds = servingVersions(state, other.id).some(({ version }) =>
-      version.bindings.some(({ type, service }) => type === "service" && service === worker.name),
-    );
-    if (binds) names.add(other.name);
-  }
+  const names = new Set([
+    ...namespacesOf(state, worker.id).flatMap(({ className, id }) => boundBy(state, worker, className, id)),
+    ...boundToService(state, worker).map(({ name }) => name),
+  ]);
   return [...names].sort();
 }

@@ -3,6 +3,7 @@ import { type Context, Hono } from "hono";
 import { fileId, MAX_FILE_SIZE, parseManifest } from "../assets/manifest.ts";
 import { manifestOf, openSession, receive, sessionOf } from "../assets/sessions.ts";
 import { invalid } from "../errors.ts";
+import { formIn } from "../parse.ts";
 import { json } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
@@ -46,9 +47,7 @@ interface Uploaded {
 
 /** The files of the form; a part's name is its file's hash. @throws ApiError 10021 naming every unexpected part. */
 async function readFiles(c: Context, announced: ReadonlySet<string>): Promise<Uploaded[]> {
-  const form = await c.req.raw.formData().catch((cause: unknown) => {
-    throw invalid(`the body is not multipart/form-data: ${cause instanceof Error ? cause.message : cause}`);
-  });
+  const form = await formIn(c.req.raw);
   const files: Uploaded[] = [];
   const mistakes: string[] = [];
   for (const [hash, part] of form) {

@@ -1,6 +1,7 @@
 /** Reads forms (multipart/form-data). A refusal says what is wrong with them. */
 import type { Context } from "hono";
 import { invalid } from "../errors.ts";
+import { formIn } from "../parse.ts";
 
 /** The bytes of a part of a form, as they were sent. Undefined if there is no such part. */
 export type Parts = (name: string) => Promise<Buffer<ArrayBuffer> | undefined>;
@@ -15,9 +16,7 @@ export const isForm = (c: Context): boolean =>
 export async function formOf(c: Context): Promise<Parts> {
   const bytes = Buffer.from(await c.req.arrayBuffer());
   const headers = { "content-type": c.req.header("content-type") ?? "" };
-  const form = await new Response(bytes.toString("latin1"), { headers }).formData().catch((cause: unknown) => {
-    throw invalid(`the body is not multipart/form-data: ${cause instanceof Error ? cause.message : cause}`);
-  });
+  const form = await formIn(new Response(bytes.toString("latin1"), { headers }));
   return async (name) => {
     const part = form.get(name);
     return part === null ? undefined : Buffer.from(typeof part === "string" ? part : await part.text(), "latin1");

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { shownBinding } from "../bindings.ts";
 import { ApiError } from "../errors.ts";
 import type { State, Worker } from "../model.ts";
-import { boundBy, namespacesOf, servingVersions, workerNamed } from "../queries.ts";
+import { boundBy, boundToService, namespacesOf, servingVersions, workerNamed } from "../queries.ts";
 import { consumersOf } from "../tail-consumers.ts";
 import { deleteWorker } from "../workers.ts";
 import { param } from "./body.ts";
@@ -84,16 +84,13 @@ export const services = ({ account }: Api) => {
 
 /** The Workers that depend on this one, in the form that `wrangler delete` reads. */
 function references(state: State, worker: Worker) {
-  const incoming = [...state.workers.values()].filter(
-    ({ id }) =>
-      id !== worker.id &&
-      servingVersions(state, id).some(({ version }) =>
-        version.bindings.some(({ type, service }) => type === "service" && service === worker.name),
-      ),
-  );
   return {
     services: {
-      incoming: incoming.map(({ name }) => ({ service: name, environment: "production", name })),
+      incoming: boundToService(state, worker).map(({ name }) => ({
+        service: name,
+        environment: "production",
+        name,
+      })),
       outgoing: [],
       pages_function: false,
     },

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { now } from "../clock.ts";
 import { noSuchWorker } from "../errors.ts";
 import type { Observability, State, Worker } from "../model.ts";
-import { boundBy, namespacesOf, servingVersions, workerAt } from "../queries.ts";
+import { boundBy, boundToService, namespacesOf, workerAt } from "../queries.ts";
 import { createWorker, deleteWorker, renameWorker } from "../workers.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
@@ -136,7 +136,6 @@ function shown(state: State, { addressOf }: Api, worker: Worker) {
 
 /** The Workers that depend on this one. */
 function references(state: State, worker: Worker) {
-  const others = [...state.workers.values()].filter(({ id }) => id !== worker.id);
   return {
     dispatch_namespace_outbounds: [],
     domains: [...state.domains.values()]
@@ -163,12 +162,6 @@ function references(state: State, worker: Worker) {
         queue_id: queueId,
         queue_name: state.queues.get(queueId)?.name ?? "",
       })),
-    workers: others
-      .filter(({ id }) =>
-        servingVersions(state, id).some(({ version }) =>
-          version.bindings.some(({ type, service }) => type === "service" && service === worker.name),
-        ),
-      )
-      .map(({ id, name }) => ({ id, name })),
+    workers: boundToService(state, worker).map(({ id, name }) => ({ id, name })),
   };
 }
