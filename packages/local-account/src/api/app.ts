@@ -31,7 +31,6 @@ import { schedules } from "./schedules.ts";
 import { scriptVersions } from "./script-versions.ts";
 import { scripts } from "./scripts.ts";
 import { secrets, secretsBulk } from "./secrets.ts";
-import { services } from "./services.ts";
 import { settings } from "./settings.ts";
 import { subdomain } from "./subdomain.ts";
 import { tails } from "./tails.ts";
@@ -41,6 +40,7 @@ import { user } from "./user.ts";
 import { versions } from "./versions.ts";
 import { workers } from "./workers.ts";
 import { workflows } from "./workflows.ts";
+import { wranglerQuestions } from "./wrangler-questions.ts";
 import { zones } from "./zones.ts";
 
 /** Everything under `/client/v4`. */
@@ -86,7 +86,7 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
   app.route(`${family}/workers/scripts`, settings(context));
   app.route(`${family}/workers/scripts`, triggers(context));
   app.route(`${family}/workers`, scripts(context));
-  app.route(`${family}/workers`, services(context));
+  app.route(`${family}/workers`, wranglerQuestions(context));
   app.route(`${family}/workers`, subdomain(context));
   app.route(`${family}/workers/domains`, domains(context));
   app.route(`${family}/workers/observability/telemetry`, telemetry(context));

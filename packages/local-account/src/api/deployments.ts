@@ -3,12 +3,13 @@ import { Hono } from "hono";
 import * as v from "valibot";
 import { annotationsOf } from "../annotations.ts";
 import { deploy } from "../deploy.ts";
-import { ApiError, noSuchWorker } from "../errors.ts";
-import type { Deployment, State, Worker } from "../model.ts";
-import { deploymentsOf, workerNamed } from "../queries.ts";
+import { ApiError } from "../errors.ts";
+import type { Deployment, State } from "../model.ts";
+import { deploymentsOf } from "../queries.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok, pageOf } from "./envelope.ts";
+import { scriptAt } from "./lookups.ts";
 import { EMAIL } from "./user.ts";
 
 const NewDeployment = v.object({
@@ -24,7 +25,7 @@ const NewDeployment = v.object({
 
 export const deployments = ({ account }: Api) => {
   const one = (c: Parameters<typeof param>[0], state: State): Deployment => {
-    const worker = script(state, param(c, "script"));
+    const worker = scriptAt(state, param(c, "script"));
     const match = deploymentsOf(state, worker.id).find(({ id }) => id === param(c, "deployment"));
     if (match === undefined)
       throw new ApiError(404, 10222, `'${worker.name}' has no deployment '${param(c, "deployment")}'.`);
@@ -32,7 +33,7 @@ export const deployments = ({ account }: Api) => {
   };
   return new Hono()
     .get("/", (c) => {
-      const { id } = script(account.state, param(c, "script"));
+      const { id } = scriptAt(account.state, param(c, "script"));
       const [since, until] = [c.req.query("since"), c.req.query("until")].map((time) => time && Date.parse(time));
       const within = deploymentsOf(account.state, id).filter(({ createdOn }) => {
         const at = Date.parse(createdOn);
@@ -44,7 +45,7 @@ export const deployments = ({ account }: Api) => {
     .post("/", async (c) => {
       const { versions, annotations } = await body(c, NewDeployment);
       const deployment = await account.change((draft) =>
-        deploy(draft, script(draft.state, param(c, "script")).id, versions, {
+        deploy(draft, scriptAt(draft.state, param(c, "script")).id, versions, {
           plan: account.plan,
           force: c.req.query("force") === "true",
           source: sourceOf(c.req.header("user-agent")),
@@ -64,13 +65,6 @@ export const deployments = ({ account }: Api) => {
       return ok(c, null);
     });
 };
-
-/** The Worker that a path names. */
-export function script(state: State, name: string): Worker {
-  const worker = workerNamed(state, name);
-  if (worker === undefined) throw noSuchWorker(name);
-  return worker;
-}
 
 /** The `source` of a change, by the client's user agent. */
 export const sourceOf = (userAgent = "") => (/wrangler/i.test(userAgent) ? "wrangler" : "api");

@@ -12,8 +12,8 @@ import { type Faults, parseFault } from "../faults.ts";
 import { checkTarget, copyState, NoSnapshot } from "../snapshots.ts";
 import { body } from "./body.ts";
 import type { Api } from "./context.ts";
-import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
+import { scriptAt } from "./lookups.ts";
 
 /** A time, by default now. */
 const At = v.optional(v.pipe(v.string(), v.isoTimestamp()));
@@ -27,7 +27,7 @@ export const extras = ({ account, dir }: Api, faults: Faults) =>
     // Fires one trigger of a Worker, or all that it has, as if due now or at a given time.
     .post("/cron", async (c) => {
       const { worker: name, cron, at } = await body(c, Fire);
-      const worker = script(account.state, name);
+      const worker = scriptAt(account.state, name);
       const crons = worker.schedules.map((schedule) => schedule.cron);
       if (cron !== undefined && !crons.includes(cron))
         throw invalid(`cron: '${name}' has no trigger '${cron}'; it has ${crons.join(", ") || "none"}.`);

@@ -9,8 +9,8 @@ import type { Schedule } from "../model.ts";
 import { parse } from "../parse.ts";
 import { json, param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
+import { scriptAt } from "./lookups.ts";
 
 const Cron = v.looseObject({ cron: v.string() });
 /** The SDK sends a bare list, older clients an object with `schedules`. */
@@ -24,7 +24,7 @@ const Schedules = v.union([
 
 export const schedules = ({ account }: Api) =>
   new Hono()
-    .get("/", (c) => ok(c, { schedules: script(account.state, param(c, "script")).schedules.map(shown) }))
+    .get("/", (c) => ok(c, { schedules: scriptAt(account.state, param(c, "script")).schedules.map(shown) }))
     .put("/", async (c) => {
       const sent = parse(Schedules, await json(c));
       const duplicate = sent.find(({ cron }, index) => sent.findIndex((other) => other.cron === cron) !== index);
@@ -34,7 +34,7 @@ export const schedules = ({ account }: Api) =>
         if (fault !== undefined) throw new ApiError(400, 10100, `invalid cron string '${cron}': ${fault}`);
       }
       const worker = await account.change((draft) => {
-        const before = script(draft.state, param(c, "script"));
+        const before = scriptAt(draft.state, param(c, "script"));
         const all = [...draft.state.workers.values()].reduce((sum, worker) => sum + worker.schedules.length, 0);
         checkCrons(all, all - before.schedules.length + sent.length, account.plan);
         const schedules = sent.map(

@@ -9,15 +9,16 @@ import { readForm } from "../upload.ts";
 import { addVersion, latestVersion } from "../versions.ts";
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { script, sourceOf } from "./deployments.ts";
+import { sourceOf } from "./deployments.ts";
 import { ok, pageOf } from "./envelope.ts";
+import { scriptAt } from "./lookups.ts";
 import { shownVersion } from "./scripts.ts";
 import { EMAIL } from "./user.ts";
 
 export const scriptVersions = ({ account }: Api) =>
   new Hono()
     .get("/", (c) => {
-      const worker = script(account.state, param(c, "script"));
+      const worker = scriptAt(account.state, param(c, "script"));
       const all =
         c.req.query("deployable") === "true"
           ? deployableVersions(account.state, worker)
@@ -26,7 +27,7 @@ export const scriptVersions = ({ account }: Api) =>
       return ok(c, { items: items.map(listed) }, info);
     })
     .post("/", async (c) => {
-      const worker = script(account.state, param(c, "script"));
+      const worker = scriptAt(account.state, param(c, "script"));
       const upload = await readForm(c.req.raw, {
         strictInherit: c.req.query("bindings_inherit") === "strict",
         source: sourceOf(c.req.header("user-agent")),
@@ -40,13 +41,13 @@ export const scriptVersions = ({ account }: Api) =>
       const inspection = await account.inspect(upload, worker.id);
       // It may be deleted while its modules start.
       const version = await account.change((draft) => {
-        const { id } = script(draft.state, worker.name);
+        const { id } = scriptAt(draft.state, worker.name);
         return addVersion(draft, id, { upload, inspection }, { deploy: false, plan: account.plan });
       });
       return ok(c, uploaded(version));
     })
     .get("/:version", (c) => {
-      const worker = script(account.state, param(c, "script"));
+      const worker = scriptAt(account.state, param(c, "script"));
       const id = param(c, "version");
       const version =
         id === "latest"

@@ -9,8 +9,9 @@ import { addVersion, latestVersion } from "../versions.ts";
 import { createWorker, deleteWorker } from "../workers.ts";
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { script, sourceOf } from "./deployments.ts";
+import { sourceOf } from "./deployments.ts";
 import { ok } from "./envelope.ts";
+import { scriptAt } from "./lookups.ts";
 
 export const scripts = ({ account }: Api) => {
   return (
@@ -34,7 +35,7 @@ export const scripts = ({ account }: Api) => {
           return addVersion(draft, worker.id, { upload, inspection }, { deploy: true, plan: account.plan });
         });
         return ok(c, {
-          ...shownScript(account.state, script(account.state, name)),
+          ...shownScript(account.state, scriptAt(account.state, name)),
           ...(version.mainModule !== null && { entry_point: version.mainModule }),
           startup_time_ms: version.startupTimeMs,
           deployment_id: version.id.replaceAll("-", ""),
@@ -42,11 +43,11 @@ export const scripts = ({ account }: Api) => {
         });
       })
       // The code as it was uploaded, one part per module.
-      .get("/scripts/:script", (c) => content(account, script(account.state, param(c, "script"))))
-      .get("/scripts/:script/content/v2", (c) => content(account, script(account.state, param(c, "script"))))
+      .get("/scripts/:script", (c) => content(account, scriptAt(account.state, param(c, "script"))))
+      .get("/scripts/:script/content/v2", (c) => content(account, scriptAt(account.state, param(c, "script"))))
       .delete("/scripts/:script", async (c) => {
         const force = c.req.query("force") === "true";
-        await account.change((draft) => deleteWorker(draft, script(draft.state, param(c, "script")), force));
+        await account.change((draft) => deleteWorker(draft, scriptAt(draft.state, param(c, "script")), force));
         return ok(c, null);
       })
   );

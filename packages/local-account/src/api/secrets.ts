@@ -8,8 +8,9 @@ import type { Binding, State, Version } from "../model.ts";
 import { deriveVersion, latestVersion } from "../versions.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { script, sourceOf } from "./deployments.ts";
+import { sourceOf } from "./deployments.ts";
 import { ok } from "./envelope.ts";
+import { scriptAt } from "./lookups.ts";
 
 const Secret = v.looseObject({ name: v.pipe(v.string(), v.nonEmpty()), type: v.optional(v.string(), "secret_text") });
 const Bulk = v.object({ secrets: v.record(v.string(), v.nullable(Secret)) });
@@ -52,7 +53,7 @@ export const secretsBulk = (api: Api) =>
 
 /** The secrets of a Worker's newest version. */
 const secretsIn = (state: State, name: string): Binding[] =>
-  latestVersion(state, script(state, name).id)?.bindings.filter(isSecret) ?? [];
+  latestVersion(state, scriptAt(state, name).id)?.bindings.filter(isSecret) ?? [];
 
 interface Edit {
   readonly put: readonly Binding[];
@@ -68,7 +69,7 @@ const change = (account: Account, c: Context, { put, remove, check }: Edit): Pro
     const gone = new Set([...remove, ...put.map(({ name }) => name)]);
     return deriveVersion(
       draft,
-      script(draft.state, param(c, "script")).id,
+      scriptAt(draft.state, param(c, "script")).id,
       ({ bindings }) => {
         const taken = bindings.find((binding) => gone.has(binding.name) && !isSecret(binding));
         if (taken !== undefined)

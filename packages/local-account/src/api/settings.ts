@@ -11,9 +11,10 @@ import { CheckedExtras, CompatibilityDate, changedExtras, refuseUnserved, Settin
 import { deriveVersion, latestVersion } from "../versions.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { script, sourceOf } from "./deployments.ts";
+import { sourceOf } from "./deployments.ts";
 import { ok } from "./envelope.ts";
 import { formOf, isForm, jsonOf } from "./form.ts";
+import { scriptAt } from "./lookups.ts";
 import { asService, settingsOf } from "./scripts.ts";
 
 const VersionSettings = v.looseObject({
@@ -28,7 +29,7 @@ const VersionSettings = v.looseObject({
 export const settings = ({ account }: Api) =>
   new Hono()
     .get("/:script/settings", (c) => {
-      const worker = script(account.state, param(c, "script"));
+      const worker = scriptAt(account.state, param(c, "script"));
       return ok(c, shown(worker, latestVersion(account.state, worker.id)));
     })
     // A new version with these settings, deployed at once. A form with a part `settings`, or JSON.
@@ -38,7 +39,7 @@ export const settings = ({ account }: Api) =>
       const name = param(c, "script");
       await inspect(account, name, sent);
       await account.change((draft) => {
-        const worker = script(draft.state, name);
+        const worker = scriptAt(draft.state, name);
         draft.put("workers", { ...worker, ...settingsOf(sent), updatedOn: now() });
         deriveVersion(
           draft,
@@ -64,15 +65,15 @@ export const settings = ({ account }: Api) =>
           },
         );
       });
-      const worker = script(account.state, name);
+      const worker = scriptAt(account.state, name);
       return ok(c, shown(worker, latestVersion(account.state, worker.id)));
     })
-    .get("/:script/script-settings", (c) => ok(c, unversioned(script(account.state, param(c, "script")))))
+    .get("/:script/script-settings", (c) => ok(c, unversioned(scriptAt(account.state, param(c, "script")))))
     .patch("/:script/script-settings", async (c) => {
       const sent = await body(c, v.looseObject(Settings.entries));
       refuseUnserved(sent);
       const worker = await account.change((draft) =>
-        draft.put("workers", { ...script(draft.state, param(c, "script")), ...settingsOf(sent), updatedOn: now() }),
+        draft.put("workers", { ...scriptAt(draft.state, param(c, "script")), ...settingsOf(sent), updatedOn: now() }),
       );
       return ok(c, unversioned(worker));
     });
@@ -90,7 +91,7 @@ async function inspect(
   name: string,
   { compatibility_date, compatibility_flags }: v.InferOutput<typeof VersionSettings>,
 ): Promise<void> {
-  const latest = latestVersion(account.state, script(account.state, name).id);
+  const latest = latestVersion(account.state, scriptAt(account.state, name).id);
   if (latest === undefined || (compatibility_date === undefined && compatibility_flags === undefined)) return;
   await account.runtime.inspect({
     mainModule: latest.mainModule,

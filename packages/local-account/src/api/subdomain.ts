@@ -5,8 +5,8 @@ import { now } from "../clock.ts";
 import type { Worker } from "../model.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
+import { scriptAt } from "./lookups.ts";
 
 const Enabled = v.object({ enabled: v.boolean(), previews_enabled: v.optional(v.boolean()) });
 const Name = v.object({
@@ -16,7 +16,7 @@ const Name = v.object({
 export const subdomain = ({ account }: Api) => {
   const set = (name: string, enabled: boolean, previews?: boolean) =>
     account.change((draft): Worker["subdomain"] => {
-      const worker = script(draft.state, name);
+      const worker = scriptAt(draft.state, name);
       const next = { enabled, previews_enabled: previews ?? enabled };
       return draft.put("workers", { ...worker, subdomain: next, updatedOn: now() }).subdomain;
     });
@@ -27,7 +27,7 @@ export const subdomain = ({ account }: Api) => {
       await account.change((draft) => draft.put("identity", { ...account.identity, subdomain }));
       return ok(c, { subdomain });
     })
-    .get("/scripts/:script/subdomain", (c) => ok(c, script(account.state, param(c, "script")).subdomain))
+    .get("/scripts/:script/subdomain", (c) => ok(c, scriptAt(account.state, param(c, "script")).subdomain))
     .post("/scripts/:script/subdomain", async (c) => {
       const { enabled, previews_enabled } = await body(c, Enabled);
       return ok(c, await set(param(c, "script"), enabled, previews_enabled));

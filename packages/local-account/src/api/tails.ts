@@ -4,8 +4,8 @@ import { ApiError } from "../errors.ts";
 import { parseFilters } from "../tail-filters.ts";
 import { json, param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { script } from "./deployments.ts";
 import { ok } from "./envelope.ts";
+import { scriptAt } from "./lookups.ts";
 
 /** Path of a tail's WebSocket on the API's port. Its id is the secret that opens it. */
 export const TAIL_PATH = "/tails/";
@@ -17,11 +17,11 @@ export const tails = ({ account }: Api) => {
     new Hono()
       // The newest.
       .get("/", (c) => {
-        const tail = tails.of(script(account.state, param(c, "script")).name).at(-1);
+        const tail = tails.of(scriptAt(account.state, param(c, "script")).name).at(-1);
         return ok(c, tail === undefined ? null : { ...shown(tail), url: urlOf(c, tail.id) });
       })
       .post("/", async (c) => {
-        const { name } = script(account.state, param(c, "script"));
+        const { name } = scriptAt(account.state, param(c, "script"));
         const filters = parseFilters(await json(c));
         await account.tail(name);
         const tail = tails.open(name, filters);

@@ -8,9 +8,9 @@ import { parsePattern } from "../routing.ts";
 import type { Draft } from "../store.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { script } from "./deployments.ts";
 import { domainOf, putDomain } from "./domains.ts";
 import { ok } from "./envelope.ts";
+import { scriptAt } from "./lookups.ts";
 import { putRoute, routeOf } from "./routes.ts";
 import { noZone, zoneNamed, zoneOfHost } from "./zones.ts";
 
@@ -31,14 +31,14 @@ const Origin = v.looseObject({
 export const triggers = ({ account }: Api) =>
   new Hono()
     .get("/:script/routes", (c) => {
-      const { name } = script(account.state, param(c, "script"));
+      const { name } = scriptAt(account.state, param(c, "script"));
       return ok(c, [...account.state.routes.values()].filter((route) => route.script === name).map(routeOf));
     })
     // Removes routes of the Worker that are not in the list.
     .put("/:script/routes", async (c) => {
       const sent = parse(Routes, await json(c));
       const routes = await account.change((draft) => {
-        const { name } = script(draft.state, param(c, "script"));
+        const { name } = scriptAt(draft.state, param(c, "script"));
         for (const { id, script: owner, pattern } of draft.state.routes.values())
           if (owner === name && !sent.some((route) => route.pattern === pattern)) draft.delete("routes", id);
         return sent.map((route) => {
@@ -49,14 +49,14 @@ export const triggers = ({ account }: Api) =>
       return ok(c, routes.map(routeOf));
     })
     .post("/:script/domains/changeset", async (c) => {
-      const { name } = script(account.state, param(c, "script"));
+      const { name } = scriptAt(account.state, param(c, "script"));
       const origins = parse(v.array(Origin), await json(c));
       return ok(c, changeset(account.state, name, origins, c.req.query("replace_state") === "true"));
     })
     .put("/:script/domains/records", async (c) => {
       const { origins } = await body(c, v.looseObject({ origins: v.array(Origin) }));
       const domains = await account.change((draft) => {
-        const { name } = script(draft.state, param(c, "script"));
+        const { name } = scriptAt(draft.state, param(c, "script"));
         for (const { id, hostname, service } of draft.state.domains.values())
           if (service === name && !origins.some((origin) => origin.hostname === hostname)) draft.delete("domains", id);
         return origins.map((origin) => putDomain(draft, { ...origin, service: name }));

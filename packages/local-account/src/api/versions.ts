@@ -5,40 +5,36 @@ import type { Account } from "../account.ts";
 import { annotationsOf } from "../annotations.ts";
 import { shownConfig } from "../assets/config.ts";
 import { inherit, parseBindings, shownBinding } from "../bindings.ts";
-import { ApiError, noSuchWorker } from "../errors.ts";
+import { ApiError } from "../errors.ts";
 import { isLive } from "../lifecycle.ts";
 import type { Binding, State, Version, Worker } from "../model.ts";
-import { ownsClasses, servingVersions, versionsOf, workerAt } from "../queries.ts";
+import { ownsClasses, servingVersions, versionsOf } from "../queries.ts";
 import { readJson } from "../upload.ts";
 import { addVersion, deriveVersion } from "../versions.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { sourceOf } from "./deployments.ts";
 import { ok, paged } from "./envelope.ts";
+import { resourceAt } from "./lookups.ts";
 
 export const versions = ({ account, addressOf }: Api) => {
-  const found = (id: string, state = account.state): Worker => {
-    const worker = workerAt(state, id);
-    if (worker === undefined) throw noSuchWorker(id);
-    return worker;
-  };
   const version = (workerId: string, id: string, state = account.state): Version => {
     const match = versionsOf(state, workerId).find((candidate) => candidate.id === id);
     if (match === undefined) throw new ApiError(404, 10222, `This Worker has no version '${id}'.`);
     return match;
   };
-  const show = (item: Version) => shown(item, found(item.workerId), addressOf);
+  const show = (item: Version) => shown(item, resourceAt(account.state, item.workerId), addressOf);
   return (
     new Hono()
-      .get("/", (c) => paged(c, versionsOf(account.state, found(param(c, "worker")).id), show))
+      .get("/", (c) => paged(c, versionsOf(account.state, resourceAt(account.state, param(c, "worker")).id), show))
       .post("/", async (c) => {
-        const worker = found(param(c, "worker"));
+        const worker = resourceAt(account.state, param(c, "worker"));
         const upload = readJson(await json(c));
         const inspection = await account.inspect(upload, worker.id);
         const options = { deploy: c.req.query("deploy") === "true", plan: account.plan };
         // It may be deleted while its modules start.
         const version = await account.change((draft) =>
-          addVersion(draft, found(worker.id, draft.state).id, { upload, inspection }, options),
+          addVersion(draft, resourceAt(draft.state, worker.id).id, { upload, inspection }, options),
         );
         return ok(c, show(version));
       })
@@ -48,7 +44,7 @@ export const versions = ({ account, addressOf }: Api) => {
         const version = await account.change((draft) =>
           deriveVersion(
             draft,
-            found(param(c, "worker"), draft.state).id,
+            resourceAt(draft.state, param(c, "worker")).id,
             (latest) => ({ bindings: patched(draft.state, latest, env) }),
             {
               deploy: false,
@@ -61,7 +57,7 @@ export const versions = ({ account, addressOf }: Api) => {
         return ok(c, show(version));
       })
       .get("/:version", (c) => {
-        const match = version(found(param(c, "worker")).id, param(c, "version"));
+        const match = version(resourceAt(account.state, param(c, "worker")).id, param(c, "version"));
         return ok(
           c,
           c.req.query("include") === "modules" ? { ...show(match), modules: modules(account, match) } : show(match),
@@ -69,7 +65,7 @@ export const versions = ({ account, addressOf }: Api) => {
       })
       .delete("/:version", async (c) => {
         await account.change((draft) => {
-          const worker = found(param(c, "worker"), draft.state);
+          const worker = resourceAt(draft.state, param(c, "worker"));
           const { id } = version(worker.id, param(c, "version"), draft.state);
           if (servingVersions(draft.state, worker.id).some((serving) => serving.version.id === id))
             throw new ApiError(400, 10021, `Version ${id} serves traffic. Deploy another one before it is deleted.`);

@@ -2,13 +2,13 @@
 import { Hono } from "hono";
 import * as v from "valibot";
 import { now } from "../clock.ts";
-import { noSuchWorker } from "../errors.ts";
 import type { Observability, State, Worker } from "../model.ts";
 import { boundBy, boundToService, namespacesOf, workerAt } from "../queries.ts";
 import { createWorker, deleteWorker, renameWorker } from "../workers.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
+import { resourceAt } from "./lookups.ts";
 import { choice, DIRECTIONS, ordered } from "./ordering.ts";
 
 const Settings = v.object({
@@ -44,12 +44,12 @@ export const workers = (api: Api) => {
       const worker = await account.change((draft) => createWorker(draft, name, applied(settings)));
       return ok(c, show(worker));
     })
-    .get("/:worker", (c) => ok(c, show(found(account.state, param(c, "worker")))))
+    .get("/:worker", (c) => ok(c, show(resourceAt(account.state, param(c, "worker")))))
     .put("/:worker", async (c) => {
       const { name, ...settings } = await body(c, Replacement);
       const worker = await account.change((draft) =>
         draft.put("workers", {
-          ...renameWorker(draft, found(draft.state, param(c, "worker")), name),
+          ...renameWorker(draft, resourceAt(draft.state, param(c, "worker")), name),
           ...DEFAULTS,
           ...applied(settings),
         }),
@@ -59,7 +59,7 @@ export const workers = (api: Api) => {
     .patch("/:worker", async (c) => {
       const { name, ...settings } = await body(c, Settings);
       const worker = await account.change((draft) => {
-        const before = found(draft.state, param(c, "worker"));
+        const before = resourceAt(draft.state, param(c, "worker"));
         return draft.put("workers", {
           ...renameWorker(draft, before, name ?? before.name),
           ...applied(settings, before),
@@ -69,7 +69,7 @@ export const workers = (api: Api) => {
     })
     .delete("/:worker", async (c) => {
       const force = c.req.query("force") === "true";
-      await account.change((draft) => deleteWorker(draft, found(draft.state, param(c, "worker")), force));
+      await account.change((draft) => deleteWorker(draft, resourceAt(draft.state, param(c, "worker")), force));
       return ok(c, null);
     });
 };
@@ -106,12 +106,6 @@ function merged(
 ): Observability {
   const base = before?.observability ?? DEFAULTS.observability;
   return { ...base, ...sent, enabled: sent.enabled ?? base.enabled };
-}
-
-function found(state: State, idOrName: string): Worker {
-  const worker = workerAt(state, idOrName);
-  if (worker === undefined) throw noSuchWorker(idOrName);
-  return worker;
 }
 
 function shown(state: State, { addressOf }: Api, worker: Worker) {

@@ -9,8 +9,8 @@ import { workflowNamed } from "../queries.ts";
 import { isRunnable } from "../runtime/workflows.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { script } from "./deployments.ts";
 import { ok, paged, pageOf } from "./envelope.ts";
+import { scriptAt } from "./lookups.ts";
 import { type Instance, instancesOf, NO_WORKFLOW, workflowAt } from "./workflow-calls.ts";
 import { workflowInstances } from "./workflow-instances.ts";
 
@@ -80,7 +80,7 @@ interface Put {
 function putWorkflow(state: State, name: string, sent: v.InferOutput<typeof Sent>, draft: Put): Workflow {
   if (!/^[a-zA-Z0-9_][a-zA-Z0-9-_]{0,63}$/.test(name))
     throw invalid(`workflow_name: '${name}' must be 1 to 64 letters, digits, '-' or '_', and not begin with '-'.`);
-  const worker = script(state, sent.script_name);
+  const worker = scriptAt(state, sent.script_name);
   const className = sent.class_name;
   if (!isRunnable(state, { workerId: worker.id, className }))
     throw invalid(

@@ -1,25 +1,23 @@
-/** `/accounts/:account/workers/services`, `…/references`, `…/tails/by-consumer`: what wrangler asks about a Worker. */
+/**
+ * What wrangler asks about a Worker: `/accounts/:account/workers/services`, `…/domains/records`, `…/references`,
+ * `…/tails/by-consumer`.
+ */
 import { Hono } from "hono";
 import { shownBinding } from "../bindings.ts";
 import { ApiError } from "../errors.ts";
 import type { State, Worker } from "../model.ts";
-import { boundBy, boundToService, namespacesOf, servingVersions, workerNamed } from "../queries.ts";
+import { boundBy, boundToService, namespacesOf, servingVersions } from "../queries.ts";
 import { consumersOf } from "../tail-consumers.ts";
 import { deleteWorker } from "../workers.ts";
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { script } from "./deployments.ts";
 import { domainOf } from "./domains.ts";
 import { ok } from "./envelope.ts";
+import { scriptAt, serviceAt } from "./lookups.ts";
 import { routeOf } from "./routes.ts";
 import { shownScript } from "./scripts.ts";
 
-export const services = ({ account }: Api) => {
-  const service = (name: string, state = account.state): Worker => {
-    const worker = workerNamed(state, name);
-    if (worker === undefined) throw new ApiError(404, 10090, `This Worker does not exist on your account: ${name}`);
-    return worker;
-  };
+export const wranglerQuestions = ({ account }: Api) => {
   const environment = (worker: Worker) => ({
     environment: "production",
     created_on: worker.createdOn,
@@ -28,7 +26,7 @@ export const services = ({ account }: Api) => {
   });
   return new Hono()
     .get("/services/:script", (c) => {
-      const worker = service(param(c, "script"));
+      const worker = serviceAt(account.state, param(c, "script"));
       const { environment: name, created_on, modified_on } = environment(worker);
       return ok(c, {
         id: worker.name,
@@ -40,23 +38,27 @@ export const services = ({ account }: Api) => {
     })
     .delete("/services/:script", async (c) => {
       const force = c.req.query("force") === "true";
-      await account.change((draft) => deleteWorker(draft, service(param(c, "script"), draft.state), force));
+      await account.change((draft) => deleteWorker(draft, serviceAt(draft.state, param(c, "script")), force));
       return ok(c, null);
     })
-    .get("/services/:script/environments/:environment", (c) => ok(c, environment(service(param(c, "script")))))
+    .get("/services/:script/environments/:environment", (c) =>
+      ok(c, environment(serviceAt(account.state, param(c, "script")))),
+    )
     .get("/services/:script/environments/:environment/bindings", (c) => {
-      const version = servingVersions(account.state, service(param(c, "script")).id)[0]?.version;
+      const version = servingVersions(account.state, serviceAt(account.state, param(c, "script")).id)[0]?.version;
       return ok(c, version?.bindings.map(shownBinding) ?? []);
     })
     .get("/services/:script/environments/:environment/routes", (c) => {
-      const { name } = service(param(c, "script"));
+      const { name } = serviceAt(account.state, param(c, "script"));
       const own = [...account.state.routes.values()].filter((route) => route.script === name);
       return ok(
         c,
         own.map((route) => ({ ...routeOf(route), zone_name: account.state.zones.get(route.zoneId)?.name })),
       );
     })
-    .get("/services/:script/environments/:environment/subdomain", (c) => ok(c, service(param(c, "script")).subdomain))
+    .get("/services/:script/environments/:environment/subdomain", (c) =>
+      ok(c, serviceAt(account.state, param(c, "script")).subdomain),
+    )
     .get("/domains/records", (c) => {
       const own = [...account.state.domains.values()].filter(({ service: name }) => name === c.req.query("service"));
       return ok(
@@ -70,10 +72,10 @@ export const services = ({ account }: Api) => {
       return ok(c, domainOf(account.state, domain));
     })
     .get("/scripts/:script/references", (c) =>
-      ok(c, references(account.state, script(account.state, param(c, "script")))),
+      ok(c, references(account.state, scriptAt(account.state, param(c, "script")))),
     )
     .get("/tails/by-consumer/:script", (c) => {
-      const { name } = script(account.state, param(c, "script"));
+      const { name } = scriptAt(account.state, param(c, "script"));
       const producers = [...account.state.workers.values()].filter((worker) => consumersOf(worker).includes(name));
       return ok(
         c,
