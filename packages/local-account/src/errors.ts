@@ -1,4 +1,14 @@
-/** The account's refusals, in Cloudflare's form: an HTTP status, a numeric code, a sentence. */
+/**
+ * The account's refusals, in Cloudflare's form: an HTTP status, a numeric code, a sentence.
+ *
+ * | what goes wrong | where |
+ * |---|---|
+ * | a client's call is refused | here |
+ * | its input does not fit a schema, in words | issues.ts |
+ * | what a call is answered that threw anything | api/failures.ts |
+ * | a Worker throws | exceptions.ts |
+ * | a call fails because a test asked for it | faults.ts |
+ */
 
 /** Why an account does not start. The message tells the person who starts it what to do. */
 export class CannotStart extends Error {}

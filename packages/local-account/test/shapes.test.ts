@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { Account } from "../src/account.ts";
 import { api } from "../src/api/app.ts";
-import { Calls } from "../src/calls.ts";
+import { ApiCalls } from "../src/api-calls.ts";
 import { Faults } from "../src/faults.ts";
 import { Invocations } from "../src/invocations.ts";
 import { mistakesOf, sdkSchemas } from "./shapes/answers.ts";
@@ -58,7 +58,7 @@ it("holds a refusal to Cloudflare's envelope", () => {
 it("has a line for every route, and none for another", async () => {
   const dir = temporaryDirectory();
   const account = await Account.open({ dir, plan: "paid" });
-  const context = { account, dir, addressOf: String, invocations: new Invocations(), calls: new Calls() };
+  const context = { account, dir, addressOf: String, invocations: new Invocations(), calls: new ApiCalls() };
   const { routes } = api(context, new Faults());
   await account.close();
   const served = routes.filter(({ method }) => method !== "ALL");

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { Account } from "../src/account.ts";
 import { api } from "../src/api/app.ts";
-import { Calls } from "../src/calls.ts";
+import { ApiCalls } from "../src/api-calls.ts";
 import { fire } from "../src/clockwork.ts";
 import { Faults } from "../src/faults.ts";
 import { Invocations } from "../src/invocations.ts";
@@ -21,7 +21,7 @@ async function withApi() {
   const account = await Account.open({ dir, plan: "paid", hasCpuLimit: false });
   onTestFinished(() => account.close());
   const addressOf = (worker: string) => `http://${worker}.local.localhost/`;
-  const app = api({ account, dir, addressOf, invocations: new Invocations(), calls: new Calls() }, new Faults());
+  const app = api({ account, dir, addressOf, invocations: new Invocations(), calls: new ApiCalls() }, new Faults());
   const { accountId, token } = account.identity;
   const send = async (...[method, at, body, headers]: Call) => {
     const answer = await app.request(

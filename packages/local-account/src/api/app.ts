@@ -1,8 +1,8 @@
 /** The REST API: guards in front, one router per family of calls, and an answer for everything else. */
 import { Hono } from "hono";
 import { getPath } from "hono/utils/url";
-import { Expiring } from "../expiring.ts";
 import type { Faults } from "../faults.ts";
+import { KeptAnHour } from "../kept-an-hour.ts";
 import { assetSessions, assetUploads } from "./assets.ts";
 import { containers } from "./containers.ts";
 import type { Api } from "./context.ts";
@@ -61,10 +61,10 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
   app.use(uploads, ownAccount(context.account), failing(faults));
   app.route(uploads, assetUploads(context));
   const imports = `${family}/d1/database/:database/import`;
-  const files: ImportFiles = new Expiring();
+  const files: ImportFiles = new KeptAnHour();
   app.route(imports, d1Upload(files));
   const exports = `${family}/d1/database/:database/export`;
-  const dumps: ExportFiles = new Expiring();
+  const dumps: ExportFiles = new KeptAnHour();
   app.route(exports, d1Download(dumps));
   app.use(bearer(context.account), failing(faults));
 

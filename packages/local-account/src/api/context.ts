@@ -1,6 +1,6 @@
 /** What the families of calls share. The API passes it to each of them. */
 import type { Account } from "../account.ts";
-import type { Calls } from "../calls.ts";
+import type { ApiCalls } from "../api-calls.ts";
 import type { Invocations } from "../invocations.ts";
 
 /** The parts of the account that the families need. */
@@ -8,7 +8,7 @@ export interface Api {
   readonly account: Account;
   /** The account's directory. */
   readonly dir: string;
-  readonly calls: Calls;
+  readonly calls: ApiCalls;
   readonly invocations: Invocations;
   /** The address of a Worker on the account's subdomain. */
   readonly addressOf: (worker: string) => string;

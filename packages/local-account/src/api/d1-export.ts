@@ -3,14 +3,14 @@ import { randomUUID } from "node:crypto";
 import { Hono } from "hono";
 import * as v from "valibot";
 import { ApiError } from "../errors.ts";
-import type { Expiring } from "../expiring.ts";
+import type { KeptAnHour } from "../kept-an-hour.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { databaseAt, refusedSql } from "./d1.ts";
 import { ok } from "./envelope.ts";
 
 /** The SQL that waits to be fetched, by name. Only in memory, each once, and not for ever. */
-export type ExportFiles = Expiring<string>;
+export type ExportFiles = KeptAnHour<string>;
 
 const Export = v.looseObject({
   output_format: v.literal("polling"),

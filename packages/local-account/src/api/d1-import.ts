@@ -4,7 +4,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { Hono } from "hono";
 import * as v from "valibot";
 import { ApiError, invalid } from "../errors.ts";
-import type { Expiring } from "../expiring.ts";
+import type { KeptAnHour } from "../kept-an-hour.ts";
 import { OWN_LIMIT_MS } from "../runtime/cpu-limit.ts";
 import { statementsOf } from "../sql.ts";
 import { body, param } from "./body.ts";
@@ -13,7 +13,7 @@ import { d1Query, databaseAt } from "./d1.ts";
 import { ok } from "./envelope.ts";
 
 /** The files that wait to be run, by name; undefined until the upload. Only in memory, and not for ever. */
-export type ImportFiles = Expiring<Uint8Array | undefined>;
+export type ImportFiles = KeptAnHour<Uint8Array | undefined>;
 
 const Step = v.variant("action", [
   v.object({ action: v.literal("init"), etag: v.string() }),

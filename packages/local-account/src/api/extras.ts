@@ -5,9 +5,9 @@
 import path from "node:path";
 import { Hono } from "hono";
 import * as v from "valibot";
+import { expire } from "../bucket-expiry.ts";
 import { fire } from "../clockwork.ts";
 import { invalid } from "../errors.ts";
-import { expire } from "../expiry.ts";
 import { type Faults, parseFault } from "../faults.ts";
 import { checkTarget, copyState, NoSnapshot } from "../snapshots.ts";
 import { body } from "./body.ts";

@@ -6,13 +6,13 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { matchedRoutes } from "hono/route";
 import type { Account } from "../account.ts";
-import type { Calls } from "../calls.ts";
+import type { ApiCalls } from "../api-calls.ts";
 import type { Fault, Faults } from "../faults.ts";
 import { LOOPBACK } from "../loopback.ts";
 import { failure } from "./envelope.ts";
 
 /** Adds each call with its answer to those that the account shows. */
-export const recorded = (calls: Calls) =>
+export const recorded = (calls: ApiCalls) =>
   createMiddleware(async (c, next) => {
     const started = performance.now();
     await next();

@@ -18,13 +18,13 @@ import type { Task, Ticket } from "./activity.ts";
 import { Batches } from "./batches.ts";
 import { BucketTurns } from "./bucket-turns.ts";
 import { moveBuckets } from "./buckets.ts";
-import { Calls } from "./calls.ts";
 import { compose, digestOf, directServices, type Host, type Snapshot, storageOf } from "./composition.ts";
 import { CpuLimit, type Overrun } from "./cpu-limit.ts";
 import { Gate } from "./gate.ts";
 import { type Addresses, CAN_HOLD, Generation, isOfTerminal } from "./generation.ts";
 import { MemoryLimit } from "./memory-limit.ts";
 import { ObjectFiles } from "./objects.ts";
+import { OwnCalls } from "./own-calls.ts";
 import { visited } from "./previews.ts";
 import { type Inspected, Prober } from "./prober.ts";
 import { type Extra, project, type Service } from "./projection.ts";
@@ -63,7 +63,7 @@ export class Runtime {
   /** What writes to a bucket from outside of workerd, or deletes it, passes this too. */
   readonly buckets = new BucketTurns();
   /** What the account asks of workerd for itself. */
-  readonly calls: Calls;
+  readonly calls: OwnCalls;
   readonly #directory: string;
   readonly #assets: AssetFiles;
   readonly #host: Host;
@@ -141,7 +141,7 @@ export class Runtime {
       busy: () => this.#cpuLimit.activity.busyWorkers,
       onOver: (worker, mebibytes) => void this.#cpuLimit.endForMemory(worker, mebibytes),
     });
-    this.calls = new Calls({
+    this.calls = new OwnCalls({
       gate: this.gate,
       activity: this.#cpuLimit.activity,
       entry: () => this.entry,

@@ -1,6 +1,6 @@
 /** The content of the page's first view. It has no secrets and no values of bindings. */
 import type { Account } from "../account.ts";
-import type { Calls } from "../calls.ts";
+import type { ApiCalls } from "../api-calls.ts";
 import type { Namespace, State, Worker } from "../model.ts";
 import { servingVersions, versionsOf } from "../queries.ts";
 import type { Newest, Overview, ShownNamespace, ShownVersion, ShownWorker } from "./shapes.ts";
@@ -11,7 +11,7 @@ const SHOWN_CALLS = 50;
 
 export interface ViewOptions {
   readonly account: Account;
-  readonly calls: Calls;
+  readonly calls: ApiCalls;
   readonly addressOf: (worker: string) => string;
   /** Whether cron triggers fire by themselves. */
   readonly firesCrons: boolean;

@@ -56,7 +56,7 @@ interface Ways {
   readonly buckets: BucketTurns;
 }
 
-export class Calls {
+export class OwnCalls {
   readonly #ways: Ways;
 
   constructor(ways: Ways) {

@@ -11,7 +11,7 @@ export interface Call {
 
 const KEPT = 200;
 
-export class Calls {
+export class ApiCalls {
   readonly #calls: Call[] = [];
   readonly #listener: ((call: Call) => void) | undefined;
 

@@ -8,7 +8,7 @@ interface Kept<T> {
   readonly end: NodeJS.Timeout;
 }
 
-export class Expiring<T> {
+export class KeptAnHour<T> {
   readonly #kept = new Map<string, Kept<T>>();
 
   has(key: string): boolean {
