@@ -15,7 +15,7 @@ import { Api } from "../provider/api.ts";
 import { object } from "../provider/values.ts";
 import { END_SIGNALS } from "../stack/interrupted.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
-import { lock } from "./lock.ts";
+import { lockFolder } from "./folder-lock.ts";
 import type { Order, Report } from "./messages.ts";
 import { Monitor } from "./monitor.ts";
 import { conceal } from "./secrets.ts";
@@ -43,7 +43,7 @@ await tell({ kind: "ready" });
 /** Runs the program and returns its outputs, secrets concealed. */
 async function apply(order: Order): Promise<Record<string, unknown>> {
   const { dir, accountId, connection, project, stack, folder, config, secretKeys } = order;
-  const unlock = lock(dir);
+  const unlock = lockFolder(dir);
   try {
     const state = State.open(join(dir, STATE_FILE), accountId);
     mustBeOf(project, state, dir);

@@ -26,8 +26,8 @@ import { isUserError, UserError } from "../stack/user-error.ts";
 import { folder, runCommand } from "./command.ts";
 
 const HISTORY = join(ROOT, "infra/migrations.ts");
-const lockFile = join(ROOT, LOCK_FILE);
-const readLock = () => readIfThere(lockFile) ?? null;
+const historyLockPath = join(ROOT, LOCK_FILE);
+const readLock = () => readIfThere(historyLockPath) ?? null;
 
 /** Prints findings, one a line; returns whether one of them is an error. */
 function print(findings: readonly Finding[]): boolean {
@@ -70,7 +70,7 @@ program
       console.log(`${LOCK_FILE} is up to date`);
       return;
     }
-    writeNamed(lockFile, text);
+    writeNamed(historyLockPath, text);
     console.log(`${LOCK_FILE} written: ends at ${migrations.at(-1)?.name}`);
   });
 
@@ -169,7 +169,7 @@ program
       );
     }
     writeNamed(HISTORY, text);
-    writeNamed(lockFile, formatLock(imported));
+    writeNamed(historyLockPath, formatLock(imported));
     console.log(`infra/migrations.ts and ${LOCK_FILE} written: ${imported.map(({ name }) => name).join(", ")}`);
   });
 

@@ -3,7 +3,7 @@
  * `wrangler dev` does the same more slowly: it starts a process for the page and bundles twice.
  */
 import { join } from "node:path";
-import { lockFile } from "../stack/file-lock.ts";
+import { takeFileLock } from "../stack/file-lock.ts";
 import { mustBeFree } from "../stack/ports.ts";
 import { isUserError } from "../stack/user-error.ts";
 import { Bundles } from "./bundles.ts";
@@ -27,7 +27,7 @@ export interface DevServer {
  * @throws UserError where another serves the same data, a port is in use, or the Worker does not build or start.
  */
 export async function serve(options: DevOptions): Promise<DevServer> {
-  const unlock = lockFile(
+  const unlock = takeFileLock(
     join(STATE, "../dev.lock"),
     `\`npm run dev\` runs on this data already (${STATE}); stop that one.`,
   );

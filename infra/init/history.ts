@@ -1,7 +1,7 @@
 /** A history that begins with this project: one step, as long as nothing was released that has the steps before. */
 import { type Migration, replay } from "@durable-stack/class-lifecycle";
 import { withHistory } from "../pattern/history.ts";
-import { relock } from "../pattern/lock.ts";
+import { relock } from "../pattern/history-lock.ts";
 import type { Draft } from "./draft.ts";
 
 const HISTORY_FILE = "infra/migrations.ts";

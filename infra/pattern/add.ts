@@ -4,7 +4,7 @@ import type { PatternFacts } from "../../worker/pattern.ts";
 import type { Draft, ProjectFiles } from "../init/draft.ts";
 import { UserError } from "../stack/user-error.ts";
 import { nextStepName, withStep } from "./history.ts";
-import { relock } from "./lock.ts";
+import { relock } from "./history-lock.ts";
 import { type Names, namesOf, unfit } from "./names.ts";
 import { identifiersOf, isFreeWord, withElement, withExport, withImport, withProperty } from "./source.ts";
 import { namesIn, withClass } from "./wrangler.ts";

@@ -8,7 +8,7 @@ import type { Draft } from "../init/draft.ts";
 import { scriptsOf, withoutRows, withoutScripts } from "../init/text.ts";
 import { ownFile } from "../stack/project.ts";
 import { withoutClass as historyWithout, nextStepName, withHistory, withStep } from "./history.ts";
-import { relock } from "./lock.ts";
+import { relock } from "./history-lock.ts";
 import { MADE } from "./made.ts";
 import { belongsTo } from "./packages.ts";
 import { withoutKeys } from "./settings.ts";

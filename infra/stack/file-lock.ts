@@ -11,7 +11,7 @@ import { UserError } from "./user-error.ts";
 const SQLITE_BUSY = 5;
 
 /** Takes the lock and returns its release. @throws UserError: `busy` when another has it, or that it cannot be written. */
-export function lockFile(file: string, busy: string): () => void {
+export function takeFileLock(file: string, busy: string): () => void {
   makeFolder(dirname(file));
   const database = attempt(file, "written", () => new DatabaseSync(file));
   try {

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { adminTokenOf } from "../../infra/apply/admin-token.ts";
-import { lock } from "../../infra/apply/lock.ts";
+import { lockFolder } from "../../infra/apply/folder-lock.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { codeOf } from "../../packages/local-account/test/support.ts";
@@ -154,7 +154,7 @@ describe("a rollback", () => {
   it("whose update meets another one does not say that a version lacks the traffic that it has", async () => {
     const text = readFileSync(settings, "utf8");
     changeSetting(settings, "pin", undefined);
-    const unlock = lock(dir);
+    const unlock = lockFolder(dir);
     const { code, stderr } = await run("rollback", "--to", "1", "--yes");
     unlock();
     expect(stderr).toMatch(/Version 1 has all traffic, but the update failed[\s\S]*1 is set as pin in/);
@@ -225,7 +225,7 @@ describe("a rollback", () => {
 
   it("whose end meets another update stays as it was, and the command that ends it is named", async () => {
     const text = readFileSync(settings, "utf8");
-    const unlock = lock(dir);
+    const unlock = lockFolder(dir);
     const { code, stderr } = await run("rollback", "--unpin", "--yes");
     unlock();
     expect(stderr).toMatch(
@@ -403,7 +403,7 @@ describe("a rollout", () => {
     changeSetting(settings, "rollout", 30);
     await deploy(stack.releases.variant("locked"));
     const before = readFileSync(settings, "utf8");
-    const unlock = lock(dir);
+    const unlock = lockFolder(dir);
     const { code, stderr } = await run("rollout", "abandon", "--yes");
     unlock();
     expect(stderr).toMatch(/Another apply is running[\s\S]*The traffic is as it was, and so are the settings in /);

@@ -62,7 +62,7 @@ it.each([
     'const { State } = await import(PLACE); State.open(FILE, "account").begin("urn");',
     "apply/state.ts",
   ],
-  ["lock of an apply", "const { lock } = await import(PLACE); lock(FILE);", "apply/lock.ts"],
+  ["lock of an apply", "const { lockFolder } = await import(PLACE); lockFolder(FILE);", "apply/folder-lock.ts"],
   ["admin token", "const { adminTokenOf } = await import(PLACE); adminTokenOf(FILE);", "apply/admin-token.ts"],
 ])("a %s that cannot be written is no bug of the command", (_, work, place) => {
   const file = join(ROOT, "README.md/folder/x");
@@ -83,13 +83,13 @@ describe("a file of an apply", () => {
   beforeEach(() => {
     folder = mkdtempSync(join(dir, "apply-"));
   });
-  const LOCK = "const { lock } = await import(PLACE); lock(FILE);";
+  const LOCK = "const { lockFolder } = await import(PLACE); lockFolder(FILE);";
   const SAVE = 'const { State } = await import(PLACE); State.open(FILE, "account").begin("urn");';
   const TOKEN = "const { adminTokenOf } = await import(PLACE); adminTokenOf(FILE);";
 
   it("is named where a folder is in its place", () => {
     for (const name of ["apply.lock", "stack.json", "admin-token"]) mkdirSync(join(folder, name));
-    expect(onFile(LOCK, "lock.ts", folder)).toEqual({
+    expect(onFile(LOCK, "folder-lock.ts", folder)).toEqual({
       status: 1,
       stderr: `${join(folder, "apply.lock")} cannot be written: it cannot be opened as a file (unable to open database file). Move away what is there, or choose another place.\n`,
     });
