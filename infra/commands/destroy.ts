@@ -16,13 +16,13 @@ import { isEmpty, isGone } from "../plan/storage-claims.ts";
 import { notDeclared, notInState } from "../plan/storage-in-state.ts";
 import { awaitedFrom } from "../plan/transfers.ts";
 import type { Properties } from "../provider/values.ts";
-import { pullOf } from "../pull-request/stack-name.ts";
 import { ROOT } from "../release/root.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
 import { saying } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
+import { pullOf } from "../stack/pull-stack.ts";
 import { UserError } from "../stack/user-error.ts";
 import { confirm, onStack, runCommand, type StackCommandOptions } from "./command.ts";
 

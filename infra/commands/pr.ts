@@ -19,7 +19,6 @@ import {
 } from "../pull-request/comment.ts";
 import { FACTS_FILE, Facts, PLAN_FILE, StackPlan } from "../pull-request/found.ts";
 import { post } from "../pull-request/post.ts";
-import { stackOf } from "../pull-request/stack-name.ts";
 import { planOf } from "../pull-request/stack-plan.ts";
 import { addressOfStack, listStacks, makeStack, takeDown } from "../pull-request/stacks.ts";
 import { decide, MOST_PULLS, Pull } from "../pull-request/stale.ts";
@@ -37,6 +36,7 @@ import {
   temporaryFolder,
   writeNamed,
 } from "../stack/named-file.ts";
+import { stackOf } from "../stack/pull-stack.ts";
 import { UserError } from "../stack/user-error.ts";
 import { folder, httpUrl, runCommand, wholeNumber } from "./command.ts";
 

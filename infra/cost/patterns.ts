@@ -1,6 +1,6 @@
 /** What the patterns of this project cost: each test/<pattern>/cost.ts. */
 import { patterns } from "../../worker/patterns.ts";
-import { toolOf } from "../smoke/tools.ts";
+import { toolOf } from "../pattern/tools.ts";
 import { type Costs, type PatternCost, together } from "./operation.ts";
 
 /** In the patterns' order; one that brings no costs is left out. */

@@ -1,10 +1,10 @@
 /** All that stands against the deployment of a release to a stack, or is worth a warning. */
 import { hashes, type Migration } from "@durable-stack/class-lifecycle";
-import { mayLoseData, toldTo } from "../pull-request/stack-name.ts";
 import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { cronsOf, logpushOf, overrideFindings, type StorageOfStack, tailConsumersOf } from "../stack/extras.ts";
 import { fileOf } from "../stack/placed.ts";
+import { mayLoseData, toldTo } from "../stack/pull-stack.ts";
 import { wrongFindings } from "../stack/way-back.ts";
 import type { Claims } from "./claims.ts";
 import { type Finding, isError } from "./codes.ts";

@@ -3,12 +3,12 @@
  * readers want to know besides. The program and `npm run migrations -- plan` both show and obey this one.
  */
 import { everNamed, type Plan } from "@durable-stack/class-lifecycle";
-import { toldTo } from "../pull-request/stack-name.ts";
 import type { Release } from "../release/read.ts";
 import { recordedCommit } from "../release/source.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { type StorageOfStack, storageOf } from "../stack/extras.ts";
+import { toldTo } from "../stack/pull-stack.ts";
 import { type AddressPlan, addressPlan } from "./address-changes.ts";
 import { type Claims, claimsOf } from "./claims.ts";
 import type { Finding } from "./codes.ts";

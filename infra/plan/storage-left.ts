@@ -1,7 +1,8 @@
 /** What becomes of storage whose binding is not in wrangler.jsonc any more: pure. */
-import { mayLoseData } from "../pull-request/stack-name.ts";
+
 import type { PublicSettings } from "../stack/config.ts";
 import { fileOf, type Placed } from "../stack/placed.ts";
+import { mayLoseData } from "../stack/pull-stack.ts";
 import type { Finding } from "./codes.ts";
 
 /** Storage that no binding asks for any more. */

@@ -11,8 +11,8 @@ import { ownersOf, stackTag, storageBase } from "../stack/declared.ts";
 import { isMadeByHand } from "../stack/extras.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { stackNames } from "../stack/project.ts";
+import { pullOf } from "../stack/pull-stack.ts";
 import { UserError } from "../stack/user-error.ts";
-import { pullOf } from "./stack-name.ts";
 
 /** Something of the stack. */
 interface Leftover {

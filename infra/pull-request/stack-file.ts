@@ -3,9 +3,9 @@ import { everNamed, type Migration } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import { stringify } from "yaml";
 import { sharedSettings } from "../../contract/settings.ts";
+import { stackOf } from "../stack/pull-stack.ts";
 import { UserError } from "../stack/user-error.ts";
 import { defaultWorkerName, WorkerName } from "../stack/worker-name.ts";
-import { stackOf } from "./stack-name.ts";
 
 /** What is taken over: what the Worker is told, and where its objects are. */
 const TAKEN = ["homeRegion", "regions", "vars", ...Object.keys(sharedSettings)];

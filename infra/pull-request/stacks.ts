@@ -16,10 +16,10 @@ import { storageOf } from "../stack/extras.ts";
 import { writeNamed } from "../stack/named-file.ts";
 import { openStack } from "../stack/open.ts";
 import { ownFile, projectName, readStackFile, stackNames } from "../stack/project.ts";
+import { stackOf } from "../stack/pull-stack.ts";
 import { UserError } from "../stack/user-error.ts";
 import { emptyBuckets, removeLeftovers } from "./leftovers.ts";
 import { stackFile } from "./stack-file.ts";
-import { stackOf } from "./stack-name.ts";
 import { Listed } from "./stale.ts";
 
 type Say = (line: string) => void;

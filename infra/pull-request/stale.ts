@@ -1,7 +1,7 @@
 /** Which stacks of pull requests are to go, and why: pure. */
 import * as v from "valibot";
 import { bareName } from "../apply/pulumi-line.ts";
-import { pullOf } from "./stack-name.ts";
+import { pullOf } from "../stack/pull-stack.ts";
 
 /** A stack as `pulumi stack ls --json` lists it. */
 export const Listed = v.object({

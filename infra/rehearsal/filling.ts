@@ -53,9 +53,3 @@ export interface Filled {
   readonly read: Held["read"];
   readonly token: (() => Promise<string | undefined>) | undefined;
 }
-
-/** Fails unless `value` is a list. */
-export function list(value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value;
-  throw new Error(`there is no list but ${JSON.stringify(value)}`);
-}

@@ -2,8 +2,8 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { patterns } from "../../worker/patterns.ts";
+import { toolOf } from "../pattern/tools.ts";
 import { ROOT } from "../release/root.ts";
-import { toolOf } from "../smoke/tools.ts";
 import type { Filling } from "./filling.ts";
 
 /** Those of removed patterns first, then in the patterns' order; those that say so come last. */

@@ -44,3 +44,9 @@ export function member(value: unknown, ...path: string[]): unknown {
   }
   return found;
 }
+
+/** Fails unless `value` is a list. */
+export function list(value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new Error(`there is no list but ${JSON.stringify(value)}`);
+}

@@ -6,12 +6,12 @@
  */
 import { randomUUID } from "node:crypto";
 import { patterns } from "../../worker/patterns.ts";
+import { toolOf } from "../pattern/tools.ts";
 import { Client } from "./client.ts";
 import { NEEDS_TOKEN } from "./login.ts";
 import type { Check, Probe, SmokeOptions } from "./probe.ts";
 import { blindness, isLost, lostBecause, reasonOf } from "./reason.ts";
 import { page, release } from "./served.ts";
-import { toolOf } from "./tools.ts";
 
 /** Checks the Worker at `url`. Every pattern is tried, whatever became of those before. */
 export const smoke = async (url: URL, options: SmokeOptions = {}): Promise<readonly Check[]> =>

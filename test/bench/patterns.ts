@@ -1,5 +1,5 @@
 /** Finds the measures of this project's patterns: each test/<pattern>/bench.ts. */
-import { toolOf } from "../../infra/smoke/tools.ts";
+import { toolOf } from "../../infra/pattern/tools.ts";
 import { patterns } from "../../worker/patterns.ts";
 import type { PatternBench } from "./measure.ts";
 

@@ -21,10 +21,10 @@ import { PROGRAM } from "../../infra/pull-request/look.ts";
 import { COMMENT_LIMIT, fence, joined } from "../../infra/pull-request/markdown.ts";
 import { BOT, findOurs } from "../../infra/pull-request/post.ts";
 import { stackFile } from "../../infra/pull-request/stack-file.ts";
-import { toldTo } from "../../infra/pull-request/stack-name.ts";
 import { decide, type Listed, type Pull } from "../../infra/pull-request/stale.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { parsePublicSettings } from "../../infra/stack/config.ts";
+import { toldTo } from "../../infra/stack/pull-stack.ts";
 import { fc } from "../properties.ts";
 
 const side = (digit: string) => ({ digest: digit.repeat(64), step: "0001-first", bytes: 204_800, compressed: 51_200 });

@@ -1,7 +1,7 @@
 /** A ledger keeps its balances and every transaction, and still adds up. */
-import { type Filling, list } from "../../infra/rehearsal/filling.ts";
+import type { Filling } from "../../infra/rehearsal/filling.ts";
 import type { Client } from "../../infra/smoke/client.ts";
-import { member, status } from "../../infra/smoke/expect.ts";
+import { list, member, status } from "../../infra/smoke/expect.ts";
 
 export const filling: Filling = {
   binding: "ACCOUNT",

@@ -19,6 +19,8 @@ export async function walk(test: TestAccount): Promise<void> {
   await sdk.r2.buckets.create({ account_id, name: "blobs" });
   await kvCalls(test, kv);
   await d1Calls(test, d1);
+  await test.call("get", "/containers/applications");
+  await hyperdriveCalls(test);
   await r2Calls(test);
   await sdk.queues.create({ account_id, queue_name: "queue" });
   await test.deploy("other", { tag: "other" });
@@ -93,8 +95,6 @@ async function d1Calls(test: TestAccount, id: string) {
   const { timeTravel } = test.sdk.d1.database;
   await timeTravel.getBookmark(id, { account_id: test.id });
   await timeTravel.restore(id, { account_id: test.id, timestamp: new Date().toISOString() });
-  await test.call("get", "/containers/applications");
-  await hyperdriveCalls(test);
   await test.call("post", `${at}/query`, { sql: "CREATE TABLE t (a); INSERT INTO t VALUES (1); SELECT a FROM t" });
   await test.call("get", at);
   const text = "INSERT INTO t VALUES (2)";
