@@ -37,7 +37,7 @@ export interface Asked {
 export type Answer = boolean | "object";
 
 /** The rules by name. Whatever the rule, the admin may do everything, and a service all that its key grants. */
-export const RULES = {
+const RULES = {
   anyone: () => true,
   /** Users. */
   users: ({ caller }) => caller.kind === "user",

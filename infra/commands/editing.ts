@@ -24,7 +24,7 @@ export const files: ProjectFiles = {
 };
 
 /** What git says, a line each, or with `-z` a path each as it is; seen from the project. Undefined where the project is in no repository, or there is no git. */
-export function git(...args: readonly string[]): readonly string[] | undefined {
+function git(...args: readonly string[]): readonly string[] | undefined {
   try {
     return gitIn(ROOT, ...args)
       .split(args.includes("-z") ? "\0" : "\n")

@@ -6,7 +6,7 @@
 import { shortDigest } from "../release/manifest.ts";
 
 /** What such a setting says where no release is refused: a stack for trying things out. */
-export const ANY = "any";
+const ANY = "any";
 
 /** Whether `setting` lifts its guard for a release. */
 export const isAllowed = (setting: string | undefined, digest: string): boolean =>

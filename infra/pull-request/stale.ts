@@ -25,7 +25,7 @@ export type Pull = v.InferOutput<typeof Pull>;
 export const MOST_PULLS = 1_000;
 
 /** The label that asks for a stack. */
-export const LABEL = "stack";
+const LABEL = "stack";
 
 /** What it is judged by. */
 export interface Seen {

@@ -27,8 +27,6 @@ const StepSchema = v.object({
 const JobSchema = v.object({ if: v.optional(Scalar), env: Values, steps: v.optional(v.array(StepSchema), []) });
 const WorkflowSchema = v.object({ env: Values, jobs: v.record(v.string(), JobSchema) });
 
-export type Step = v.InferOutput<typeof StepSchema>;
-
 /** Where the lines run: a copy of the project with its programs and accounts. */
 export interface Place {
   run(command: string, env?: Variables): Promise<Ended>;

@@ -28,7 +28,7 @@ export function weightOfAll(doc: Y.Doc): number {
 }
 
 /** @throws Error if it has values that are nested too deep, or a document with options that Yjs does not write */
-export function weightOf(piece: Structs[number]): number {
+function weightOf(piece: Structs[number]): number {
   if (!(piece instanceof Y.Item)) return 1;
   const { content, parentSub, deleted } = piece;
   // The newest value of a key also takes an entry of a map.

@@ -29,9 +29,6 @@ export function factsOn(type: string): Resource {
 export const factsOnSource = (name: string): DataSource | undefined =>
   facts.dataSources[name] ?? NEWER.dataSources[name];
 
-/** The attributes as the released provider has them, without anything newer. */
-export const released = (type: string): Attributes => facts.resources[type]?.attributes ?? {};
-
 function withNewer(type: string, attributes: Attributes): Attributes {
   const merged = { ...attributes, ...NEWER.attributes[type] };
   for (const [path, more] of Object.entries(NEWER.values[type] ?? {})) {
