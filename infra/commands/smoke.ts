@@ -44,7 +44,7 @@ const command: Command = program
     "--admin-token <token>",
     "tries what only the admin may do, too (default: the local account's, or else $ADMIN_TOKEN)",
   )
-  .option("--digest <sha256>", "the release that has to be served", sha256)
+  .option("--digest <sha256>", "the release that has to be served", sha256Option)
   .option(
     "--wait <seconds>",
     "how long that release may take to be served (default: 30), and a new admin token to be taken (default: 0)",
@@ -101,7 +101,7 @@ function tokenHere(url: URL): string | undefined {
   return local?.token;
 }
 
-function sha256(text: string): string {
+function sha256Option(text: string): string {
   if (/^[0-9a-f]{64}$/.test(text)) return text;
   throw new InvalidArgumentError("It must be a sha256 in hex, as in dist/release/manifest.json.");
 }

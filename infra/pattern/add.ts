@@ -7,9 +7,10 @@ import { nextStepName, withStep } from "./history.ts";
 import { relock } from "./history-lock.ts";
 import { type Names, namesOf, unfit } from "./names.ts";
 import { identifiersOf, isFreeWord, withElement, withExport, withImport, withProperty } from "./source.ts";
-import { namesIn, withClass } from "./wrangler.ts";
+import { namesInEnv, withClass } from "./wrangler.ts";
 
-export interface Project {
+/** The project that a pattern is added to. */
+export interface BeforeAdding {
   readonly patterns: readonly PatternFacts[];
   readonly migrations: readonly Migration[];
   /** Every key that a stack may set. */
@@ -30,7 +31,7 @@ const PAGE = "worker/page/index.html";
 const RESERVED = ["api", "assets", "cdn-cgi", "docs", "favicon", "health", "openapi", "page", "robots", "well-known"];
 
 /** What stands against a name, in words; undefined where a pattern may have it. */
-export function obstacleToName(folder: string, project: Project, files: ProjectFiles): string | undefined {
+export function obstacleToName(folder: string, project: BeforeAdding, files: ProjectFiles): string | undefined {
   const wrong = unfit(folder);
   if (wrong !== undefined) return `${folder}: ${wrong}.`;
   const names = namesOf(folder);
@@ -38,7 +39,7 @@ export function obstacleToName(folder: string, project: Project, files: ProjectF
   return taken && `${folder}: ${taken}. Choose another name.`;
 }
 
-function takenBy(names: Names, { patterns, migrations, configKeys, template }: Project, files: ProjectFiles) {
+function takenBy(names: Names, { patterns, migrations, configKeys, template }: BeforeAdding, files: ProjectFiles) {
   const { folder, variable, className, binding } = names;
   const other = patterns.find((facts) => facts.path === `/${folder}` || facts.name === folder);
   if (other) return `the pattern ${other.folder} has this name or path`;
@@ -50,7 +51,7 @@ function takenBy(names: Names, { patterns, migrations, configKeys, template }: P
   const used = [...sources, ...Object.values(template).filter(isCode)].map(identifiersOf);
   const word = [variable, className].find((one) => used.some((words) => words.has(one)));
   if (word !== undefined) return `${word} means something else in the code already`;
-  if (namesIn(files.read("wrangler.jsonc") ?? "").has(binding)) return `the Worker has a binding ${binding} already`;
+  if (namesInEnv(files.read("wrangler.jsonc") ?? "").has(binding)) return `the Worker has a binding ${binding} already`;
   if (configKeys.includes(variable)) return `${variable} is a setting already`;
   if (migrations.some(({ changes }) => changes.some((change) => Object.values(change).includes(className)))) {
     return `the history knows a class ${className} already`;
@@ -67,7 +68,7 @@ function takenBy(names: Names, { patterns, migrations, configKeys, template }: P
 const isCode = (text: string): boolean => !text.startsWith("<");
 
 /** Adds the pattern. What stands against its name was asked before. @throws UserError where a file is not as it was. */
-export function addPattern(draft: Draft, folder: string, { migrations, template }: Project): Names {
+export function addPattern(draft: Draft, folder: string, { migrations, template }: BeforeAdding): Names {
   const names = namesOf(folder);
   const { variable, className, binding } = names;
   for (const [path, text] of Object.entries(template)) draft.create(inNames(path, names), inNames(text, names));

@@ -53,7 +53,10 @@ function chainIn(text: string): Chain {
  * The history as if the class had never been. Undefined where that cannot be told: it was renamed, came from another
  * Worker, or was removed already.
  */
-export function withoutClass(migrations: readonly Migration[], className: string): readonly Migration[] | undefined {
+export function historyWithoutClass(
+  migrations: readonly Migration[],
+  className: string,
+): readonly Migration[] | undefined {
   const changes = migrations.flatMap((step) => step.changes).filter((change) => namesIn(change).includes(className));
   if (changes.length !== 1 || changes[0]?.op !== "create") return undefined;
   return migrations

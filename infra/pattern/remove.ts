@@ -7,7 +7,7 @@ import type { PatternFacts } from "../../worker/pattern.ts";
 import type { Draft } from "../init/draft.ts";
 import { scriptsOf, withoutRows, withoutScripts } from "../init/text.ts";
 import { ownFile } from "../stack/project.ts";
-import { withoutClass as historyWithout, nextStepName, withHistory, withStep } from "./history.ts";
+import { historyWithoutClass, nextStepName, withHistory, withStep } from "./history.ts";
 import { relock } from "./history-lock.ts";
 import { MADE } from "./made.ts";
 import { belongsTo } from "./packages.ts";
@@ -16,7 +16,8 @@ import { withoutFolders } from "./source.ts";
 import { speaksOf, uses } from "./uses.ts";
 import { withoutClass, withoutSetting } from "./wrangler.ts";
 
-export interface Project {
+/** The project that patterns are taken out of. */
+export interface BeforeRemoval {
   /** The project's name, which may stand in front of its settings. */
   readonly project: string;
   readonly patterns: readonly PatternFacts[];
@@ -35,7 +36,10 @@ export const dependentsOf = (patterns: readonly PatternFacts[], folder: string):
   patterns.filter(({ needs = [] }) => needs.includes(folder)).map((facts) => facts.folder);
 
 /** What stands against taking them out, a sentence each. */
-export function obstaclesToRemoval(folders: readonly string[], { patterns }: Pick<Project, "patterns">): string[] {
+export function obstaclesToRemoval(
+  folders: readonly string[],
+  { patterns }: Pick<BeforeRemoval, "patterns">,
+): string[] {
   const known = patterns.map(({ folder }) => folder);
   const unknown = folders.filter((folder) => !known.includes(folder));
   if (unknown.length) {
@@ -60,7 +64,7 @@ export interface Removal {
 }
 
 /** Takes the patterns out. What stands against it was asked before. */
-export function removePatterns(draft: Draft, folders: readonly string[], project: Project): Removal {
+export function removePatterns(draft: Draft, folders: readonly string[], project: BeforeRemoval): Removal {
   const gone = project.patterns.filter(({ folder }) => folders.includes(folder));
   for (const { folder } of gone) {
     draft.remove(`worker/${folder}/`, "the pattern");
@@ -97,14 +101,14 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
 function removeFromHistory(
   draft: Draft,
   gone: readonly PatternFacts[],
-  project: Project,
+  project: BeforeRemoval,
 ): Pick<Removal, "deleted" | "migrations"> {
   const file = "infra/migrations.ts";
   const classes = gone.map((facts) => facts.class);
   const forgotten = project.released.length
     ? undefined
     : classes.reduce<readonly Migration[] | undefined>(
-        (history, className) => history && historyWithout(history, className),
+        (history, className) => history && historyWithoutClass(history, className),
         project.migrations,
       );
   if (forgotten) {

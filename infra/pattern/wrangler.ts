@@ -18,7 +18,7 @@ export function objectsOf(text: string): { bindings: Record<string, string>; dec
 }
 
 /** Every name that the Worker finds something under: bindings of all kinds, variables, and the secrets of worker/env.d.ts. */
-export function namesIn(text: string): ReadonlySet<string> {
+export function namesInEnv(text: string): ReadonlySet<string> {
   const found = new Set(["ADMIN_TOKEN", "ADMIN_TOKEN_PREVIOUS"]);
   const visit = (value: unknown): void => {
     if (typeof value !== "object" || value === null) return;
