@@ -1,0 +1,315 @@
+/**
+ * From one workerd to the next. A change starts a new workerd, up to where it would open the data. The old one serves
+ * until then. If the new one does not start, nothing has happened. Then the gate is closed: new requests wait and do not
+ * fail, the old workerd ends, and the new one goes on. Running requests may finish before.
+ */
+import type { ChildProcess } from "node:child_process";
+import type { AssetFiles, AssetSet } from "../assets/files.ts";
+import { manifestOf } from "../assets/sessions.ts";
+import type { State } from "../model.ts";
+import { servingVersions } from "../queries.ts";
+import { tidied } from "../tidy.ts";
+import type { Inspection } from "../versions.ts";
+import { compose, digestOf, directServices, type Host, type Snapshot, storageOf } from "./composition.ts";
+import type { Gate } from "./gate.ts";
+import { type Addresses, CAN_HOLD, Generation, type Running } from "./generation.ts";
+import { visited } from "./previews.ts";
+import type { Inspected } from "./prober.ts";
+import { type Extra, project, type Service } from "./projection.ts";
+import { startLimitOf } from "./start-limit.ts";
+import type { Watchdog } from "./watchdog.ts";
+
+/** What every workerd has around it. */
+interface Surroundings {
+  readonly host: Host;
+  readonly assets: AssetFiles;
+  readonly watchdog: Watchdog;
+  /** What every request to workerd passes. */
+  readonly gate: Gate;
+  /** Starts modules alone. @throws Error where they do not start. */
+  readonly inspect: (upload: Inspected) => Promise<Inspection>;
+  /** Told where a workerd answers, before the gate is open to it. */
+  readonly onServe: (addresses: Addresses) => void;
+  /** Told that a workerd has ended for another one, or for work on its files. */
+  readonly onEnd: () => void;
+  /** Told that another workerd has taken over. */
+  readonly onTakenOver: () => void;
+}
+
+export class Turnover {
+  readonly #around: Surroundings;
+  #snapshot: Snapshot;
+  /** Undefined before the start. */
+  #generation: Generation | undefined;
+  /** The digest of what serves; undefined while nothing does. */
+  #running: string | undefined;
+  #starts = 0;
+  #storage: ReadonlySet<string>;
+  #addresses: Addresses | undefined;
+  #previews: ReadonlySet<string> = new Set();
+  /** Versions that did not start with the account, and why. */
+  readonly #broken = new Map<string, string>();
+
+  constructor(around: Surroundings, snapshot: Snapshot) {
+    this.#around = around;
+    this.#snapshot = snapshot;
+    this.#storage = storageOf(snapshot.state);
+  }
+
+  /** Starts the snapshot's Workers, and resolves when they serve. If one does not start, the others serve. */
+  async start(): Promise<void> {
+    const snapshot = this.#snapshot;
+    const services = project(snapshot.state, this.#extra);
+    await this.#layOut(services, snapshot);
+    this.#running = digestOf(services, snapshot.state);
+    await this.#serve(this.#generationOf(services, snapshot, false)).catch((error: unknown) =>
+      this.#startWithoutBroken(snapshot, error),
+    );
+  }
+
+  /** The state that runs. */
+  get state(): State {
+    return this.#snapshot.state;
+  }
+
+  /** How many Workers run, with those at preview addresses. */
+  get workers(): number {
+    return this.state.workers.size + this.#previews.size;
+  }
+
+  /** How often workerd was started. */
+  get starts(): number {
+    return this.#starts;
+  }
+
+  /** The process that serves. */
+  get process(): Running | undefined {
+    return this.#generation?.running;
+  }
+
+  /** Where workerd answers. @throws Error before the start. */
+  get addresses(): Addresses {
+    if (this.#addresses === undefined) throw new Error("the runtime has not started");
+    return this.#addresses;
+  }
+
+  /** Whether the workerd that serves is this process. */
+  servesBy(child: ChildProcess): boolean {
+    return this.#generation?.servesBy(child) ?? false;
+  }
+
+  /** The workerd that serves has ended by itself. Another one takes its place; meanwhile requests wait. */
+  replaceCrashed(): void {
+    this.#starts++;
+    // At once: its Miniflare would start another one, and not say so if that fails.
+    void this.#generation?.end();
+    this.whileStopped(nothing, 0).catch(notAgain);
+  }
+
+  /**
+   * Runs the snapshot, and calls `commit` before the first request reaches it. If the same is running already, nothing
+   * restarts. If the snapshot does not start or `commit` throws, runs what ran before and throws the error.
+   */
+  async change(snapshot: Snapshot, commit: () => void): Promise<void> {
+    const services = project(snapshot.state, this.#extra);
+    const digest = digestOf(services, snapshot.state);
+    if (digest === this.#running) {
+      commit();
+      this.#snapshot = snapshot;
+      // A new bucket of a deleted one's name needs a new workerd: this one has the files of the deleted one open.
+      const kept = storageOf(snapshot.state);
+      this.#storage = new Set([...this.#storage].filter((id) => kept.has(id)));
+      return;
+    }
+    await this.#handOver(services, snapshot, commit);
+  }
+
+  /** Makes every KV namespace, bucket and database of the snapshot's state reachable. */
+  async reachStorage(snapshot: Snapshot): Promise<void> {
+    const wanted = storageOf(snapshot.state);
+    if (this.#running !== undefined && [...wanted].every((id) => this.#storage.has(id))) return;
+    await this.#handOver(project(snapshot.state, this.#extra), snapshot);
+  }
+
+  /** Whether workerd has this KV namespace, bucket or database. */
+  isReachable(storageId: string): boolean {
+    return this.#storage.has(storageId);
+  }
+
+  /** Runs a version beside the serving ones, for its preview address. If it does not start, nothing has happened. */
+  async preview(versionId: string, snapshot: Snapshot): Promise<void> {
+    const previews = visited(this.#previews, versionId, snapshot.state.versions);
+    const services = project(snapshot.state, { ...this.#extra, previews });
+    const commit = () => {
+      this.#previews = previews;
+    };
+    if (digestOf(services, snapshot.state) === this.#running) commit();
+    else await this.#handOver(services, snapshot, commit);
+  }
+
+  /** Ends workerd, does `work`, and starts it again. Requests wait. `drainMs`: how long those that run may take to finish. */
+  whileStopped(work: () => Promise<void> | void, drainMs?: number): Promise<void> {
+    return this.#around.gate.closed(async () => {
+      const snapshot = this.#snapshot;
+      await this.#end();
+      try {
+        await work();
+      } finally {
+        await this.#restore(snapshot);
+      }
+    }, drainMs);
+  }
+
+  /** Ends workerd for good. */
+  async close(): Promise<void> {
+    await this.#generation?.end();
+    await this.#generation?.gone();
+  }
+
+  /** What runs in addition to the state. */
+  get #extra(): Extra {
+    return { previews: this.#previews, broken: this.#broken };
+  }
+
+  /**
+   * Finds the versions that do not start (a newer workerd may refuse what an older one ran), and starts the rest.
+   * Requests to such a Worker get the reason; another version can be deployed over it. Versions at preview addresses
+   * are left out: they start again with their next visit.
+   */
+  async #startWithoutBroken({ state, blob }: Snapshot, cause: unknown): Promise<void> {
+    const hadPreviews = this.#previews.size > 0;
+    this.#previews = new Set();
+    await this.#end();
+    await this.#serve(this.#generationOf([], { state, blob }, false));
+    for (const worker of state.workers.values()) {
+      for (const { version } of servingVersions(state, worker.id)) {
+        const modules = version.modules.map((module) => ({ ...module, contents: blob(module.sha256) }));
+        const reason = await this.#around.inspect({ ...version, modules }).then(
+          () => undefined,
+          (error: unknown) => (error instanceof Error ? error.message : String(error)),
+        );
+        if (reason !== undefined) this.#broken.set(version.id, reason);
+      }
+    }
+    if (this.#broken.size === 0 && !hadPreviews) throw cause;
+    await this.#restart(project(state, this.#extra), { state, blob });
+  }
+
+  /**
+   * Starts a workerd for the services beside the one that serves, and lets it take over with the gate closed. `commit` is
+   * called before the first request reaches it. If it does not serve or `commit` throws, what ran before runs again.
+   */
+  async #handOver(services: readonly Service[], snapshot: Snapshot, commit = nothing): Promise<void> {
+    await this.#layOut(services, snapshot);
+    const held = CAN_HOLD ? await this.#begun(services, snapshot) : undefined;
+    await this.#around.gate.closed(async () => {
+      const previous = this.#snapshot;
+      await this.#end();
+      try {
+        const next = held ?? this.#generationOf(services, snapshot, false);
+        await this.#adopt(next, services, snapshot).catch(async (error: unknown) => {
+          if (!(await next.wasKilled(error))) throw error;
+          await this.#restart(services, snapshot);
+        });
+        commit();
+      } catch (error) {
+        await this.#restore(previous).catch(notAgain);
+        throw error;
+      }
+    });
+    await tidied(() => this.#around.assets.prune(setsOf(services)));
+  }
+
+  /** A workerd that is held. If somebody kills it, another one. */
+  async #begun(services: readonly Service[], snapshot: Snapshot, isRepeated = false): Promise<Generation> {
+    const next = this.#generationOf(services, snapshot, true);
+    try {
+      await next.begun();
+      return next;
+    } catch (error) {
+      const again = !isRepeated && (await next.wasKilled(error));
+      await next.end();
+      if (!again) throw error;
+      return this.#begun(services, snapshot, true);
+    }
+  }
+
+  /** Replaces the workerd that serves; if somebody kills the new one, that too. The gate must be closed. */
+  async #restart(services: readonly Service[], snapshot: Snapshot, isRepeated = false): Promise<void> {
+    await this.#layOut(services, snapshot);
+    await this.#end();
+    const next = this.#generationOf(services, snapshot, false);
+    try {
+      await this.#adopt(next, services, snapshot);
+    } catch (error) {
+      if (isRepeated || !(await next.wasKilled(error))) throw error;
+      return this.#restart(services, snapshot, true);
+    }
+    await tidied(() => this.#around.assets.prune(setsOf(services)));
+  }
+
+  /** Runs the snapshot again, or what of it starts. The gate must be closed. */
+  async #restore(snapshot: Snapshot): Promise<void> {
+    try {
+      await this.#restart(project(snapshot.state, this.#extra), snapshot);
+    } catch (error) {
+      await this.#startWithoutBroken(snapshot, error);
+    }
+  }
+
+  /** Ends the workerd that serves. */
+  async #end(): Promise<void> {
+    this.#starts++;
+    this.#running = undefined;
+    await this.#generation?.end();
+    this.#around.onEnd();
+  }
+
+  /** Lets a workerd serve. None other may run. */
+  async #adopt(generation: Generation, services: readonly Service[], snapshot: Snapshot): Promise<void> {
+    await this.#serve(generation);
+    this.#running = digestOf(services, snapshot.state);
+    this.#snapshot = snapshot;
+    this.#storage = storageOf(snapshot.state);
+    this.#around.onTakenOver();
+  }
+
+  /** Lets the generation serve. */
+  async #serve(generation: Generation): Promise<void> {
+    this.#generation = generation;
+    this.#addresses = await generation.serve();
+    this.#around.onServe(this.#addresses);
+  }
+
+  #generationOf(services: readonly Service[], snapshot: Snapshot, hold: boolean): Generation {
+    const { watchdog, host } = this.#around;
+    return new Generation(
+      {
+        watchdog,
+        limitMs: startLimitOf(services, snapshot.state),
+        mark: `${host.secret} last `,
+        hold,
+        direct: directServices(services, host),
+      },
+      compose(services, snapshot, host),
+    );
+  }
+
+  /** Makes the folders of the services' assets. */
+  #layOut(services: readonly Service[], { state, blob }: Snapshot): Promise<void> {
+    return this.#around.assets.layOut(setsOf(services), (manifest) =>
+      manifestOf({ blob }, { manifest }).map(([at, id]) => {
+        const file = state.assetFiles.get(id);
+        if (file === undefined) throw new Error(`account.db has no file ${id} for the asset ${at}`);
+        return [at, file.sha256] as const;
+      }),
+    );
+  }
+}
+
+const setsOf = (services: readonly Service[]): AssetSet[] =>
+  services.flatMap(({ name, assets }) => (assets === undefined ? [] : [{ service: name, ...assets }]));
+
+const nothing = () => {};
+
+const notAgain = (reason: unknown) => console.error("The account's runtime does not start again:", reason);
