@@ -10,8 +10,8 @@ import { makeReleases, type Releases } from "../releases.ts";
 
 export const WORKER = projectName();
 
-/** How a command has ended. */
-export interface Ended {
+/** What a command has printed, and its exit code. */
+interface Output {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
@@ -55,7 +55,7 @@ export class LocalStack {
   }
 
   /** Runs a command, and nobody answers its question. */
-  run(name: string, ...args: readonly string[]): Promise<Ended> {
+  run(name: string, ...args: readonly string[]): Promise<Output> {
     return new Promise((resolve) => {
       const command = [`infra/commands/${name}.ts`, ...args, "--stack", "local", "--dir", this.dir];
       const child = execFile(process.execPath, command, (error, stdout, stderr) =>

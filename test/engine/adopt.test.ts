@@ -210,6 +210,7 @@ it("an adoption that was killed is completed by the next one", { tags: ["nightly
       const killed = await site.deploy(checkout);
       expect(killed.ok, request).toBe(false);
       site.proxy.intervene = undefined;
+      await site.proxy.idle();
       expect(await site.classes()).toEqual(["Hall", "Members"]);
       const cancelled = await site.stack.cancel();
       expect(cancelled.ok, `${request}\n${killed.text}\n${cancelled.text}`).toBe(true);

@@ -96,7 +96,7 @@ async function interrupted(nth: number, signal: "SIGINT" | "SIGKILL", isTwice = 
   const over = terminal.printed(() => false);
   const at = await Promise.race([held.promise, over.then(() => undefined)]);
   if (at !== undefined && child.pid !== undefined) {
-    await expect.poll(() => pendingIn(ground.backend, STACK) === waiting, { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => pendingIn(ground.stateFile(STACK)) === waiting, { timeout: 60_000 }).toBe(true);
     process.kill(-child.pid, signal);
   }
   // The CLI waits for what it has begun: a kill is over at once.

@@ -192,6 +192,7 @@ describe("an update that fails in the middle", () => {
       };
       expect((await site.stack.up()).ok).toBe(false);
       site.proxy.intervene = undefined;
+      await site.proxy.idle();
       const { digest } = await site.ask("GET", "/health");
       expect([releases.variant("three").digest, four.digest]).toContain(digest);
       expect((await site.stack.cancel()).ok).toBe(true);

@@ -2,11 +2,15 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
+import { projectName } from "../../infra/stack/project.ts";
 import type { CommandOptions, ProjectCopy } from "../project-copy.ts";
 import { installLanguageHost, installPlugin } from "./plugin/install.ts";
 import { findPulumi } from "./pulumi-cli.ts";
 
 export type Variables = Readonly<Record<string, string>>;
+
+/** Where a backend of the CLI's own keeps a stack's state, be it a folder or a bucket. */
+export const statePath = (stack: string): string => `.pulumi/stacks/${projectName()}/${stack}.json`;
 
 export class Ground {
   readonly #dir = mkdtempSync(join(tmpdir(), "durable-stack-cli-"));
@@ -30,6 +34,11 @@ export class Ground {
       PULUMI_SKIP_UPDATE_CHECK: "true",
       PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION: "true",
     };
+  }
+
+  /** Where the backend keeps a stack's state. */
+  stateFile(stack: string): string {
+    return join(this.backend, statePath(stack));
   }
 
   /** What the CLI takes for the backend. */

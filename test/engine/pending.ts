@@ -1,8 +1,6 @@
 /** What the CLI has under way, as its state in a folder says. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import * as v from "valibot";
-import { projectName } from "../../infra/stack/project.ts";
 
 const State = v.pipe(
   v.string(),
@@ -16,8 +14,7 @@ const State = v.pipe(
  * How many operations are under way; undefined where the file is being written. A kill in that moment damages the file,
  * which is another subject (state-folder.test.ts).
  */
-export function pendingIn(backend: string, stack: string): number | undefined {
-  const file = join(backend, `.pulumi/stacks/${projectName()}/${stack}.json`);
-  const parsed = v.safeParse(State, readFileSync(file, "utf8"));
+export function pendingIn(stateFile: string): number | undefined {
+  const parsed = v.safeParse(State, readFileSync(stateFile, "utf8"));
   return parsed.success ? parsed.output.checkpoint.latest.pending_operations.length : undefined;
 }

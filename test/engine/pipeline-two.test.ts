@@ -23,7 +23,7 @@ afterAll(() => pipeline?.close());
  * own, and then ends, too.
  */
 const TURNED_AWAY =
-  /the stack is currently locked|could not list bucket|older_release|staging serves [0-9a-f]{12}|FAIL +(release|rate-limit)|failed: (release|rate-limit)/;
+  /the stack is currently locked|could not list bucket|older_release|staging serves [0-9a-f]{12}|FAIL +(release|rate-limit)|failed: (release|rate-limit)|^ {4}(release|rate-limit): /m;
 
 it("never puts the older release over the newer one on staging, and turns away with the reason", async () => {
   await older?.done("staging", "plan");

@@ -16,7 +16,7 @@ import { sharesOf, versionId, versionsOf } from "../served.ts";
 import { EngineStack } from "./stack.ts";
 
 /** An account behind a proxy, closed with the site that opened it. */
-interface Ground {
+interface ProxiedAccount {
   readonly dir: string;
   readonly account: RunningAccount;
   readonly proxy: ApiProxy;
@@ -34,37 +34,37 @@ export interface SiteOptions {
 export class Site {
   readonly adminToken: string;
   readonly stack: EngineStack;
-  readonly #ground: Ground;
+  readonly #proxied: ProxiedAccount;
   readonly #owner: boolean;
 
-  private constructor(ground: Ground, owner: boolean, stack: EngineStack, adminToken: string) {
-    this.#ground = ground;
+  private constructor(proxied: ProxiedAccount, owner: boolean, stack: EngineStack, adminToken: string) {
+    this.#proxied = proxied;
     this.#owner = owner;
     this.stack = stack;
     this.adminToken = adminToken;
   }
 
   static async open({ name = "local", beside, config = {} }: SiteOptions = {}): Promise<Site> {
-    const ground = beside ? beside.#ground : await begin();
+    const proxied = beside ? beside.#proxied : await begin();
     const adminToken = randomBytes(24).toString("hex");
-    const { accountId, token } = ground.account;
+    const { accountId, token } = proxied.account;
     const stack = await EngineStack.create({
       name,
-      account: { apiUrl: ground.proxy.apiUrl, accountId, token },
+      account: { apiUrl: proxied.proxy.apiUrl, accountId, token },
       secrets: { adminToken },
       ...(beside && { beside: beside.stack }),
     });
-    const site = new Site(ground, beside === undefined, stack, adminToken);
+    const site = new Site(proxied, beside === undefined, stack, adminToken);
     site.set(config);
     return site;
   }
 
   get account(): RunningAccount {
-    return this.#ground.account;
+    return this.#proxied.account;
   }
 
   get proxy(): ApiProxy {
-    return this.#ground.proxy;
+    return this.#proxied.proxy;
   }
 
   /** The address of the account's first Worker, and its admin token. */
@@ -135,14 +135,14 @@ export class Site {
   async close(): Promise<void> {
     this.stack.remove();
     if (!this.#owner) return;
-    const { dir, account, proxy } = this.#ground;
+    const { dir, account, proxy } = this.#proxied;
     await proxy.close();
     await account.close();
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
-async function begin(): Promise<Ground> {
+async function begin(): Promise<ProxiedAccount> {
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-account-"));
   const account = await startChecked({ dir, port: 0, apiPort: 0 });
   return { dir, account, proxy: await startProxy(account.apiUrl) };

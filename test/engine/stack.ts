@@ -106,7 +106,7 @@ export class EngineStack {
   }
 
   get #stateFile(): string {
-    return join(this.#ground.backend, `.pulumi/stacks/${projectName()}/${this.name}.json`);
+    return this.#ground.stateFile(this.name);
   }
 
   get #file(): string {

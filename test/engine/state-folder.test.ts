@@ -22,7 +22,7 @@ let lock: string;
 beforeAll(async () => {
   ground = await Ground.make();
   copy = new ProjectCopy();
-  state = join(ground.backend, ".pulumi/stacks/durable-stack/staging.json");
+  state = ground.stateFile("staging");
   lock = join(ground.backend, ".pulumi/locks/organization/durable-stack/staging/left.json");
   expect(await run("pulumi stack init staging")).toMatchObject({ code: 0 });
 });

@@ -16,7 +16,7 @@ import { type ApiProxy, startProxy } from "../proxy.ts";
 import { sharesOf } from "../served.ts";
 import { Terminal } from "../terminal.ts";
 import { Bucket } from "./bucket.ts";
-import { Ground, type Variables } from "./ground.ts";
+import { Ground, statePath, type Variables } from "./ground.ts";
 
 const STACK = "trial";
 const FILE = `Pulumi.${STACK}.yaml`;
@@ -120,7 +120,7 @@ function heldUp() {
 }
 
 /** Where the CLI keeps the stack's state in the bucket. */
-const STATE = `.pulumi/stacks/${projectName()}/${STACK}.json`;
+const STATE = statePath(STACK);
 const WORKER = defaultWorkerName(projectName(), STACK);
 const READS = `${projectName()}-${STACK}-reads`;
 const direct = () => new TestAccount(account);

@@ -3,21 +3,24 @@
  * commands that a person or a CI job runs. The language host and the provider are stand-ins.
  */
 import type { RunningAccount } from "@durable-stack/local-account";
-import * as v from "valibot";
+import { projectName } from "../../infra/stack/project.ts";
+import { defaultWorkerName } from "../../infra/stack/worker-name.ts";
 import { setFaults, startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
+import { sharesOf, versionId } from "../served.ts";
 import { Ground, type Variables } from "./ground.ts";
 import { pendingIn } from "./pending.ts";
 import type { Place } from "./workflow.ts";
 
 export const STACKS = ["staging", "production"] as const;
-const Versions = v.array(v.object({ id: v.string(), number: v.number() }));
 export type Stack = (typeof STACKS)[number];
 
 export const ADMIN_TOKENS = {
   staging: "a-token-of-staging-0123456789",
   production: "a-token-of-production-0123456789",
 } as const;
+
+const workerOf = (stack: Stack) => defaultWorkerName(projectName(), stack);
 
 export class TwoAccounts {
   readonly copy = new ProjectCopy();
@@ -110,16 +113,12 @@ export class TwoAccounts {
 
   /** What the account says of a stack's versions. */
   async versions(stack: Stack): Promise<string> {
-    const { apiUrl, accountId, token } = this.#accounts.get(stack) ?? { apiUrl: "", accountId: "", token: "" };
-    const answer = await fetch(`${apiUrl}/accounts/${accountId}/workers/scripts/durable-stack-${stack}/versions`, {
-      headers: { authorization: `Bearer ${token}` },
-    });
-    return answer.text();
+    return JSON.stringify(await this.#account(stack).call("get", `/workers/scripts/${workerOf(stack)}/versions`));
   }
 
   /** How many operations of the CLI are under way on a stack; undefined where that is being written. */
   pending(stack: Stack): number | undefined {
-    return pendingIn(this.#ground.backend, stack);
+    return pendingIn(this.#ground.stateFile(stack));
   }
 
   /** Makes calls of a stack's account fail, or late (packages/local-account/README.md), from now on. */
@@ -134,13 +133,23 @@ export class TwoAccounts {
 
   /** Splits a stack's traffic among versions by their numbers, in per cent, as a rollout that was left does. */
   async split(stack: Stack, shares: Readonly<Record<number, number>>): Promise<void> {
+    const [account, worker] = [this.#account(stack), workerOf(stack)];
+    const byId: Record<string, number> = {};
+    for (const [number, share] of Object.entries(shares)) {
+      byId[await versionId(account, worker, Number(number))] = share;
+    }
+    await account.split(worker, byId, "?force=true");
+  }
+
+  /** The numbers of the versions that share a stack's traffic. */
+  async serving(stack: Stack): Promise<readonly string[]> {
+    return Object.keys(await sharesOf(this.#account(stack), workerOf(stack)));
+  }
+
+  #account(stack: Stack): TestAccount {
     const running = this.#accounts.get(stack);
     if (!running) throw new Error(`${stack} does not run`);
-    const [account, worker] = [new TestAccount(running), `durable-stack-${stack}`];
-    const versions = v.parse(Versions, await account.call("get", `/workers/workers/${worker}/versions`));
-    const idOf = (number: string) => versions.find((version) => version.number === Number(number))?.id ?? "";
-    const byId = Object.entries(shares).map(([number, share]) => [idOf(number), share]);
-    await account.split(worker, Object.fromEntries(byId), "?force=true");
+    return new TestAccount(running);
   }
 
   async close(): Promise<void> {

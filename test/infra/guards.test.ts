@@ -75,7 +75,7 @@ describe("an account that cannot be read", () => {
     const started = Date.now();
     expect(await reading(refusal(503, { "retry-after": "30" }), 300)).toContain("nothing usable came in time");
     expect(await reading(() => new Promise<Response>(() => {}), 300)).toContain("nothing usable came in time");
-    expect(Date.now() - started).toBeLessThan(5_000);
+    expect(Date.now() - started).toBeLessThan(20_000);
   });
 
   it("does not hide any other error, which is a bug", () => {

@@ -33,7 +33,7 @@ function watched() {
       say: (line) => said.push(line),
     }),
   );
-  const heardOf = (path: string) => vi.waitFor(() => expect(changes).toContain(path), { timeout: 10_000 });
+  const heardOf = (path: string) => vi.waitFor(() => expect(changes).toContain(path), { timeout: 60_000 });
   return { root, said, heardOf };
 }
 
