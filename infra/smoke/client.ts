@@ -3,16 +3,22 @@ import { setTimeout as pause } from "node:timers/promises";
 import { EdgeAnswer, isOfEdge } from "./edge.ts";
 
 const TIMEOUT_MS = 15_000;
-/** The longest that a busy rate limiter may put off a call. */
-const MAX_WAIT_SECONDS = 60;
+/**
+ * How many seconds an answer of this status may put off a call, in all: of a busy rate limiter, and of an object (the
+ * limiter's own, too) that cannot answer at the moment. An outage that lasts is to be told soon.
+ */
+const PATIENCE_SECONDS: ReadonlyMap<number, number> = new Map([
+  [429, 60],
+  [503, 5],
+]);
 /** How often a WebSocket is tried, and the pause before it is tried again. */
 const MOST_TRIES = 3;
 const AGAIN_MS = 1_000;
 
-/** After how many seconds the rate limiter lets a call through that it has refused; undefined: it has not, or for too long. */
-function secondsToWait({ status, headers }: Pick<Response, "status" | "headers">): number | undefined {
+/** After how many seconds a refused call may come again; undefined: it is not refused, or does not say when. */
+function secondsToWait({ headers }: Response): number | undefined {
   const seconds = Number(headers.get("Retry-After"));
-  return status === 429 && seconds >= 1 && seconds <= MAX_WAIT_SECONDS ? seconds : undefined;
+  return seconds >= 1 ? seconds : undefined;
 }
 
 export interface Call {
@@ -55,9 +61,27 @@ export class Client {
     return { status, headers, body: isJson ? JSON.parse(text) : text, token: call.token };
   }
 
-  /** The answer to a call, whose body nobody has read. @throws EdgeAnswer where it is not the Worker's. */
+  /**
+   * The answer to a call, whose body nobody has read; a refused one comes back when the answer says, as often as its
+   * patience has room. @throws EdgeAnswer where it is not the Worker's.
+   */
   async answer(path: string, call: Call = {}): Promise<Response> {
-    const { method, json, text: body, token, headers = {}, limited = false } = call;
+    const waited = new Map<number, number>();
+    for (;;) {
+      const response = await this.#once(path, call);
+      const { status } = response;
+      const seconds = secondsToWait(response);
+      if (seconds === undefined || (status === 429 && call.limited)) return response;
+      const total = (waited.get(status) ?? 0) + seconds;
+      if (total > (PATIENCE_SECONDS.get(status) ?? 0)) return response;
+      waited.set(status, total);
+      await response.body?.cancel();
+      await pause(seconds * 1_000);
+    }
+  }
+
+  async #once(path: string, call: Call): Promise<Response> {
+    const { method, json, text: body, token, headers = {} } = call;
     const response = await fetch(new URL(path, this.base), {
       method: method ?? (json === undefined && body === undefined ? "GET" : "POST"),
       headers: {
@@ -75,11 +99,7 @@ export class Client {
       await response.body?.cancel();
       throw new EdgeAnswer(`${path} is answered ${response.status} by Cloudflare's edge, and not by the Worker`);
     }
-    const seconds = limited ? undefined : secondsToWait(response);
-    if (seconds === undefined) return response;
-    await response.body?.cancel();
-    await pause(seconds * 1_000);
-    return this.answer(path, { ...call, limited: true });
+    return response;
   }
 
   /** A WebSocket that is about to open, for frames that are not JSON. */

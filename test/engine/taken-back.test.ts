@@ -1,6 +1,7 @@
 /** Real wrangler changes a stack of the real engine, and the next update takes the traffic back. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { expectAdmin, type Kept, keep } from "../kept.ts";
+import { expectAdmin } from "../admin-token.ts";
+import { type Kept, keep } from "../kept.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { makeReleases, type Releases } from "../releases.ts";
 import { wrangler } from "../wrangler/wrangler.ts";

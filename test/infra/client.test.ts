@@ -1,4 +1,4 @@
-/** The WebSockets of the smoke test's client, beside servers that do not open one as they should. */
+/** The smoke test's client, beside servers that refuse a call for now, or do not open a WebSocket as they should. */
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
@@ -56,4 +56,42 @@ it("a frame that does not come in time says nothing of the Worker: the connectio
   socket.close();
   expect(error).toMatchObject({ message: "waited 0.2 s for an ack" });
   expect(blindness(error, undefined)).toBe("not reached");
+});
+
+/** A server that refuses calls with this status so many times; `seconds`: when they may come again. */
+async function refusing(status: number, times: number, seconds: number) {
+  let calls = 0;
+  const server = createHttpServer((_, response) =>
+    response.writeHead(calls++ < times ? status : 200, { "Retry-After": `${seconds}` }).end(),
+  );
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  onTestFinished(() => void server.close());
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return { client: new Client(new URL(`http://127.0.0.1:${address.port}/`)), calls: () => calls };
+}
+
+it.each([
+  ["the rate limiter, also where somebody else took the tokens that came meanwhile", 429],
+  ["an object that cannot answer at the moment, such as the rate limiter's own", 503],
+])("a call comes back when it may, after %s", async (_, status) => {
+  const { client, calls } = await refusing(status, 2, 1);
+  expect(await client.call("/")).toMatchObject({ status: 200 });
+  expect(calls()).toBe(3);
+});
+
+it("an outage that lasts is an answer soon, and one that says to come back late at once", async () => {
+  const lasting = await refusing(503, Number.POSITIVE_INFINITY, 3);
+  expect(await lasting.client.call("/")).toMatchObject({ status: 503 });
+  const late = await refusing(503, 1, 6);
+  expect(await late.client.call("/")).toMatchObject({ status: 503 });
+  const never = await refusing(429, 1, 61);
+  expect(await never.client.call("/")).toMatchObject({ status: 429 });
+  expect([lasting.calls(), late.calls(), never.calls()]).toEqual([2, 1, 1]);
+});
+
+it("who wants the rate limiter's refusal itself gets it", async () => {
+  const { client } = await refusing(429, 1, 1);
+  expect(await client.call("/", { limited: true })).toMatchObject({ status: 429 });
 });

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { smoke } from "../../infra/smoke/smoke.ts";
 import { startChecked } from "../../packages/local-account/test/support.ts";
 import { patterns } from "../../worker/patterns.ts";
-import { expectAdmin, keep } from "../kept.ts";
+import { expectAdmin } from "../admin-token.ts";
+import { keep } from "../kept.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { wrangler } from "./wrangler.ts";
 
