@@ -129,7 +129,11 @@ function serving(command: Command): Command {
     )
     .option("--json", "print one line of JSON once it runs, and no progress", false)
     .option("--worker <name>", "Worker of http://127.0.0.1:<port>/ (default: this project's, else the first one)")
-    .addOption(new Option("--plan <plan>", "free: SQLite namespaces only").choices(["free", "paid"]).default("paid"))
+    .addOption(
+      new Option("--plan <plan>", "free: SQLite namespaces only, and its limits; or paid")
+        .choices(["free", "paid"])
+        .default("paid"),
+    )
     .option(
       "--fault <fault>",
       'make calls of the API fail, as in "POST */versions 503 after"; may be repeated',

@@ -91,7 +91,7 @@ describe("after npm run init", () => {
     await succeeds(renamed, command);
   });
 
-  // About two minutes on 2 idle cores.
+  // About five minutes on 2 cores, with patterns.test.ts beside it.
   it("npm test passes", { timeout: 900_000, tags: ["nightly"] }, async () => {
     await succeeds(renamed, "npm test -- test/infra test/provider test/local test/worker");
   });

@@ -55,7 +55,7 @@ export interface StartOptions {
   readonly token?: string;
   /** The Worker that answers on `http://127.0.0.1:<port>/`; by default the first that was created. */
   readonly defaultWorker?: string;
-  /** Whether the plan has key-value namespaces ("paid", the default) or SQLite only ("free"). */
+  /** The plan: "free" has SQLite namespaces only, and lower limits (limits.ts); "paid" by default. */
   readonly plan?: Plan;
   /** Whether cron triggers fire by themselves; by default only on `POST /client/v4/local/cron`. */
   readonly crons?: boolean;
