@@ -19,6 +19,8 @@ beforeAll(async () => {
   // As staging goes, and unlike the stack local.
   project.replace("Pulumi.local.yaml", "access: open", "access: rules");
   project.replace("Pulumi.local.yaml", "demoLogin: true", "demoLogin: false");
+  // One smoke test after the other, all from one address.
+  project.replace("Pulumi.local.yaml", "capacity: 100,", "capacity: 10000,");
   project.commit("v1");
   ({ terminal, port } = await started(project));
 });
