@@ -1,28 +1,6 @@
 /**
  * The frames between a room and its clients, each one JSON text. Messages are ordered by their sequence numbers, which
- * start at 1 and have no gaps.
- *
- * What a client must know about a room's limits:
- * - **Read, and say so.** Send `seen` with the newest number that you have, at least every 100 messages or 128 KiB.
- *   A socket that is more than 200 messages or 256 KiB behind is closed with 1013. Connect again with
- *   `?after=<the last number that you have>&afterId=<the id of that message>`, and you get what you missed, or `gap`. If
- *   a client never sends `seen`, any frame, such as a ping, is a sign that it reads; but after 1,000 messages or 1 MiB
- *   in all it is closed with 1013. What you get when you join does not count; but while the room has sent 32 MiB of it
- *   to sockets that gave no sign since, it refuses further ones with 503.
- * - **Do not go silent.** Send `{"type":"ping"}` every 20 seconds; it does not wake the room. After 45 seconds without
- *   a frame from you the room sends `ping`; answer with any frame. If none comes for 10 seconds, it closes your socket
- *   with 1013. If you are alone in the room, or it has a crowd, it does not ask.
- * - **Messages**: 20 in 10 seconds for one user, on all sockets together. `chat.messagesPerSecond` of the stack's file
- *   says how many a room takes in a second; from one network address, half as many. Further ones are answered by
- *   `error`, with `retryAfter`.
- * - **Sockets**: one user may have 10 in a room, one network address 250 (`chat.socketsPerUser`,
- *   `chat.socketsPerAddress`). The next one is refused with 429. A room with relays (`chat.relays`) is on several
- *   objects, and each counts its own sockets. A reader at a relay may get the `ack` of a message before the message.
- * - **Patience**: a room answers 60 invalid, excess or repeated frames of one user, then one a second; and it takes 600
- *   typing signs, `seen` frames or pings with a text other than PING, then ten a second. A user who goes on is closed
- *   with 1008.
- * - **Crowds**: a room with over 100 people does not announce who comes, goes or types. When many come and go at once,
- *   one `presence` replaces many single frames, or one `presence_changed` for clients of the subprotocol `chat.changes`.
+ * start at 1 and have no gaps. What a client must know besides is in docs/chat.md.
  */
 
 /** A message as everybody sees it. */

@@ -70,7 +70,7 @@ const MemberPath = v.object({ userId: UserId });
 const joining = describe(
   "A WebSocket into the room; after=<seq>&afterId=<id> resumes behind the last message that you have",
   {
-    101: "Switching protocols; frames, budgets and close codes as in worker/chat/protocol.ts",
+    101: "Switching protocols; frames, budgets and close codes as in docs/chat.md",
   },
 );
 
