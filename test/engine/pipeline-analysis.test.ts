@@ -21,7 +21,7 @@ let original: string;
 beforeAll(async () => {
   pipeline = await Pipeline.start({
     rolloutSteps: [{ percent: 0, smoke: true }, { percent: 50, minutes: 0.25 }, { percent: 100 }],
-    rolloutAnalysis: { minRequests: 200, patienceMinutes: 0.5 },
+    rolloutAnalysis: { minRequests: 100, patienceMinutes: 0.5 },
   });
   original = pipeline.two.copy.read(HEALTH);
   await (await release("stable", USUAL)).done("build", "staging", "plan", "production");
