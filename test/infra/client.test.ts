@@ -64,12 +64,9 @@ async function refusing(status: number, times: number, seconds: number) {
   const server = createHttpServer((_, response) =>
     response.writeHead(calls++ < times ? status : 200, { "Retry-After": `${seconds}` }).end(),
   );
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
+  const port = await listening(server);
   onTestFinished(() => void server.close());
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return { client: new Client(new URL(`http://127.0.0.1:${address.port}/`)), calls: () => calls };
+  return { client: new Client(new URL(`http://127.0.0.1:${port}/`)), calls: () => calls };
 }
 
 it.each([
