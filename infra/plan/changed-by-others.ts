@@ -44,8 +44,12 @@ const AGAIN = /^[^-]+-[^-]+-(\d+)$/;
 
 /** What it has a namespace of. */
 const shown = ({ classes }: Declaring): string =>
+  declaredBy({ classes: new Map([...classes].filter(([, { fromWorker }]) => fromWorker === undefined)) });
+
+/** All that it declares, also what it waits for. */
+export const declaredBy = ({ classes }: Pick<Declaring, "classes">): string =>
   [...classes]
-    .flatMap(([name, { storage, fromWorker }]) => (fromWorker === undefined ? `${name} ${storage}` : []))
+    .map(([name, { storage, fromWorker = "" }]) => `${name} ${storage} ${fromWorker}`)
     .sort()
     .join();
 

@@ -4,9 +4,8 @@
  */
 import type { Schemas } from "../../contract/release.ts";
 
-/** A version of ours by what counts here. */
-interface Version {
-  readonly schemas: Schemas | undefined;
+/** A version by what it is bound to. */
+export interface Bound {
   readonly bindings: readonly {
     readonly type?: string | undefined;
     readonly className?: string | undefined;
@@ -14,14 +13,19 @@ interface Version {
   }[];
 }
 
+/** A version of ours by what counts here. */
+interface Version extends Bound {
+  readonly schemas: Schemas | undefined;
+}
+
 /**
  * `versions` with the schemas of the classes that are there `now`, by their names there. Classes that were deleted or sent
  * away are left out, and so are those without a binding, whose namespace nobody can tell.
  */
 export function withNamesOf<One extends Version>(now: readonly Version[], versions: readonly One[]): readonly One[] {
-  const names = new Map(now.flatMap(namespaces).map(([className, id]) => [id, className]));
+  const names = new Map(now.flatMap(namespacesOf).map(([className, id]) => [id, className]));
   return versions.map((version) => {
-    const ids = new Map(namespaces(version));
+    const ids = new Map(namespacesOf(version));
     const schemas = Object.entries(version.schemas ?? {}).flatMap(([className, schema]) => {
       const name = names.get(ids.get(className) ?? "");
       return name === undefined ? [] : [[name, schema] as const];
@@ -31,7 +35,7 @@ export function withNamesOf<One extends Version>(now: readonly Version[], versio
 }
 
 /** The namespaces that a version is bound to, by class. */
-const namespaces = ({ bindings }: Version): readonly (readonly [className: string, id: string])[] =>
+export const namespacesOf = ({ bindings }: Bound): readonly (readonly [className: string, id: string])[] =>
   bindings.flatMap(({ type, className, namespaceId }) =>
     type === "durable_object_namespace" && className !== undefined && namespaceId !== undefined
       ? [[className, namespaceId] as const]

@@ -8,6 +8,7 @@ import { servedSince } from "../promote/served.ts";
 import { lastToArriveFirst } from "./arrival.ts";
 import { changedByOthers, changedInTags } from "./changed-by-others.ts";
 import { withNamesOf } from "./earlier-schemas.ts";
+import { sinceLastChange } from "./last-change.ts";
 import { beginsWithout, deployedLast, isWayBack, pinnedBy } from "./messages.ts";
 import type { KnownDeployment, KnownVersion } from "./observed.ts";
 import { isOurs, servedLast } from "./ours.ts";
@@ -60,7 +61,7 @@ export interface LiveWorker extends Live {
   readonly deployment: (KnownDeployment & { readonly createdOn: string | undefined }) | undefined;
   /** The SQL schemas that objects may have by now: the newest of each class that was in a deployment. */
   readonly schemas: Schemas;
-  /** Number of the first version with the step that is live and code for these schemas: a rollback may not go below it. */
+  /** Number of the first version since the classes changed, with code for these schemas: a rollback may not go below it. */
   readonly rollbackFloor: number | undefined;
   /** Number of the version with which something else changed the classes last: no earlier one can serve again. */
   readonly changedByOthers: number | undefined;
@@ -194,14 +195,15 @@ function wayBack(
   deployments: readonly DeploymentRead[],
   step: string | undefined,
 ): Pick<LiveWorker, "schemas" | "rollbackFloor" | "changedByOthers"> {
-  const sameStep = known.filter((version) => step !== undefined && version.step === step);
-  const earlier = known.filter((version) => isOurs(version) && version.step !== step);
-  const deployed = deployments.flatMap(({ versions }) => versions);
-  const schemas = schemasInUse(sameStep, deployed, withNamesOf(sameStep, earlier));
-  const floor = floorOf(sameStep, schemas);
   const declaring = new Map(
     all.map((version) => [version.id, { ...liveVersion(version), classes: classesOf(version.exports) }]),
   );
+  const alike = sinceLastChange([...declaring.values()], step);
+  const isAlike = new Set(alike.map(({ versionId }) => versionId));
+  const earlier = known.filter((version) => isOurs(version) && !isAlike.has(version.versionId));
+  const deployed = deployments.flatMap(({ versions }) => versions);
+  const schemas = schemasInUse(alike, deployed, withNamesOf(alike, earlier));
+  const floor = floorOf(alike, schemas);
   const seen = changedByOthers(
     deployments.map(({ versions }) => versions.flatMap(({ versionId }) => declaring.get(versionId) ?? [])),
   );

@@ -1,14 +1,13 @@
 /** A stack that is pinned to a version: all its traffic goes there, whatever the release and its rollout. Pure. */
 import { DEPLOYABLE } from "@durable-stack/local-account/limits";
 import type { Finding } from "./codes.ts";
+import { isOurs, type Marked } from "./ours.ts";
 import type { Traffic } from "./traffic.ts";
 
 /** A version that may be pinned to. */
-export interface Candidate {
+export interface Candidate extends Marked {
   readonly versionId: string;
   readonly number: number;
-  /** The digest of its release; undefined: no release of ours made it. */
-  readonly digest: string | undefined;
 }
 
 /** What decides which versions can serve. */
@@ -83,7 +82,7 @@ export const isTooOld = ({ versionId }: Candidate, { versions, serving }: Omit<S
 
 /** Whether a version of ours can serve again: one that neither the rollback floor nor its age excludes. */
 export const canServe = (version: Candidate, servable: Servable): boolean =>
-  version.digest !== undefined &&
+  isOurs(version) &&
   servable.rollbackFloor !== undefined &&
   version.number >= servable.rollbackFloor &&
   !isTooOld(version, servable);
@@ -99,8 +98,11 @@ export function whyNot({ stack, pin, ...servable }: Pinning): Finding | undefine
     : "release the pin with --unpin: no earlier version can serve again.";
   const version = versions.find(({ number }) => number === pin);
   if (!version) return { code: "pin_version_missing", subject, message: `the Worker has no version ${pin}.`, fix };
-  if (version.digest === undefined) {
-    const message = `version ${pin} was made by something else, and does not say which classes it is for.`;
+  if (!isOurs(version)) {
+    const message =
+      version.digest === undefined
+        ? `version ${pin} was made by something else, and does not say which classes it is for.`
+        : `version ${pin} was made by something else from one of ours, with secrets or settings that this stack does not know.`;
     return { code: "pin_version_not_ours", subject, message, fix };
   }
   if (rollbackFloor !== undefined && pin < rollbackFloor) {

@@ -88,8 +88,8 @@ function abandoned(stable: Serving, tag: string): Traffic {
         subject: "rollout 0",
         message:
           stable.tag === tag
-            ? `no new version gets traffic: all of it stays with version ${stable.number}, which is of this release and these settings.`
-            : "the release is uploaded and gets no traffic: all of it stays with the version before.",
+            ? `no new version gets traffic: all of it stays with version ${stable.number}, which is of this release and these settings, with the secrets of its time.`
+            : "the release is uploaded and gets no traffic: all of it stays with the version before, with the secrets of its time.",
         fix: "raise rollout when it is to serve.",
       },
     ],

@@ -221,7 +221,19 @@ class Rollout {
     if (found === "well") return "done";
     if (found !== "bad") return this.#unjudged(found, 100);
     if (before === undefined) return this.#noWayBack(preview, live.versions.length === 1 ? FIRST : NONE_CAN_SERVE);
-    const obstacles = await this.#obstaclesBack(open, preview, { pin: before.number });
+    return this.#backFromAll(open, preview, before);
+  }
+
+  /**
+   * From a release that has all traffic and failed its smoke test, where the plan lets the version before have it. An
+   * account that cannot be read keeps nothing from going back.
+   */
+  async #backFromAll(open: OpenStack, preview: Preview, before: Before): Promise<End> {
+    const obstacles = await this.#obstaclesBack(open, preview, { pin: before.number }).catch((error: unknown) => {
+      if (!isUserError(error)) throw error;
+      this.#options.say(error.message);
+      return [];
+    });
     if (obstacles.length > 0) {
       const because = [`Version ${before.number}, the one before, may not get the traffic:`, ...obstacles].join("\n");
       return this.#noWayBack(preview, `${because}\nThe traffic is as it was.`);
@@ -247,7 +259,8 @@ class Rollout {
     const version = releaseIn(preview)?.versionId;
     if (step.smoke) {
       const found = await this.#trial.smoke(preview, step.percent === 100 ? undefined : version);
-      if (found === "bad") return this.#back(preview, ["the smoke test failed"], stable, step.percent === 100);
+      if (found === "bad" && step.percent === 100) return this.#backFromAll(open, preview, stable);
+      if (found === "bad") return this.#back(preview, ["the smoke test failed"], stable, false);
       if (found !== "well") return this.#unjudged(found, share);
     }
     if (step.minutes === 0) return undefined;

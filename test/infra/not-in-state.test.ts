@@ -28,7 +28,7 @@ function found(namespaces: Readonly<Record<string, string>>, versions: readonly 
     new Api({ baseUrl: "http://account.test/client/v4", token: "t" }, { fetch }),
   );
   const made = versions.map((bindings, i) => ({
-    ...version(versions.length - i, `${"a".repeat(12)}-${i}`, "a"),
+    ...version(versions.length - i, String(i), "a"),
     bindings: Object.entries(bindings).map(([binding, namespaceId]) => ({
       name: binding,
       type: "kv_namespace",

@@ -8,7 +8,7 @@ import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
 import { setPin, takePinOut } from "../../infra/rollout/pinning.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { UserError } from "../../infra/stack/user-error.ts";
-import { preview } from "./preview.ts";
+import { NEW, OLD, preview } from "./preview.ts";
 
 /** The exit code of the update. */
 let code = 0;
@@ -45,7 +45,7 @@ const stack = (shares?: Readonly<Record<number, number>>) => ({
       versionId: `v-${number}`,
       number: Number(number),
       percentage,
-      tag: number === "5" ? "new" : "old",
+      tag: number === "5" ? NEW : OLD,
       digest: "a".repeat(64),
     }));
     return { ...live, serving, deployment: deployed() };
@@ -81,7 +81,7 @@ describe("a pin that is set", () => {
 
 describe("a pin that is taken out", () => {
   const next = {
-    tag: "new",
+    tag: NEW,
     traffic: { release: 100, findings: [] },
     live: { deployment: deployed() },
     refresh: false,
@@ -111,7 +111,7 @@ describe("a pin that is taken out", () => {
       told = [process.env[AS_LEFT], process.env[AS_LEFT_TAG]];
     };
     await takePinOut(stack({ 5: 100 }), next);
-    expect(told).toEqual(["d-1", "new"]);
+    expect(told).toEqual(["d-1", NEW]);
   });
 
   it("is put back where its update has changed nothing, with what stands beside it", async () => {

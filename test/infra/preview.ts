@@ -31,11 +31,14 @@ const plan: Plan = {
   errors: [],
   warnings: [],
 };
-/** A live version of a release whose digest is this letter, 64 times. */
-export const version = (number: number, tag: string, letter: string) => ({
+/** The tags of the release and of the stable version. */
+export const NEW = `${"b".repeat(12)}-new`;
+export const OLD = `${"a".repeat(12)}-old`;
+/** A live version of ours, of a release whose digest is this letter, 64 times. `settings`: the end of its tag. */
+export const version = (number: number, settings: string, letter: string) => ({
   versionId: `v-${number}`,
   number,
-  tag,
+  tag: `${letter.repeat(12)}-${settings}`,
   digest: letter.repeat(64),
   source: "api",
   step: "0001-create",
@@ -56,8 +59,8 @@ const live: Preview["live"] = {
   complete: true,
   step: undefined,
   serving: [
-    { versionId: "v-4", percentage: 90, number: 4, tag: "old", digest: "a".repeat(64) },
-    { versionId: "v-5", percentage: 10, number: 5, tag: "new", digest: "b".repeat(64) },
+    { versionId: "v-4", percentage: 90, number: 4, tag: OLD, digest: "a".repeat(64) },
+    { versionId: "v-5", percentage: 10, number: 5, tag: NEW, digest: "b".repeat(64) },
   ],
   servedLast: [],
   regions: [],
@@ -102,7 +105,7 @@ export const preview = (more: Partial<Preview> = {}): Preview => ({
   claims,
   plan,
   ended: [],
-  tag: "new",
+  tag: NEW,
   traffic: { release: 100, findings: [] },
   schema: { raisesFloor: false, findings: [] },
   secrets: undefined,

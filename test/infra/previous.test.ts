@@ -23,6 +23,11 @@ it("is none that cannot serve, and none of a release that the stack refuses", ()
   expect(before(1, ["c".repeat(12)])).toBe(2);
 });
 
+it("is none that something else has made from one of ours", () => {
+  const derived = versions.map((one) => (one.number === 3 ? { ...one, tag: undefined } : one));
+  expect(previousVersion({ ...live, serving, versions: derived, rollbackFloor: 1 }, deployments, [])?.number).toBe(2);
+});
+
 it("is the stable version while another one is rolled out beside it, also in a stack's first rollout", () => {
   /** Of the deployments, the newest first: each by the numbers of its versions. */
   const during = (...made: readonly (readonly number[])[]) => {

@@ -127,10 +127,10 @@ const liveClasses = () =>
 const record = (history = hashes(migrations).at(-1)) =>
   JSON.stringify({ digest: "old", migration: migrations.at(-1)?.name, history });
 
-/** An account in which a release of ours serves, with the tags and shares of its versions. */
+/** An account in which a release of ours serves, with the tags and shares of its versions. `a`: the tag of version 3. */
 const serving = (
   versions: readonly { versionId: string; percentage: number; tag: string }[],
-  { release = record(), regions }: { release?: string; regions?: object } = {},
+  { release = record(), regions, a = "" }: { release?: string; regions?: object; a?: string } = {},
 ): Answers => ({
   getWorkers: {
     results: [{ id: "w", name: "durable-stack-test", deployedOn: "2026-01-01", references: { durableObjects: [] } }],
@@ -148,7 +148,7 @@ const serving = (
   },
   getWorkerVersions: {
     results: [
-      { id: "a", number: 3, bindings: [{ name: "RELEASE", json: release }] },
+      { id: "a", number: 3, annotations: { workersTag: a }, bindings: [{ name: "RELEASE", json: release }] },
       { id: "b", number: 5, bindings: [{ name: "RELEASE", json: release }] },
     ],
   },
@@ -302,8 +302,8 @@ describe("traffic that goes back where the admin token is not at hand", () => {
   const before = [{ versionId: "a", percentage: 100 }];
 
   it.each([
-    ["another release", () => serving(whole)],
-    ["the release at hand", () => serving(whole, { release: own() })],
+    ["another release", () => serving(whole, { a: "old-tag" })],
+    ["the release at hand", () => serving(whole, { release: own(), a: `${release.digest.slice(0, 12)}-tag` })],
   ])("from %s to a pin makes no version, for that would be without the token", async (_, answers) => {
     const { of } = await run({ pin: 3, ...without }, answers());
     expect(of("WorkersDeployment")[0]?.inputs.versions).toEqual(before);
@@ -339,7 +339,7 @@ describe("inputs that the real provider accepts", () => {
       },
     ],
     "one in the middle of a rollout": [{ rollout: 10, ...zone }, () => serving(old)],
-    "one that is pinned": [{ pin: 3 }, () => serving(old)],
+    "one that is pinned": [{ pin: 3 }, () => serving(old, { a: "old-tag" })],
   };
 
   it.each(Object.entries(stacks))("are the inputs of %s", async (_, [config, answers]) => {

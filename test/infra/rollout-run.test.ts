@@ -14,7 +14,7 @@ import type { Step } from "../../infra/rollout/steps.ts";
 import type { Check } from "../../infra/smoke/probe.ts";
 import type { NotReady, Readiness } from "../../infra/smoke/ready.ts";
 import type { Blind } from "../../infra/smoke/reason.ts";
-import { preview, version } from "./preview.ts";
+import { NEW, OLD, preview, version } from "./preview.ts";
 
 const fresh = () => ({
   /** Per cent of the traffic, by the version's number: 5 is the release's. */
@@ -36,8 +36,8 @@ const fresh = () => ({
   abandonErrors: [] as Finding[],
   /** Whether a signal comes in the next update, before it has done anything. */
   interrupts: () => false,
-  /** The tag of what is at hand: "new" is the release's, "old" the stable version's. */
-  tag: "new",
+  /** The tag of what is at hand: `NEW` is the release's, `OLD` the stable version's. */
+  tag: NEW,
   /** Which version an update leaves with all traffic, instead of the one it should; undefined: it does as it should. */
   misled: undefined as number | undefined,
   /** When the deployment in force was made. */
@@ -550,6 +550,35 @@ describe("a release that has all traffic already", () => {
   );
 });
 
+describe("a release that fails once it has all traffic", () => {
+  beforeEach(() => {
+    world.steps = [step(10), step(100, true)];
+    world.checks = () => [failed("page")];
+  });
+
+  it("sets no pin that no update would carry out", async () => {
+    const code = "pin_below_rollback_floor";
+    world.backErrors = [{ code, subject: "pin 4", message: "version 4 is from before version 5.", fix: "--unpin." }];
+    const { end, text } = await rolledOut();
+    expect(end).toBe("no way back");
+    expect(text).toMatch(/Version 4, .* may not get the traffic:\n {2}\[pin_below_rollback_floor\] pin 4/);
+    expect(parse(readFileSync(file, "utf8")).config.pin).toBeUndefined();
+    expect(world.shares).toEqual(new Map([[5, 100]]));
+  });
+
+  it("goes back also where nobody can read whether something is in the way", async () => {
+    world.checks = () => {
+      world.onLook = () => {
+        throw new UserError("Cloudflare answered 429.");
+      };
+      return [failed("page")];
+    };
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual(["went back", expect.stringContaining("Cloudflare answered 429.\nWorse: the smoke")]);
+    expect(world.shares).toEqual(new Map([[4, 100]]));
+  });
+});
+
 describe("a rollout while something else is built", () => {
   it("does not claim to have gone back where its update left the bad release with all traffic", async () => {
     world.steps = [step(10, true), step(100)];
@@ -567,7 +596,7 @@ describe("a rollout while something else is built", () => {
   it("stops before the next step, and leaves the traffic", async () => {
     world.steps = [step(10, true), step(50), step(100)];
     world.checks = () => {
-      world.tag = "old";
+      world.tag = OLD;
       return [well("release")];
     };
     const { end, text } = await rolledOut();
@@ -582,7 +611,7 @@ describe("a rollout while something else is built", () => {
       [4, 90],
       [5, 10],
     ]);
-    world.tag = "old";
+    world.tag = OLD;
     const { end, text } = await rolledOut();
     expect(end).toBe("error");
     expect(text).toMatch(/^In local version 5 \(b+\) is rolled out, and the release and the settings of the stable/);

@@ -1,7 +1,7 @@
 /** When a step of a rollout is judged, and when its watching ends. The clock is played: every pause passes at once. */
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Numbers } from "../../infra/rollout/analysis.ts";
-import { preview } from "./preview.ts";
+import { NEW, preview } from "./preview.ts";
 
 /** Now, in minutes since the step's deployment was made. */
 const now = () => (Date.now() - DEPLOYED) / MINUTE;
@@ -71,7 +71,7 @@ async function watched({ patienceMinutes = 5, isSet = false } = {}) {
   };
   const api = new Api({ baseUrl: "http://127.0.0.1:9/client/v4", token: "token" });
   const reads = Reads.through(api, settings.accountId);
-  const standing = { live: live(), tag: "new" };
+  const standing = { live: live(), tag: NEW };
   const last = new LastTraffic("test");
   last.found(standing);
   const said: string[] = [];

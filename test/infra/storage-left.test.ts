@@ -71,7 +71,7 @@ describe("what the release has no binding for", () => {
   const settings = settingsOf(false);
   const own = storageName(settings, "FOO");
   const bound = {
-    ...version(4, `${"a".repeat(12)}-1`, "a"),
+    ...version(4, "1", "a"),
     bindings: [{ name: "FOO", type: "kv_namespace", namespaceId: "k1" }],
   };
   const serving = [{ ...bound, percentage: 100 }];

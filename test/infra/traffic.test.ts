@@ -69,6 +69,8 @@ describe("a rollout", () => {
       expect(first, tag).toMatchObject({ release: 0, stable: { versionId: "v1", percentage: 100 } });
       expect(codes(first.findings)).toEqual(["release_without_traffic"]);
       expect(split(serves({ 1: 100 }), tag, 0), tag).toEqual(first);
+      // A token that has leaked is valid there as before, whatever the settings say by now.
+      expect(first.findings[0]?.message, tag).toMatch(/stays with .*, with the secrets of its time\.$/);
     }
   });
 
@@ -130,6 +132,16 @@ describe("a pin", () => {
       expect(findings.every(isError)).toBe(true);
       expect(findings[0]?.fix).toContain("one of 3, 2 ");
     }
+  });
+
+  it("is refused for what something else made from one of ours, with secrets that nobody here knows", () => {
+    const derived = { ...pin(3), versions: [version(3, { tag: undefined }), version(2), version(1)] };
+    const [finding] = pinned(derived).findings;
+    expect(finding).toMatchObject({
+      code: "pin_version_not_ours",
+      message: expect.stringContaining("from one of ours, with secrets or settings that this stack does not know"),
+      fix: expect.stringContaining("one of 2 "),
+    });
   });
 
   it("is refused for a version that Cloudflare deploys no more, unless it serves", () => {
