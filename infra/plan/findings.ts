@@ -43,6 +43,8 @@ export interface Planned {
   readonly storage: readonly StorageOfStack[];
   /** What becomes of storage that is not declared any more. */
   readonly left: readonly Finding[];
+  /** What stands against its deletion where the release gets traffic: buckets with something in them. */
+  readonly filled: readonly Finding[];
   readonly holdsData: boolean;
 }
 
@@ -57,7 +59,7 @@ export interface Findings {
 export async function findingsOf(args: Looking & Told, planned: Planned): Promise<Findings> {
   const { settings, release, migrations, known } = args;
   const { ownWorker, live, plan, next, othersRegions, reads } = planned.looked;
-  const { claims, schema, storage, left, holdsData } = planned;
+  const { claims, schema, storage, left, filled, holdsData } = planned;
   const { traffic } = next;
   const { stack, pin, allowRegionLoss } = settings;
 
@@ -82,6 +84,7 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
     ...plan.errors,
     ...overrideFindings(release, settings),
     ...left,
+    ...filled,
     ...toldTo(stack, plan.warnings),
     ...hidden,
     ...regionFindings({

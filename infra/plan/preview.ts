@@ -22,8 +22,9 @@ import type { Next } from "./next.ts";
 import type { OwnWorker } from "./own-worker.ts";
 import type { ObjectCount } from "./reads.ts";
 import { type SchemaPlan, schemaPlan } from "./schema.ts";
-import { notDeclared, notDeclaredAsBound, usedBy } from "./storage-in-state.ts";
-import { isDeleted, type Left, lossOf, storageLeft, unusedAllowances } from "./storage-left.ts";
+import { isEmpty } from "./storage-claims.ts";
+import { type NotDeclared, notDeclared, notDeclaredAsBound, usedBy } from "./storage-in-state.ts";
+import { filledBuckets, isDeleted, type Left, lossOf, storageLeft, unusedAllowances } from "./storage-left.ts";
 
 export interface Preview
   extends Judgement,
@@ -99,6 +100,7 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     schema,
     storage,
     left: leftFindings(args, left, storage),
+    filled: traffic.release > 0 ? filledBuckets(await filledOf(args, looked, left)) : [],
     holdsData,
   });
   const { changesLifecycle } = plan;
@@ -130,14 +132,32 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   };
 }
 
+/** Storage that a binding asked for, and what is bound to it. */
+type OfStack = Left & Pick<NotDeclared, "kind" | "id" | "jurisdiction">;
+
 /** Storage for bindings that the release has no more. */
 async function leftOf(
   { settings, known }: PreviewArgs,
   { reads: { besides: reads }, live, next }: Looked,
   storage: readonly StorageOfStack[],
-): Promise<readonly Left[]> {
+): Promise<readonly OfStack[]> {
   const left = known ? notDeclared(known, storage) : await notDeclaredAsBound({ reads, settings, live }, storage);
   return usedBy(next.stable, left);
+}
+
+/** Buckets among it that would be deleted, and have something in them, as far as the account lets anybody see. */
+async function filledOf(
+  { settings }: PreviewArgs,
+  { reads: { besides } }: Looked,
+  left: readonly OfStack[],
+): Promise<readonly OfStack[]> {
+  const going = mayLoseData(settings.stack)
+    ? []
+    : left.filter((one) => one.kind === "r2" && isDeleted(settings, one) && one.usedBy === undefined);
+  const found = await Promise.all(
+    going.map(async (one) => ((await isEmpty(one, besides, one.id)) === false ? [one] : [])),
+  );
+  return found.flat();
 }
 
 /** What is told of it, and of what `allowDestroy` names for nothing. */

@@ -26,6 +26,15 @@ type Settings = Placed & Pick<PublicSettings, "protect" | "allowDestroy">;
 export const isDeleted = (settings: Settings, { binding, stays }: Left): boolean =>
   !stays && (settings.allowDestroy.includes(binding) || mayLoseData(settings.stack));
 
+/** What stands against the deletion of buckets in which something is: it would fail once the release serves. */
+export const filledBuckets = (filled: readonly Left[]): readonly Finding[] =>
+  filled.map(({ what, binding, name }) => ({
+    code: "storage_would_go",
+    subject: binding,
+    message: `the ${what} ${name} would be deleted and something is in it: Cloudflare deletes no such bucket.`,
+    fix: "copy out what is to be kept and empty it, or put the binding back into wrangler.jsonc.",
+  }));
+
 /** What is lost then. */
 export const lossOf = ({ what }: Pick<Left, "what">): string =>
   what === "bucket" ? "deleted, which Cloudflare refuses while something is in it" : "deleted with all that is in it";

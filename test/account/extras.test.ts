@@ -183,6 +183,34 @@ it("what is removed from the file is removed from the account, cron triggers too
   expect(await deploy({})).toEqual([]);
 });
 
+it("cron triggers come with all traffic, and what the Worker has stays while another release serves", async () => {
+  const schedules = async () => {
+    const answer = await call("/accounts/:account/workers/scripts/durable-stack/schedules");
+    return v
+      .parse(v.object({ schedules: v.array(v.object({ cron: v.string() })) }), answer)
+      .schedules.map(({ cron }) => cron);
+  };
+  const [before, after] = ["0 * * * *", "5 4 * * *"].map((cron) => ({ triggers: { crons: [cron] } }));
+  await deploy({ ...before });
+  expect(await deploy({ ...after }, { rollout: 10 })).toContain("create WorkerVersion");
+  expect(await schedules()).toEqual(["0 * * * *"]);
+  expect(await deploy({ ...after }, { rollout: 100 })).toContain("update WorkersCronTrigger");
+  expect(await schedules()).toEqual(["5 4 * * *"]);
+
+  // A build that nobody has deployed may ask for what the account lacks: that is not in the way back.
+  const [serving] = v.parse(
+    v.array(v.object({ number: v.number() })),
+    await call("/accounts/:account/workers/workers/durable-stack/versions"),
+  );
+  const built = { ...before, tail_consumers: [{ service: "collector" }], logpush: true };
+  expect(await deploy(built, { pin: serving?.number })).not.toContain("update Worker");
+  expect(await schedules()).toEqual(["5 4 * * *"]);
+  expect(await call("/accounts/:account/workers/workers/durable-stack")).toMatchObject({ tail_consumers: [] });
+  await expect(deploy(built)).rejects.toThrow(/10203/);
+  await deploy({});
+  expect(await schedules()).toEqual([]);
+});
+
 const STORES = {
   kv: [{ binding: "USERS" }],
   r2: [{ binding: "FILES", bucket_name: "of-this-machine" }],
@@ -226,6 +254,21 @@ it("storage is not deleted while a version that keeps traffic is bound to it", a
   expect(await ask()).toMatchObject({ visits: "3", orders: 4, file: "file" });
 });
 
+it("a bucket goes only once it is empty: a release that would delete a filled one is refused before anything is sent", async () => {
+  const others = { kv: STORES.kv, d1_databases: STORES.d1_databases };
+  const config = { allowDestroy: ["FILES"] };
+  const bucket = "/accounts/:account/r2/buckets/durable-stack-local-files";
+  const versions = async () =>
+    v.parse(v.array(v.unknown()), await call("/accounts/:account/workers/workers/durable-stack/versions")).length;
+  const before = await versions();
+  await expect(deploy(others, config)).rejects.toThrow(/storage_would_go\] FILES: .* and something is in it/);
+  expect(await versions()).toBe(before);
+  await call(`${bucket}/objects/first`, { method: "DELETE" });
+  expect(await deploy(others, config)).toContain("delete R2Bucket");
+  await deploy(STORES, { allowDestroy: [] });
+  expect(await ask()).toMatchObject({ visits: "4", orders: 5, file: "file" });
+});
+
 it("a binding that the stack points to other storage has that storage's data", async () => {
   const { id }: { id: string } = Object.assign(
     { id: "" },
@@ -235,10 +278,10 @@ it("a binding that the stack points to other storage has that storage's data", a
     }),
   );
   await deploy(STORES, { bind: { USERS: id }, allowDestroy: ["USERS"] });
-  expect(await ask()).toMatchObject({ visits: null, orders: 5 });
+  expect(await ask()).toMatchObject({ visits: null, orders: 6 });
   // Once it leads there no more, the stack has its own again, and the other storage is not the stack's to delete.
   expect(await deploy(STORES, { bind: {} })).toContain("create WorkersKvNamespace");
-  expect(await ask()).toMatchObject({ visits: null, orders: 6 });
+  expect(await ask()).toMatchObject({ visits: null, orders: 7 });
   expect(await titles()).toEqual(["durable-stack-local-reads", "durable-stack-local-users", "elsewhere"]);
 
   // Of a state that is lost nobody can tell whose it was.

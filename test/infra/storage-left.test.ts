@@ -1,10 +1,11 @@
 /** What a plan says of storage whose binding goes: what stays, what is deleted, and what `allowDestroy` names for nothing. */
+import { isError } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
 import { Known } from "../../infra/plan/known.ts";
 import { Reads } from "../../infra/plan/reads.ts";
 import { report } from "../../infra/plan/report.ts";
 import { notDeclared, notDeclaredAsBound, usedBy } from "../../infra/plan/storage-in-state.ts";
-import { isDeleted, type Left, storageLeft, unusedAllowances } from "../../infra/plan/storage-left.ts";
+import { filledBuckets, isDeleted, type Left, storageLeft, unusedAllowances } from "../../infra/plan/storage-left.ts";
 import { Api } from "../../infra/provider/api.ts";
 import { LOGICAL, storageName } from "../../infra/stack/declared.ts";
 import { preview, version } from "./preview.ts";
@@ -46,6 +47,17 @@ describe("storage that no binding asks for any more", () => {
     const [namespace, bucket] = storageLeft(settingsOf(false, "FOO"), [left(), left({ what: "bucket" })]);
     expect(namespace?.message).toContain("the KV namespace x-foo is deleted with all that is in it");
     expect(bucket?.message).toContain("the bucket x-foo is deleted, which Cloudflare refuses while something is in it");
+  });
+
+  it("is refused where it is a bucket with something in it", () => {
+    const [finding] = filledBuckets([left({ what: "bucket" })]);
+    expect(finding).toMatchObject({
+      code: "storage_would_go",
+      subject: "FOO",
+      message: expect.stringContaining("the bucket x-foo would be deleted and something is in it"),
+      fix: expect.stringMatching(/empty it, or put the binding back/),
+    });
+    expect(finding && isError(finding)).toBe(true);
   });
 
   it("is told of in the line of its binding", () => {
