@@ -8,6 +8,7 @@ import { relative } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "./cloudflare.ts";
 import { isForced, versionMessage } from "./plan/messages.ts";
+import { settingsThatStay } from "./plan/own-settings.ts";
 import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
 import { overrideNote } from "./promote/decide.ts";
@@ -42,7 +43,7 @@ export class DurableWorker extends pulumi.ComponentResource {
   readonly version: { readonly id: pulumi.Output<string>; readonly number: pulumi.Output<number> };
   /** The migration step that is live once this has been applied. */
   readonly migration: string;
-  /** Number of the first version with that step: a rollback may not go below it. */
+  /** Number of the first version for the classes and tables as they are then: a rollback may not go below it. */
   readonly rollbackFloor: pulumi.Output<number>;
 
   /** @throws PlanRefused or UserError when the preview has errors, or a secret has no name, before anything is declared. */
@@ -57,7 +58,8 @@ export class DurableWorker extends pulumi.ComponentResource {
     const worker = new cloudflare.Worker(name, inputs, {
       parent: this,
       protect,
-      ...(claims.worker !== undefined && takingOver(claims.worker)),
+      ...takingOver(claims.worker),
+      ignoreChanges: [...settingsThatStay(preview), ...(claims.worker === undefined ? [] : LEFT_AT_FIRST)],
     });
 
     // Declared even where no version is made: Pulumi deletes what is no longer declared.
@@ -124,10 +126,7 @@ export class DurableWorker extends pulumi.ComponentResource {
         // Upload, reconciliation and all traffic in one atomic call, because Cloudflare applies lifecycle changes only so.
         deploy: plan.changesLifecycle,
       },
-      // What was right when the version was made is not wrong because it has been applied since: `exports` then has
-      // tombstones that are done, and the API does not return them. Its message may tell of an override that the settings
-      // no longer have; the tag is in the resource's name.
-      { parent: this, retainOnDelete: true, ignoreChanges: ["exports", "annotations", ...ofItsTime(preview)] },
+      { parent: this, retainOnDelete: true, ignoreChanges: ofItsTime(preview) },
     );
   }
 
@@ -165,13 +164,17 @@ export class DurableWorker extends pulumi.ComponentResource {
 const kept = ({ protect }: DurableWorkerArgs) => (protect ? {} : { keepsStorage: false });
 
 /**
- * What else of a version that is there stays as it was. A replacement keeps what is ignored: one that was made with `deploy`
- * would take all traffic again. So a version that gets none is not replaced, whatever its bindings would be now, and one that
- * is known to be made anew is made as the plan says.
+ * What of a version that is there stays as it was. What was right when it was made is not wrong because it has been applied
+ * since: `exports` then has tombstones that are done, and the API does not return them. Its message may tell of an override
+ * that the settings no longer have; the tag is in the resource's name. A replacement keeps what is ignored: one that was
+ * made with `deploy` would take all traffic again, and one that waited for a class would wait for ever. So a version that
+ * gets no traffic is not replaced, whatever its bindings would be now, and one that is known to be made anew is made as the
+ * plan says.
  */
-function ofItsTime({ traffic, renewedBecause }: Preview): readonly string[] {
-  if (traffic.release === 0) return ["deploy", "bindings"];
-  return renewedBecause === undefined ? ["deploy"] : [];
+function ofItsTime({ traffic, renewedBecause }: Preview): string[] {
+  const applied = ["exports", "annotations", "deploy"];
+  if (traffic.release === 0) return [...applied, "bindings"];
+  return renewedBecause === undefined ? applied : [];
 }
 
 /** Whether the release becomes a version by this update: one that was uploaded before changes nothing by itself. */
@@ -196,14 +199,14 @@ const secretBindings = (secrets: DurableWorkerArgs["secrets"]) =>
   );
 
 /**
- * Options with which Pulumi takes an existing Worker into its state instead of making one. The Worker's own settings
- * stay as they are until the next `up`. Never for a Worker that the state has (plan/claims.ts): there an import would
- * replace it, and delete it with all its objects.
+ * Options with which Pulumi takes an existing Worker into its state instead of making one. Never for a Worker that the
+ * state has (plan/claims.ts): there an import would replace it, and delete it with all its objects.
  */
-const takingOver = (importId: string): pulumi.CustomResourceOptions => ({
-  import: importId,
-  ignoreChanges: ["logpush", "observability", "subdomain", "tags", "tailConsumers"],
-});
+const takingOver = (importId: string | undefined): pulumi.CustomResourceOptions =>
+  importId === undefined ? {} : { import: importId };
+
+/** The settings of a Worker that is taken over which stay as they are until the next `up`. */
+const LEFT_AT_FIRST = ["logpush", "observability", "subdomain", "tags", "tailConsumers"];
 
 /**
  * The bindings that follow from the release alone: its classes, its record of itself, the version's metadata. Another

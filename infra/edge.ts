@@ -3,6 +3,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "./cloudflare.ts";
 import type { DurableWorker } from "./durable-worker.ts";
+import { servesAll } from "./plan/own-settings.ts";
 import type { Preview } from "./plan/preview.ts";
 import type { Release } from "./release/read.ts";
 import type { Settings } from "./stack/config.ts";
@@ -55,16 +56,18 @@ export function addresses(
 }
 
 /**
- * When the Worker's `scheduled` is called. Once a stack had some, an empty list stays: the provider deletes none, so what
- * is no longer declared would stay at Cloudflare.
+ * When the Worker's `scheduled` is called. Every version hears of it, so it changes with all the traffic, and not in the
+ * middle of a rollout. Once a stack had some, an empty list stays: the provider deletes none, so what is no longer declared
+ * would stay at Cloudflare.
  */
-export function crons({ accountId }: Settings, release: Release, worker: DurableWorker, { hadCrons }: Preview): void {
+export function crons({ accountId }: Settings, release: Release, worker: DurableWorker, preview: Preview): void {
+  const isWhole = servesAll(preview);
   const schedules = cronsOf(release).map((cron) => ({ cron }));
-  if (schedules.length === 0 && !hadCrons) return;
+  if (!preview.hadCrons && (schedules.length === 0 || !isWhole)) return;
   new cloudflare.WorkersCronTrigger(
     LOGICAL.crons,
     { accountId, scriptName: worker.name, schedules },
-    { dependsOn: worker },
+    { dependsOn: worker, ignoreChanges: isWhole ? [] : ["schedules"] },
   );
 }
 

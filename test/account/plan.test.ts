@@ -419,6 +419,24 @@ describe("a class that comes from another Worker", () => {
     await deploy(receiving, { rollout: "10" }, (line) => again.push(line));
     expect(again.join("\n")).toContain("rollback  back to version 1 at most");
     expect(proxy.takeWrites()).toEqual([]);
+
+    // A version that is made anew for a secret waits no more, so that the next one changes no class.
+    const rotated = async (adminToken: string) => {
+      const lines: string[] = [];
+      await deploy(receiving, { adminToken }, (line) => lines.push(line));
+      return lines.join("\n");
+    };
+    expect(await rotated("a-second-token-that-is-long")).toContain("nothing before this release can serve again");
+    expect(await rotated("a-third-token-that-is-long-too")).not.toContain(
+      "nothing before this release can serve again",
+    );
+    const reads = Reads.through(new Api({ baseUrl: account.apiUrl, token: account.token }), account.accountId);
+    expect((await readWorker(reads, receiver)).classes?.get("Account")).toEqual({ storage: "sqlite" });
+    const gradual = { adminToken: "a-third-token-that-is-long-too", rollout: "10" };
+    await deploy(configured(checkouts.make("transfer-next", all.slice(0, 2), ["Account"])), gradual);
+    expect((await readWorker(reads, receiver)).serving.map(({ percentage }) => percentage)).toEqual([10, 90]);
+    await deploy(receiving, { ...gradual, rollout: "0" });
+
     const renaming = checkout(3);
     await deploy(renaming);
     expect((await others.ask(receiver, "/Book/a")).json()).toMatchObject({ count: 2, tag: "transfer-3" });
