@@ -12,6 +12,7 @@ import { interruptedText } from "../apply/update.ts";
 import { ApiError } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { refusePinned } from "../rollout/pinned.ts";
+import { underWayText } from "../rollout/under-way.ts";
 import { saying } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
@@ -34,7 +35,7 @@ await orFail(async () => {
     throw new UserError(`Which stack? npm run ${command} -- --stack ${LOCAL} (or staging, production…)`);
   }
   if (bareName(stack) === LOCAL) wantLocal();
-  if (command === "up") await keepPin(bareName(stack), dir);
+  if (command === "up") await keepTraffic(bareName(stack), dir);
   process.exitCode = await saying(
     (isDone) => (command === "up" ? interruptedText(stack, dir, isDone) : "\nInterrupted. A preview changes nothing."),
     onCli([command, ...rest], stack, dir),
@@ -42,14 +43,16 @@ await orFail(async () => {
 });
 
 /**
- * Keeps an update from ending a pin that another checkout has set: a job in CI asks nobody. What cannot be read here stops
- * nothing, and is told: the CLI may know more, such as the token and encrypted settings, and its plan warns, too.
+ * Keeps an update from ending a pin that another checkout has set, and from ending a rollout before it was judged: a job in
+ * CI asks nobody. What cannot be read here stops nothing, and is told: the CLI may know more, such as the token and
+ * encrypted settings, and its plan warns, too.
  */
-async function keepPin(stack: string, dir: string): Promise<void> {
+async function keepTraffic(stack: string, dir: string): Promise<void> {
   const open = opened(stack, dir);
   if (open?.settings.pin !== 0) return;
   try {
-    await refusePinned(open, dir);
+    const underWay = underWayText(open.settings, await refusePinned(open, dir));
+    if (underWay !== undefined) throw new UserError(underWay);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     tellUnread(stack, error.message);
@@ -68,5 +71,7 @@ function opened(stack: string, dir: string): OpenStack | undefined {
 }
 
 function tellUnread(stack: string, because: string): void {
-  console.error(`The account was not asked whether another checkout has pinned ${stack}. ${because}`);
+  console.error(
+    `The account was not asked whether another checkout has pinned ${stack}, or a rollout is under way. ${because}`,
+  );
 }

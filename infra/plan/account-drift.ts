@@ -5,6 +5,7 @@ import { kindOf } from "../provider/index.ts";
 import { check, difference } from "../provider/kind.ts";
 import type { Properties } from "../provider/values.ts";
 import { type Release, readRelease } from "../release/read.ts";
+import { rolloutWays } from "../rollout/under-way.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { blobsInputs, isLeftOnWorkersDev, onWorkersDev, readCacheInputs, workerInputs } from "../stack/declared.ts";
 import { cronsOf } from "../stack/extras.ts";
@@ -13,6 +14,7 @@ import { UserError } from "../stack/user-error.ts";
 import type { Code, Finding } from "./codes.ts";
 import { servesAsWanted } from "./drift.ts";
 import { ownMigrations } from "./own-migrations.ts";
+import { servesAll, settingsThatStay } from "./own-settings.ts";
 import { type Preview, previewOf } from "./preview.ts";
 import { trafficAfter, trafficBefore } from "./traffic-words.ts";
 
@@ -88,15 +90,19 @@ function notCompared(stack: string, { commit }: Release, ended: readonly Finding
 
 /** Where the traffic goes, when that is neither as the settings ask nor explained by something that is not ours. */
 function trafficFindings(preview: Preview): readonly Finding[] {
-  const { live, tag, traffic, warnings } = preview;
+  const { live, tag, traffic, warnings, settings } = preview;
   const explained = warnings.some(({ code }) => code === "serving_version_not_ours" || code === "deployment_not_ours");
   if (explained || servesAsWanted(live.serving, tag, traffic)) return [];
+  const { run, abandon } = rolloutWays(settings.stack);
   return [
     {
       code: "traffic_not_as_set",
       subject: "traffic",
       message: `${trafficBefore(preview).join(", ")} serve, and the settings and this release ask for ${trafficAfter(preview).join(", ")}.`,
-      fix: "look with the release that was deployed last, or deploy this one with `up`.",
+      fix:
+        live.serving.length > 1
+          ? `a rollout is under way, or was left: \`${run}\` goes on, \`${abandon}\` sends the traffic back.`
+          : "look with the release that was deployed last, or deploy this one with `up`.",
     },
   ];
 }
@@ -104,17 +110,20 @@ function trafficFindings(preview: Preview): readonly Finding[] {
 /** The Worker's own settings, the KV namespace and the bucket. */
 async function resourceFindings(
   { settings, api }: OpenStack,
-  { release, hadCrons, claims: { reads, blobs, storage } }: Preview,
+  preview: Preview,
   { refresh, stays }: { readonly refresh: string; readonly stays: boolean },
 ): Promise<readonly Finding[]> {
+  const { release, hadCrons, live } = preview;
+  const { reads, blobs, storage } = preview.claims;
   const { accountId, workerName } = settings;
   const schedules = cronsOf(release).map((cron) => ({ cron }));
   const cache = readCacheInputs(settings, reads.name);
   const bucket = blobsInputs(settings, blobs.name);
-  const compare = (type: string, subject: string, declared: Properties) =>
-    compared({ api, refresh, type, subject, declared });
+  const compare = (type: string, subject: string, declared: Properties, ignore: readonly string[] = []) =>
+    compared({ api, refresh, type, subject, declared, ignore });
+  const servesWhole = servesAll(preview) && live.serving.length === 1;
   const found = await Promise.all([
-    compare("worker", `Worker ${workerName}`, workerInputs(settings, release, stays)),
+    compare("worker", `Worker ${workerName}`, workerInputs(settings, release, stays), settingsThatStay(preview)),
     compare("workersKvNamespace", `KV namespace ${cache.title}`, cache),
     compare("r2Bucket", `bucket ${bucket.name}`, bucket),
     ...storage.map(({ kind, name, jurisdiction }) => {
@@ -125,7 +134,7 @@ async function resourceFindings(
       }
       return compare("d1Database", `D1 database ${name}`, { accountId, name });
     }),
-    ...(schedules.length > 0 || hadCrons
+    ...(servesWhole && (schedules.length > 0 || hadCrons)
       ? [compare("workersCronTrigger", "crons", { accountId, scriptName: workerName, schedules })]
       : []),
   ]);
@@ -138,10 +147,12 @@ interface Comparing {
   readonly type: string;
   readonly subject: string;
   readonly declared: Properties;
+  /** Properties that the program leaves as they are. */
+  readonly ignore: readonly string[];
 }
 
 /** One resource beside what is declared of it. */
-async function compared({ api, refresh, type, subject, declared }: Comparing): Promise<readonly Finding[]> {
+async function compared({ api, refresh, type, subject, declared, ignore }: Comparing): Promise<readonly Finding[]> {
   const kind = kindOf(`cloudflare:index/${type}:${type.charAt(0).toUpperCase()}${type.slice(1)}`);
   const context = { api, folder: "" };
   const { inputs } = check(kind, declared);
@@ -156,7 +167,7 @@ async function compared({ api, refresh, type, subject, declared }: Comparing): P
         fix: type === "worker" ? GONE_WORKER : gone(refresh),
       },
     ];
-  const { changed } = difference(kind, { inputs, state }, inputs, { folder: "" });
+  const { changed } = difference(kind, { inputs, state }, inputs, { folder: "", ignore });
   return changed.map((property) => ({
     code: "resource_changed",
     subject,

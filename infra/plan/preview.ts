@@ -8,7 +8,7 @@ import { recordedCommit } from "../release/source.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { type StorageOfStack, storageOf } from "../stack/extras.ts";
-import { toldTo } from "../stack/pull-stack.ts";
+import { mayLoseData, toldTo } from "../stack/pull-stack.ts";
 import { type AddressPlan, addressPlan } from "./address-changes.ts";
 import { type Claims, claimsOf } from "./claims.ts";
 import type { Finding } from "./codes.ts";

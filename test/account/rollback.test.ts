@@ -317,6 +317,19 @@ describe("a rollout", () => {
     changeSetting(settings, "rollout", 10);
     await deploy(stack.releases.variant("four"));
     expect(await shares()).toEqual({ 4: 10, 3: 90 });
+    // Another checkout's settings know of no rollout: nothing gives its release all traffic unasked.
+    changeSetting(settings, "rollout", undefined);
+    const up = await run("pulumi", "up", "--yes");
+    expect([up.code, up.stderr]).toEqual([
+      1,
+      expect.stringMatching(
+        /^In local a rollout is under way, or was left: version 4 10 %, version 3 90 %\. .*\n.*rollout -- run --stack local\n.*abandon.*\n.*set 100/,
+      ),
+    ]);
+    expect((await run("drift")).stdout).toMatch(
+      /\[traffic_not_as_set\] traffic: .* Fix: .*`npm run rollout -- run --stack local` goes on, `npm run rollout -- abandon/,
+    );
+    expect(await shares()).toEqual({ 4: 10, 3: 90 });
     expect((await run("rollout", "set", "50", "--yes")).stdout).toMatch(/version 4 .* 50 %, version 3 .* 50 %/);
     expect(await shares()).toEqual({ 4: 50, 3: 50 });
     expect((await run("rollout", "abandon", "--yes")).code).toBe(0);

@@ -155,7 +155,7 @@ describe("an update that cannot ask whether another checkout has pinned the stac
   it("goes on and says so: the account cannot be read", async () => {
     const { code, text } = await up(403);
     expect(text).toMatch(
-      /^The account was not asked whether another checkout has pinned staging\. GET .* was answered 403/m,
+      /^The account was not asked whether another checkout has pinned staging, or a rollout is under way\. GET .* was answered 403/m,
     );
     expect([code, text]).toEqual([0, expect.stringMatching(/^updated$/m)]);
   });
@@ -165,7 +165,7 @@ describe("an update that cannot ask whether another checkout has pinned the stac
     copy.write(file, copy.read(file).replace("homeRegion: eu", "homeRegion:\n    secure: v1:aaaa:bbbb"));
     const { code, text } = await up(403);
     expect(text).toMatch(
-      /^The account was not asked whether another checkout has pinned staging\. [\s\S]*homeRegion: encrypted, /m,
+      /^The account was not asked whether another checkout has pinned staging, or a rollout is under way\. [\s\S]*homeRegion: encrypted, /m,
     );
     expect([code, text]).toEqual([0, expect.stringMatching(/^updated$/m)]);
   });
