@@ -1,6 +1,6 @@
 /** What a plan says of storage whose binding goes: what stays, what is deleted, and what `allowDestroy` names for nothing. */
-import { isError } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
+import { isError } from "../../infra/plan/codes.ts";
 import { Known } from "../../infra/plan/known.ts";
 import { Reads } from "../../infra/plan/reads.ts";
 import { report } from "../../infra/plan/report.ts";
