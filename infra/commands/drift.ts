@@ -20,7 +20,7 @@ const command = onStack(new Command("npm run drift --"))
   )
   .option("--json", "print one line of JSON")
   .action(async ({ stack, dir, json }: Options) => {
-    const { found, notes } = await driftOf(openStack(stack, { dir }), refreshLine(stack, dir));
+    const { found, notes } = await driftOf(openStack(stack, { dir }), { refresh: refreshLine(stack, dir), dir });
     if (json) console.log(JSON.stringify({ stack, drift: found, ...(notes.length > 0 && { notes }) }));
     else if (found.length === 0) console.log(`${stack}: no drift`);
     else for (const finding of found) console.log(describe(finding));

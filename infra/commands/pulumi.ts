@@ -10,12 +10,16 @@ import { runPulumi } from "../apply/pulumi-cli.ts";
 import { bareName, pulumiLine } from "../apply/pulumi-line.ts";
 import { interruptedText } from "../apply/update.ts";
 import { ApiError } from "../provider/api.ts";
+import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
+import { keptIn } from "../rollout/kept-settings.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { underWayText } from "../rollout/under-way.ts";
+import { releaseDir } from "../stack/config.ts";
 import { saying } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
+import { settingsFile } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 import { orFail } from "./command.ts";
 
@@ -51,7 +55,9 @@ async function keepTraffic(stack: string, dir: string): Promise<void> {
   const open = opened(stack, dir);
   if (open?.settings.pin !== 0) return;
   try {
-    const underWay = underWayText(open.settings, await refusePinned(open, dir));
+    const [[, share] = []] = keptIn(settingsFile(stack, dir), ["rollout"]);
+    const atHand = { stack, dir, digest: digestAtHand(open), isDecided: share !== undefined };
+    const underWay = underWayText(atHand, await refusePinned(open, dir));
     if (underWay !== undefined) throw new UserError(underWay);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
@@ -67,6 +73,16 @@ function opened(stack: string, dir: string): OpenStack | undefined {
     if (!isUserError(error)) throw error;
     tellUnread(stack, error.message);
     return undefined;
+  }
+}
+
+/** The digest of the release; undefined where there is none, which the program says. */
+function digestAtHand({ settings }: OpenStack): string | undefined {
+  try {
+    return readRelease(releaseDir(settings)).digest;
+  } catch (error) {
+    if (isUserError(error)) return undefined;
+    throw error;
   }
 }
 

@@ -41,8 +41,15 @@ export interface Drift {
   readonly notes: readonly string[];
 }
 
-/** All that differs. `refresh`: the command that puts the stack right. @throws Error when the release or the account cannot be read, or they cannot be compared. */
-export async function driftOf(stack: OpenStack, refresh: string): Promise<Drift> {
+interface Advice {
+  /** The command that puts the stack right. */
+  readonly refresh: string;
+  /** Where the local account keeps its state. */
+  readonly dir: string;
+}
+
+/** All that differs. @throws Error when the release or the account cannot be read, or they cannot be compared. */
+export async function driftOf(stack: OpenStack, { refresh, dir }: Advice): Promise<Drift> {
   const { settings, reads, api, known } = stack;
   const release = readRelease(releaseDir(settings));
   const preview = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
@@ -63,7 +70,7 @@ export async function driftOf(stack: OpenStack, refresh: string): Promise<Drift>
   const stays = staysOnWorkersDev(preview);
   const found = [
     ...[...preview.errors, ...preview.passedOver, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
-    ...trafficFindings(preview),
+    ...trafficFindings(preview, dir),
     ...(await resourceFindings(stack, preview, { refresh, stays })),
     ...(await addressFindings(settings, api, refresh)),
   ];
@@ -89,20 +96,20 @@ function notCompared(stack: string, { commit }: Release, ended: readonly Finding
 }
 
 /** Where the traffic goes, when that is neither as the settings ask nor explained by something that is not ours. */
-function trafficFindings(preview: Preview): readonly Finding[] {
+function trafficFindings(preview: Preview, dir: string): readonly Finding[] {
   const { live, tag, traffic, warnings, settings } = preview;
   const explained = warnings.some(({ code }) => code === "serving_version_not_ours" || code === "deployment_not_ours");
   if (explained || servesAsWanted(live.serving, tag, traffic)) return [];
-  const { run, abandon } = rolloutWays(settings.stack);
+  const { run, abandon } = rolloutWays(settings.stack, dir);
+  const isUnderWay = live.serving.length > 1 && settings.pin === 0;
   return [
     {
       code: "traffic_not_as_set",
       subject: "traffic",
       message: `${trafficBefore(preview).join(", ")} serve, and the settings and this release ask for ${trafficAfter(preview).join(", ")}.`,
-      fix:
-        live.serving.length > 1
-          ? `a rollout is under way, or was left: \`${run}\` goes on, \`${abandon}\` sends the traffic back.`
-          : "look with the release that was deployed last, or deploy this one with `up`.",
+      fix: isUnderWay
+        ? `a rollout is under way, or was left: \`${run}\` goes on, \`${abandon}\` sends the traffic back.`
+        : "look with the release that was deployed last, or deploy this one with `up`.",
     },
   ];
 }

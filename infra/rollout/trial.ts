@@ -35,7 +35,7 @@ export class Trial {
   /** @throws UserError where the smoke test can judge nothing: before a wrong address or token passes for a bad release. */
   async mustJudge(preview: Preview): Promise<void> {
     const seen = await this.#begin(preview);
-    if (!seen.isReady) throw this.#cannotJudge(seen, true);
+    if (!seen.isReady) throw this.#cannotJudge(seen, preview.live.serving.length);
   }
 
   /**
@@ -46,10 +46,10 @@ export class Trial {
     const seen = await this.#begin(preview);
     // It is the release itself that was asked: what it does wrong is its own failure, and no wrong address.
     if (!seen.isReady && seen.because !== "failing" && seen.because !== "token refused")
-      throw this.#cannotJudge(seen, false);
+      throw this.#cannotJudge(seen, 0);
     const found = await this.smoke(preview, undefined);
     // No other version can say whether the token or the release is wrong.
-    if (found === "token refused" && !seen.isReady) throw this.#cannotJudge(seen, false);
+    if (found === "token refused" && !seen.isReady) throw this.#cannotJudge(seen, 0);
     return found;
   }
 
@@ -112,10 +112,12 @@ export class Trial {
     });
   }
 
-  /** `isStable`: whether it was the version before that was asked, and not the release. */
-  #cannotJudge({ because, why }: NotReady, isStable: boolean): UserError {
-    const mends = `Where the version that serves is broken and this release mends it: npm run up -- --stack ${this.#options.stack}`;
-    const isBroken = isStable && (because === "failing" || because === "another site");
+  /** `serving`: how many versions serve, where it was the one before that was asked; 0 where it was the release. */
+  #cannotJudge({ because, why }: NotReady, serving: number): UserError {
+    const { stack } = this.#options;
+    const mend = serving > 1 ? `npm run rollout -- set 100 --stack ${stack}` : `npm run up -- --stack ${stack}`;
+    const mends = `Where the version that serves is broken and this release mends it: ${mend}`;
+    const isBroken = serving > 0 && (because === "failing" || because === "another site");
     const lines = [`The smoke test cannot judge anything. ${why}`, ...(isBroken ? [mends] : [])];
     return new UserError([...lines, "The traffic is as it was."].join("\n"));
   }

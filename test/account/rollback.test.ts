@@ -323,11 +323,11 @@ describe("a rollout", () => {
     expect([up.code, up.stderr]).toEqual([
       1,
       expect.stringMatching(
-        /^In local a rollout is under way, or was left: version 4 10 %, version 3 90 %\. .*\n.*rollout -- run --stack local\n.*abandon.*\n.*set 100/,
+        /^In local a rollout is under way, or was left: version 4 10 %, version 3 90 %\. .*\n.*rollout -- run --stack local --dir .*\n.*abandon.*\n.*set 100/,
       ),
     ]);
     expect((await run("drift")).stdout).toMatch(
-      /\[traffic_not_as_set\] traffic: .* Fix: .*`npm run rollout -- run --stack local` goes on, `npm run rollout -- abandon/,
+      /\[traffic_not_as_set\] traffic: .* Fix: .*`npm run rollout -- run --stack local --dir \S+` goes on, `npm run rollout -- abandon/,
     );
     expect(await shares()).toEqual({ 4: 10, 3: 90 });
     expect((await run("rollout", "set", "50", "--yes")).stdout).toMatch(/version 4 .* 50 %, version 3 .* 50 %/);

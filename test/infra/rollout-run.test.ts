@@ -492,12 +492,33 @@ describe("a smoke test with a check that was not answered", () => {
   });
 });
 
-describe("a release that has all traffic already", () => {
-  const obstacle = (because: NotReady["because"]) => (): Readiness => ({
-    isReady: false,
-    because,
-    why: "It says why.",
+const obstacle = (because: NotReady["because"]) => (): Readiness => ({
+  isReady: false,
+  because,
+  why: "It says why.",
+});
+
+describe("a stable version that is broken", () => {
+  it.each<[shares: [number, number][], line: string]>([
+    [[[4, 100]], "npm run up -- --stack local"],
+    [
+      [
+        [5, 10],
+        [4, 90],
+      ],
+      "npm run rollout -- set 100 --stack local",
+    ],
+  ])("says nothing of a release, and may be mended by it: %j", async (shares, line) => {
+    world.shares = new Map(shares);
+    world.steps = [step(10, true), step(100, true)];
+    world.readiness = obstacle("failing");
+    const { end, text } = await rolledOut();
+    expect([end, text]).toEqual(["error", expect.stringContaining(`this release mends it: ${line}\n`)]);
+    expect(world.shares).toEqual(new Map(shares));
   });
+});
+
+describe("a release that has all traffic already", () => {
   beforeEach(() => {
     world.steps = [step(100, true)];
     world.shares = new Map([[5, 100]]);
