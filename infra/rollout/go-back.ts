@@ -66,14 +66,15 @@ export async function goBack(stack: string, dir: string, way: Way): Promise<stri
     unrefused = attempted(() => refuse?.());
     return untilBack(way, {
       send: () => update(stack, dir, { next }),
-      wait: () => waited(AGAIN_MS, interruptedText(stack, dir, false, next)),
+      inOrder: (work) => inOrder(work, interruptedText(stack, dir, false, next)),
     });
   })().catch((error: unknown) => error);
   if (outcome === "updated") {
     await mustBeBack(stack, way, told(unrefused, true));
     return told(unrefused, true);
   }
-  if (outcome === "back") return `${told(unrefused, false)}\nThe update has failed all the same. ${complete}`;
+  if (outcome === "back")
+    return `${told(unrefused, false)}\nThe update has failed all the same. ${complete} Where that file is not kept, as in a CI job, leave it: the next release completes it.`;
   if (outcome instanceof Interrupted) throw outcome;
   const because = outcome instanceof Error ? outcome.message : String(outcome);
   const rest = isWritten
@@ -90,28 +91,35 @@ export async function goBack(stack: string, dir: string, way: Way): Promise<stri
  */
 async function untilBack(
   way: Way,
-  { send, wait }: { readonly send: () => Promise<boolean>; readonly wait: () => Promise<void> },
+  { send, inOrder }: { readonly send: () => Promise<boolean>; readonly inOrder: InOrder },
 ): Promise<"updated" | "back"> {
   const end = performance.now() + PATIENCE_MS;
-  for (;;) {
-    if (await send()) return "updated";
-    if (await isBack(way)) return "back";
+  const isBackAfterPause = async (signal: AbortSignal): Promise<boolean> => {
+    if (await isBack(way)) return true;
     if (performance.now() + AGAIN_MS > end) throw new UserError("the update failed.");
     way.say(`The traffic did not go back yet; tried again in ${AGAIN_MS / 1_000} s`);
-    await wait();
+    await pause(AGAIN_MS, undefined, { signal }).catch(() => undefined);
+    if (signal.aborted) return false;
     // Somebody may have taken it back by now, or sent it elsewhere.
-    if (await isBack(way)) return "back";
+    if (await isBack(way)) return true;
     await way.mustGoOn();
+    return false;
+  };
+  for (;;) {
+    if (await send()) return "updated";
+    if (await inOrder(isBackAfterPause)) return "back";
   }
 }
 
-/** Waits. @throws Interrupted with `text` where a signal comes. */
-function waited(ms: number, text: string): Promise<void> {
+type InOrder = (work: (signal: AbortSignal) => Promise<boolean>) => Promise<boolean>;
+
+/** Does what goes on between two updates. `work` is told of a signal. @throws Interrupted with `text` after one. */
+function inOrder(work: (signal: AbortSignal) => Promise<boolean>, text: string): Promise<boolean> {
   const stop = new AbortController();
   return saying(
     () => text,
     outlive(
-      () => pause(ms, undefined, { signal: stop.signal }).catch(() => undefined),
+      () => work(stop.signal),
       () => stop.abort(),
       () => false,
     ),

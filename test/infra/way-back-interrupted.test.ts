@@ -183,7 +183,7 @@ describe("a way back whose update fails", () => {
   it("has ended where the account says that the traffic is back, and names what completes the update", async () => {
     const back = async () => [serves(16, 100)];
     expect(await goBack("local", dir, { ...way, serving: back })).toBe(
-      `It is refused.\nThe update has failed all the same. To complete it: ${UPDATE}`,
+      `It is refused.\nThe update has failed all the same. To complete it: ${UPDATE} Where that file is not kept, as in a CI job, leave it: the next release completes it.`,
     );
     expect(updates).toBe(1);
   });
@@ -204,9 +204,27 @@ describe("a way back whose update fails", () => {
     expect(updates).toBe(1);
   });
 
-  it("can be interrupted while it waits", async () => {
-    onPause = () => void process.emit("SIGINT", "SIGINT");
-    const text = await goBack("local", dir, way).catch((error: unknown) => error);
+  const interrupt = () => void process.emit("SIGINT", "SIGINT");
+  it.each<[string, () => Partial<typeof way>]>([
+    [
+      "waits",
+      () => {
+        onPause = interrupt;
+        return {};
+      },
+    ],
+    [
+      "asks what serves",
+      () => ({
+        serving: () => {
+          interrupt();
+          return way.serving();
+        },
+      }),
+    ],
+    ["asks the plan", () => ({ mustGoOn: async () => interrupt() })],
+  ])("can be interrupted while it %s", async (_, begin) => {
+    const text = await goBack("local", dir, { ...way, ...begin() }).catch((error: unknown) => error);
     expect(text).toBeInstanceOf(Interrupted);
     expect(text).toMatchObject({ isDone: false, message: expect.stringContaining("that is the way back: leave it") });
     expect(updates).toBe(1);
