@@ -94,13 +94,14 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   });
   const left = await leftOf(args, looked, storage);
   const deleted = left.filter((one) => isDeleted(settings, one));
+  const filled = await filledOf(args, looked, left);
   const { all, always, ended } = await findingsOf(args, {
     looked,
     claims,
     schema,
     storage,
-    left: leftFindings(args, left, storage),
-    filled: traffic.release > 0 ? filledBuckets(await filledOf(args, looked, left)) : [],
+    left: leftFindings(args, left, { storage, filled }),
+    filled: filledBuckets(settings, filled),
     holdsData,
   });
   const { changesLifecycle } = plan;
@@ -145,15 +146,20 @@ async function leftOf(
   return usedBy(next.stable, left);
 }
 
-/** Buckets among it that would be deleted, and have something in them, as far as the account lets anybody see. */
+/**
+ * Buckets among it that a release would delete with its first traffic, and that have something in them, as far as the
+ * account lets anybody see. A release that serves already is not kept from mending the rest.
+ */
 async function filledOf(
-  { settings }: PreviewArgs,
-  { reads: { besides } }: Looked,
+  { settings, release }: PreviewArgs,
+  { reads: { besides }, live, next: { traffic } }: Looked,
   left: readonly OfStack[],
 ): Promise<readonly OfStack[]> {
-  const going = mayLoseData(settings.stack)
-    ? []
-    : left.filter((one) => one.kind === "r2" && isDeleted(settings, one) && one.usedBy === undefined);
+  const isFirst = traffic.release > 0 && live.serving.every(({ digest }) => digest !== release.digest);
+  const going =
+    mayLoseData(settings.stack) || !isFirst
+      ? []
+      : left.filter((one) => one.kind === "r2" && isDeleted(settings, one) && one.usedBy === undefined);
   const found = await Promise.all(
     going.map(async (one) => ((await isEmpty(one, besides, one.id)) === false ? [one] : [])),
   );
@@ -164,13 +170,14 @@ async function filledOf(
 function leftFindings(
   { settings, migrations, known }: PreviewArgs,
   left: readonly Left[],
-  storage: readonly StorageOfStack[],
+  { storage, filled }: { readonly storage: readonly StorageOfStack[]; readonly filled: readonly Left[] },
 ): readonly Finding[] {
   const declared = new Set(storage.map(({ binding }) => binding));
   // Without the state, only what the release has is surely not deleted.
   const unsure = known ? [] : settings.allowDestroy.filter((name) => !declared.has(name));
   const others = new Set([...everNamed(migrations), ...unsure]);
-  return [...storageLeft(settings, left), ...toldTo(settings.stack, unusedAllowances(settings, left, others))];
+  const told = left.filter((one) => !filled.includes(one));
+  return [...storageLeft(settings, told), ...toldTo(settings.stack, unusedAllowances(settings, left, others))];
 }
 
 /** Which bindings come or go, as far as that is known here. */

@@ -27,12 +27,12 @@ export const isDeleted = (settings: Settings, { binding, stays }: Left): boolean
   !stays && (settings.allowDestroy.includes(binding) || mayLoseData(settings.stack));
 
 /** What stands against the deletion of buckets in which something is: it would fail once the release serves. */
-export const filledBuckets = (filled: readonly Left[]): readonly Finding[] =>
+export const filledBuckets = (settings: Placed, filled: readonly Left[]): readonly Finding[] =>
   filled.map(({ what, binding, name }) => ({
     code: "storage_would_go",
     subject: binding,
     message: `the ${what} ${name} would be deleted and something is in it: Cloudflare deletes no such bucket.`,
-    fix: "copy out what is to be kept and empty it, or put the binding back into wrangler.jsonc.",
+    fix: `copy out what is to be kept and empty it, or put the binding back into wrangler.jsonc. Where the version that serves goes on writing to it: set protect: true in ${fileOf(settings, "protect")} and run \`up\` once with the binding; then it stays in the account, and you delete it by hand.`,
   }));
 
 /** What is lost then. */

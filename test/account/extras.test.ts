@@ -10,7 +10,7 @@ import * as v from "valibot";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { STATE_FILE } from "../../infra/apply/state.ts";
 import { addsNothing } from "../../infra/stack/program-bindings.ts";
-import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
+import { setFaults, startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { buildAndApply } from "./deploy.ts";
@@ -263,6 +263,13 @@ it("a bucket goes only once it is empty: a release that would delete a filled on
   const before = await versions();
   await expect(deploy(others, config)).rejects.toThrow(/storage_would_go\] FILES: .* and something is in it/);
   expect(await versions()).toBe(before);
+  await call(`${bucket}/objects/first`, { method: "DELETE" });
+  await setFaults(account, "DELETE */r2/buckets/* 500 times=10");
+  await expect(deploy(others, config)).rejects.toThrow();
+  await setFaults(account);
+  // The release serves by now: what comes into the bucket again does not keep it from being completed or mended.
+  await call(`${bucket}/objects/first`, { method: "PUT", body: "file" });
+  await expect(deploy(others, config)).rejects.not.toThrow(/storage_would_go/);
   await call(`${bucket}/objects/first`, { method: "DELETE" });
   expect(await deploy(others, config)).toContain("delete R2Bucket");
   await deploy(STORES, { allowDestroy: [] });

@@ -50,12 +50,12 @@ describe("storage that no binding asks for any more", () => {
   });
 
   it("is refused where it is a bucket with something in it", () => {
-    const [finding] = filledBuckets([left({ what: "bucket" })]);
+    const [finding] = filledBuckets(settingsOf(false, "FOO"), [left({ what: "bucket" })]);
     expect(finding).toMatchObject({
       code: "storage_would_go",
       subject: "FOO",
       message: expect.stringContaining("the bucket x-foo would be deleted and something is in it"),
-      fix: expect.stringMatching(/empty it, or put the binding back/),
+      fix: expect.stringMatching(/empty it, or put the binding back.*goes on writing to it: set protect: true/),
     });
     expect(finding && isError(finding)).toBe(true);
   });
