@@ -15,15 +15,15 @@ const LONG = [
   "test/engine/guards.test.ts",
   "test/infra/option-mistakes.test.ts",
   "test/infra/file-mistakes.test.ts",
+  "packages/local-account/test/loops.test.ts",
+  "packages/local-account/test/queues.test.ts",
+  "packages/local-account/test/workflows.test.ts",
   // At night.
   "test/engine/pipeline-analysis.test.ts",
   "test/engine/promote-interrupted.test.ts",
   "test/engine/taken-over.test.ts",
   "test/engine/destroy.test.ts",
   "test/engine/pipeline-two.test.ts",
-  "packages/local-account/test/loops.test.ts",
-  "packages/local-account/test/queues.test.ts",
-  "packages/local-account/test/workflows.test.ts",
 ];
 
 const rank = ({ moduleId }: TestSpecification): number => {

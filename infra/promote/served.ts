@@ -13,6 +13,8 @@ export interface Served {
 /** A version that something else has made and sent traffic to: of no release, also where a binding of one is left in it. */
 export interface ServedByOthers {
   readonly version: number;
+  /** Whether it was made of a release's version. */
+  readonly isDerived: boolean;
 }
 
 /** How long a stack has served a release to everybody, and how long another one wants it to. */
@@ -85,7 +87,7 @@ export interface ServingOne extends Marked {
 /** What a deployment serves of a release: that one, or the first other; undefined: nothing. */
 export function servedOf(serving: readonly ServingOne[], digest: string): Served | ServedByOthers | undefined {
   const other = serving.find((one) => !isOurs(one));
-  if (other) return { version: other.number };
+  if (other) return { version: other.number, isDerived: other.digest !== undefined };
   const served = (serving.find((one) => one.digest === digest) ?? serving[0])?.digest;
   if (served === undefined) return undefined;
   return { digest: served, share: serving.reduce((sum, one) => sum + (one.digest === served ? one.percentage : 0), 0) };
@@ -106,7 +108,7 @@ export function notServed(
       {
         code: "not_promoted",
         subject,
-        message: `${stack} serves version ${served.version}, which something else has made of what \`up\` had left there, as a change in the dashboard does: it is not this release as it would go out.`,
+        message: `${stack} serves version ${served.version}, which something else has ${served.isDerived ? "made of what `up` had left there, as a change in the dashboard does" : "deployed"}: it is not this release as it would go out.`,
         fix: `\`up\` there puts its release back, and its soak time begins anew: \`npm run up -- --stack ${stack}\`.`,
       },
     ];

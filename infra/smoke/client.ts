@@ -15,7 +15,7 @@ const PATIENCE_SECONDS: ReadonlyMap<number, number> = new Map([
 const MOST_TRIES = 3;
 const AGAIN_MS = 1_000;
 
-/** After how many seconds a refused call may come again; undefined: it is not refused, or does not say when. */
+/** After how many seconds the answer asks to come again; undefined: it does not say. */
 function secondsToWait({ headers }: Response): number | undefined {
   const seconds = Number(headers.get("Retry-After"));
   return seconds >= 1 ? seconds : undefined;

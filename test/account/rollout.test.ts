@@ -75,7 +75,11 @@ function breakStyle(): () => void {
 }
 
 /** Changes what the stack's file has, and has only once. */
-const set = (setting: RegExp, text: string) => project.write(SETTINGS, project.read(SETTINGS).replace(setting, text));
+function set(setting: RegExp, text: string): void {
+  const before = project.read(SETTINGS);
+  if (!setting.test(before)) throw new Error(`${SETTINGS} has no ${setting}`);
+  project.write(SETTINGS, before.replace(setting, text));
+}
 const setSteps = (steps: string) => set(/rolloutSteps:.*/, `rolloutSteps: ${steps}`);
 const setCapacity = (tokens: number) => set(/capacity: \d+,/, `capacity: ${tokens},`);
 

@@ -29,7 +29,7 @@ beforeAll(async () => {
   expect(built.code, built.text).toBe(0);
 });
 afterAll(async () => {
-  if (account && account.exitCode === null) {
+  if (account && account.exitCode === null && account.signalCode === null) {
     const ended = once(account, "close");
     account.kill("SIGTERM");
     await ended;

@@ -46,7 +46,7 @@ const ask = async (path: string): Promise<string> => {
     if (answer.status !== 429) return await answer.text();
     // The rate limiter lets a hundred a minute through.
     await pause(1_000 * Number(answer.headers.get("Retry-After")));
-    return await ask(path);
+    return "";
   } catch {
     // While it reloads nothing answers.
     return "";

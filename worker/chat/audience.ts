@@ -214,7 +214,7 @@ export class Audience {
     this.#note(socket, member, since ? seen(now, since) : heard(member.reading, now), now);
   }
 
-  /** Stores what is left of a user's budgets with the socket, in case the room falls asleep. */
+  /** Stores what is known of a socket with it, in case the room falls asleep. */
   keep(socket: WebSocket, now: number): void {
     const member = this.memberOf(socket);
     if (member) this.#write(socket, member, now);

@@ -37,7 +37,7 @@ export type ClientFrame =
 export type ChatFrame = ClientFrame & { type: "chat" };
 
 export type ServerFrame =
-  /** Comes first: who you are, and what you missed, perhaps in several parts. `last` is the room's newest number. */
+  /** Comes first, or after a `gap`: who you are, and what you missed, perhaps in several parts. `last` is the room's newest number. */
   | { type: "history"; messages: Message[]; last: number; more: boolean; userId: string; token?: string }
   /**
    * Some messages after `after` are no longer kept, or the room was deleted and begun anew. It was if `first`, the oldest

@@ -181,7 +181,8 @@ describe("thirty sockets that never read", () => {
       const first = Math.max(silent.last + 1, last - HISTORY_LIMIT + 1);
       expect(resumed.seqs).toEqual(Array.from({ length: last - first + 1 }, (_, i) => first + i));
       resumed.leave();
-      expect(change).toBeLessThan(0.25);
+      // The attack sends 45 MiB, and what a machine's allocator keeps is less.
+      expect(after - before).toBeLessThan(30);
     },
   );
 });
