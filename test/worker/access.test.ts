@@ -1,5 +1,4 @@
 /** Who may do what: checks every cell of the table in docs/access.md with calls to the running Worker. */
-
 import { Hono } from "hono";
 import * as v from "valibot";
 import { beforeEach, describe, expect, it } from "vitest";

@@ -1,7 +1,8 @@
-/** Callers who have logged in. */
+/** Callers who have logged in, by calls that the rate limiter lets through however many a test makes. */
 import * as v from "valibot";
 import { patterns } from "../../worker/patterns.ts";
-import { ADMIN, bearer, type Call, call, unique } from "./helpers.ts";
+import { ADMIN, bearer, type Call, unique } from "./helpers.ts";
+import { ask } from "./tries.ts";
 
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
 /** Without sessions there are no users and no guests. */
@@ -9,7 +10,7 @@ export const hasSessions = folders.includes("session");
 
 /** Begins a session of a user, as the admin unless `more` says otherwise. Returns its token. */
 export async function beginSession(userId = unique(), more: Call = {}): Promise<string> {
-  const { body } = await call("/session", { json: { userId }, headers: ADMIN, ...more });
+  const { body } = await ask("/session", { json: { userId }, headers: ADMIN, ...more });
   return v.parse(v.object({ token: v.string() }), body).token;
 }
 
@@ -19,4 +20,4 @@ export const logIn = async (userId?: string, more?: Call): Promise<{ Authorizati
 
 /** Whether a caller with these headers has a session that lives. */
 export const isLive = async (headers?: Record<string, string>): Promise<boolean> =>
-  headers !== undefined && (await call("/session", { headers })).status === 200;
+  headers !== undefined && (await ask("/session", { headers })).status === 200;
