@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { MAX_MEMBERS } from "../../../worker/chat/door.ts";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import { MESSAGES_PER_FRAME } from "../../../worker/chat/limits.ts";
-import { ChatRoomDO } from "../../../worker/chat/room.ts";
-import { keepMore, relayObject, roomWithRelay } from "./relay-support.ts";
+import type { ChatRoomDO } from "../../../worker/chat/room.ts";
+import { keepMore, loseCalls, relayObject, roomWithRelay } from "./relay-support.ts";
 import { enter, newRoom, roomObject, stays } from "./support.ts";
 
 afterEach(() => {
@@ -51,9 +51,7 @@ describe("a reader at a relay", () => {
     const { room, near } = await roomWithRelay();
     const caller = { kind: "user" as const, id: "eve" };
     const eve = await enter(relayObject(room), "eve", { undecided: caller });
-    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
-      throw new Error("lost");
-    });
+    const take = loseCalls("take");
     await roomObject(room).setDoor({ rule: "members" });
     await runInDurableObject(roomObject(room), async (it: ChatRoomDO) => {
       for (let i = 0; i < MESSAGES_PER_FRAME + 1; i++) {
@@ -82,9 +80,7 @@ describe("a reader at a relay", () => {
     const session = "s".repeat(64);
     const holder = await enter(relayObject(room), "holder", { session });
     expect(await roomObject(room).holdsSession(session)).toBe(true);
-    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
-      throw new Error("lost");
-    });
+    const take = loseCalls("take");
     await roomObject(room).sessionEnded(session);
     take.mockRestore();
     await runDurableObjectAlarm(roomObject(room));
@@ -96,9 +92,7 @@ describe("a reader at a relay", () => {
     const { room, near } = await roomWithRelay();
     const session = "s".repeat(64);
     const holder = await enter(relayObject(room), "holder", { session });
-    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
-      throw new Error("lost");
-    });
+    const take = loseCalls("take");
     await roomObject(room).sessionEnded(session);
     take.mockRestore();
     await near.say("between us");

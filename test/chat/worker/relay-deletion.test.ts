@@ -3,7 +3,7 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "c
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
-import { relayObject, roomWithRelay, textsOf } from "./relay-support.ts";
+import { loseCalls, relayObject, roomWithRelay, textsOf } from "./relay-support.ts";
 import { enter, newRoom, roomObject, stays } from "./support.ts";
 
 afterEach(() => {
@@ -17,9 +17,7 @@ describe("a room with relays that is deleted", () => {
     runInDurableObject(object, async (_, { storage }) => [[...storage.kv.list()], await storage.getAlarm()]);
   /** Calls to end a relay get lost. Returns how to end that. */
   const loseEnds = () => {
-    const ends = vi.spyOn(ChatRoomDO.prototype, "endRelay").mockImplementation(() => {
-      throw new Error("lost");
-    });
+    const ends = loseCalls("endRelay");
     return () => ends.mockRestore();
   };
   /** Deletes the room while calls to its relays get lost. */
@@ -89,9 +87,7 @@ describe("a room with relays that is deleted", () => {
     await before.closed;
     await stays(room);
     await enter(relayObject(room), "far");
-    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
-      throw new Error("lost");
-    });
+    const take = loseCalls("take");
     await roomObject(room).setDoor({ rule: "members", owner: "boss" });
     take.mockRestore();
     const [, alarm] = await stored(roomObject(room));

@@ -10,7 +10,7 @@ import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { NOT_THERE } from "../../../worker/http/joining.ts";
 import { objectName } from "../../../worker/objects/names.ts";
 import { stackOf } from "../../../worker/stack.ts";
-import { relayObject, roomWithRelay, textsOf } from "./relay-support.ts";
+import { loseCalls, relayObject, roomWithRelay, textsOf } from "./relay-support.ts";
 import { enter, isEmptyFile, newRoom, roomObject } from "./support.ts";
 
 afterEach(() => {
@@ -87,9 +87,7 @@ describe("a relay", () => {
   it("that carries nobody and cannot say so leaves not even an empty database", async () => {
     const { room } = await roomWithRelay();
     await evictDurableObject(relayObject(room), { webSockets: "close" });
-    const said = vi.spyOn(ChatRoomDO.prototype, "relaySaid").mockImplementation(() => {
-      throw new Error("lost");
-    });
+    const said = loseCalls("relaySaid");
     expect(await runDurableObjectAlarm(relayObject(room))).toBe(true);
     said.mockRestore();
     expect(await runDurableObjectAlarm(relayObject(room))).toBe(true);

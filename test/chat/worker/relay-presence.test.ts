@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { NOBODY, type Push } from "../../../worker/chat/relaying.ts";
 import { Relays } from "../../../worker/chat/relays.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
-import { relayObject, roomWithRelay, textsOf } from "./relay-support.ts";
+import { loseCalls, relayObject, roomWithRelay, textsOf } from "./relay-support.ts";
 import { enter, type Member, newRoom, roomObject, stays } from "./support.ts";
 
 afterEach(() => {
@@ -55,9 +55,7 @@ describe("who is here, at a relay", () => {
     const { room, near, far } = await roomWithRelay();
     const third = await enter(roomObject(room), "third");
     await far.nextOf("user_joined");
-    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
-      throw new Error("lost");
-    });
+    const take = loseCalls("take");
     third.close();
     await near.nextOf("user_left");
     await expect.poll(() => take).toHaveBeenCalledTimes(1);

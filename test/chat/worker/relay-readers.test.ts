@@ -7,7 +7,7 @@ import { joinRequest, readRelay } from "../../../worker/chat/joining.ts";
 import { MAX_SOCKETS, MESSAGES_PER_FRAME } from "../../../worker/chat/limits.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { stackOf } from "../../../worker/stack.ts";
-import { keepMore, relayObject, roomWithRelay, textsOf } from "./relay-support.ts";
+import { keepMore, loseCalls, relayObject, roomWithRelay, textsOf } from "./relay-support.ts";
 import { enter, newRoom, roomObject, stays, withSettings } from "./support.ts";
 
 afterEach(() => {
@@ -104,9 +104,7 @@ describe("a reader at a relay", () => {
   it("resumes without a gap if the home sent them, also after one who named a number that there is not", async () => {
     const { room, near } = await roomWithRelay();
     await enter(relayObject(room), "lost", { after: 99 });
-    vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
-      throw new Error("lost");
-    });
+    loseCalls("take");
     await near.say("read at home");
     const back = await enter(relayObject(room), "back", { after: 2, granted: 0 });
     expect(back.greeting.map(({ type }) => type)).toEqual(["history", "presence"]);
@@ -114,9 +112,7 @@ describe("a reader at a relay", () => {
 
   it("resumes without a gap and sees nothing twice, if the relay is behind what they have", async () => {
     const { room, near } = await roomWithRelay();
-    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
-      throw new Error("lost");
-    });
+    const take = loseCalls("take");
     await near.say("read at home");
     await expect.poll(() => take).toHaveBeenCalled();
     const back = await enter(relayObject(room), "back", { after: 2 });
@@ -162,9 +158,7 @@ describe("a reader at a relay", () => {
 
   it("joins a relay that is behind by more than is kept, whose readers meet the gap", async () => {
     const { room, far } = await roomWithRelay();
-    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
-      throw new Error("lost");
-    });
+    const take = loseCalls("take");
     const { historyLimit } = stackOf(env).settings.chat;
     await runInDurableObject(roomObject(room), async (it: ChatRoomDO) => {
       for (let i = 0; i < historyLimit + 1; i++) await it.say({ userId: `user-${i}` }, { type: "chat", text: `${i}` });
@@ -181,9 +175,7 @@ describe("a reader at a relay", () => {
     await evictDurableObject(relayObject(room));
     await near.say("to a sleeper");
     expect(await textsOf(far, 1)).toEqual(["to a sleeper"]);
-    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
-      throw new Error("lost");
-    });
+    const take = loseCalls("take");
     await near.say("lost one");
     await near.say("lost two");
     await expect.poll(() => take).toHaveBeenCalled();
@@ -264,9 +256,7 @@ describe("a reader at a relay", () => {
       const deleted = it.deleteMessage(2);
       await storage.deleteAlarm();
       await it.alarm();
-      const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
-        throw new Error("lost");
-      });
+      const take = loseCalls("take");
       write();
       expect(await deleted).toBe("deleted");
       await said;
@@ -280,9 +270,7 @@ describe("a reader at a relay", () => {
   it("gets a message before its deletion, however far the relay is behind", async () => {
     await keepMore();
     const { room, far } = await roomWithRelay();
-    const take = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(() => {
-      throw new Error("lost");
-    });
+    const take = loseCalls("take");
     await runInDurableObject(roomObject(room), async (it: ChatRoomDO) => {
       for (let i = 0; i < MESSAGES_PER_FRAME + 1; i++) {
         await it.say({ userId: `user-${i}` }, { type: "chat", text: `${i}` });

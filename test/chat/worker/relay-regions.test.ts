@@ -1,13 +1,13 @@
 /** Readers at relays because they are far away, or because the room is full. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { AT_RELAY, joinRequest, readRelay } from "../../../worker/chat/joining.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import app from "../../../worker/index.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { relayObject } from "./relay-support.ts";
-import { enter, join, Member, newRoom, roomObject, stays, withSettings } from "./support.ts";
+import { enter, join, letIn, type Member, newRoom, roomObject, stays, withSettings } from "./support.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -26,12 +26,7 @@ describe("callers in another region", () => {
       headers: { Upgrade: "websocket", "CF-Connecting-IP": "10.1.2.3" },
       cf: { continent },
     });
-    const response = await app.fetch(request, { ...env, REGIONS: regions, SETTINGS: settings });
-    if (!response.webSocket) throw new Error(`${response.status}: ${await response.text()}`);
-    const member = new Member(response.webSocket);
-    onTestFinished(() => member.close());
-    await member.welcome();
-    return member;
+    return letIn(await app.fetch(request, { ...env, REGIONS: regions, SETTINGS: settings }));
   }
   const socketsAt = (name: string) =>
     runInDurableObject(env.CHAT_ROOM.getByName(name), (_, ctx) => ctx.getWebSockets().length);

@@ -48,7 +48,12 @@ export async function enter(
 ): Promise<Member> {
   const { webSocket, status } = await object.fetch(joinRequest({ userId, ...more }));
   if (!webSocket) throw new Error(`${userId} was refused: ${status}`);
-  const member = new Member(webSocket);
+  return welcomed(webSocket);
+}
+
+/** Who has this socket, once they were greeted. It is closed with the test. */
+async function welcomed(socket: WebSocket): Promise<Member> {
+  const member = new Member(socket);
   onTestFinished(() => member.close());
   await member.welcome();
   return member;
@@ -83,12 +88,13 @@ export function knock(
 
 /** Joins a room, and reads the greeting. */
 export async function join(room: string, options: JoinOptions = {}): Promise<Member> {
-  const response = await knock(room, options);
+  return letIn(await knock(room, options));
+}
+
+/** Who was let in by an answer. */
+export async function letIn(response: Response): Promise<Member> {
   if (!response.webSocket) throw new Error(`${response.status}: ${await response.text()}`);
-  const member = new Member(response.webSocket);
-  onTestFinished(() => member.close());
-  await member.welcome();
-  return member;
+  return welcomed(response.webSocket);
 }
 
 type FrameOf<T extends ServerFrame["type"]> = Extract<ServerFrame, { type: T }>;
