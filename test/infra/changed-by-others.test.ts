@@ -3,8 +3,7 @@ import { describe, expect, it } from "vitest";
 import { changedByOthers, changedInTags, type Declaring, servableTag } from "../../infra/plan/changed-by-others.ts";
 import { readWorker } from "../../infra/plan/live.ts";
 import { nextOf } from "../../infra/plan/next.ts";
-import { Reads } from "../../infra/plan/reads.ts";
-import { preview } from "./preview.ts";
+import { preview, readsOf } from "./preview.ts";
 
 const DIGEST = "a".repeat(64);
 const TAG = `${"a".repeat(12)}-1`;
@@ -100,19 +99,5 @@ it("is the rollback floor, too, once the deployments of then are listed no more"
   });
   const again = version(4, `${TAG}-3`);
   const versions = [{ id: "v5", number: 5 }, again, { id: "v3", number: 3 }, version(1, TAG)];
-  const reads = new Reads(
-    "a",
-    {
-      getWorkers: async () => ({
-        results: [{ id: "w", name: "w", deployedOn: "2026-11-26", references: { durableObjects: [] } }],
-      }),
-      getWorkersDeployments: async () => ({
-        results: [{ deployments: [{ id: "d", versions: [{ versionId: "v4", percentage: 100 }] }] }],
-      }),
-      getWorkerVersion: async () => again,
-      getWorkerVersions: async () => ({ results: versions }),
-    },
-    undefined,
-  );
-  expect(await readWorker(reads, "w")).toMatchObject({ changedByOthers: 3, rollbackFloor: 3 });
+  expect(await readWorker(readsOf(versions, again), "w")).toMatchObject({ changedByOthers: 3, rollbackFloor: 3 });
 });

@@ -1,7 +1,7 @@
 /** Which versions can serve again after steps of our own: those since the classes last changed. */
 import { expect, it } from "vitest";
 import { readWorker } from "../../infra/plan/live.ts";
-import { Reads } from "../../infra/plan/reads.ts";
+import { readsOf } from "./preview.ts";
 
 const DIGEST = "a".repeat(64);
 const TAG = `${"a".repeat(12)}-1`;
@@ -44,22 +44,7 @@ async function wayBack(...made: readonly Made[]) {
       };
     })
     .toReversed();
-  const [serving] = versions;
-  const reads = new Reads(
-    "a",
-    {
-      getWorkers: async () => ({
-        results: [{ id: "w", name: "w", deployedOn: "2026-11-26", references: { durableObjects: [] } }],
-      }),
-      getWorkersDeployments: async () => ({
-        results: [{ deployments: [{ id: "d", versions: [{ versionId: serving?.id, percentage: 100 }] }] }],
-      }),
-      getWorkerVersion: async () => serving,
-      getWorkerVersions: async () => ({ results: versions }),
-    },
-    undefined,
-  );
-  return (await readWorker(reads, "w")).rollbackFloor;
+  return (await readWorker(readsOf(versions, versions[0]), "w")).rollbackFloor;
 }
 
 const ROOM = ["Room"];

@@ -29,13 +29,13 @@ export const script = (dir: string, name: string, text: string): readonly string
 
 /** Runs a command whose work is `work`. */
 export function runWork(dir: string, work: string) {
-  const file = join(dir, "command.mjs");
-  writeFileSync(
-    file,
-    `import { orFail } from ${module("infra/commands/command.ts")};
-     import { UserError } from ${module("infra/stack/user-error.ts")};
+  const [program = "", ...args] = script(
+    dir,
+    "command.mjs",
+    `import { orFail } from "infra/commands/command.ts";
+     import { UserError } from "infra/stack/user-error.ts";
      await orFail(async () => { ${work} });`,
   );
-  const { status, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8" });
+  const { status, stderr } = spawnSync(program, args, { encoding: "utf8" });
   return { status, stderr };
 }

@@ -1,6 +1,7 @@
 /** A preview for tests of what is made of one: a release that changes classes, half-way through a rollout. */
 import type { Plan } from "@durable-stack/class-lifecycle";
 import type { Preview } from "../../infra/plan/preview.ts";
+import { Reads } from "../../infra/plan/reads.ts";
 import { parsePublicSettings } from "../../infra/stack/config.ts";
 
 const settings = parsePublicSettings(
@@ -131,3 +132,20 @@ export const preview = (more: Partial<Preview> = {}): Preview => ({
   warnings: [],
   ...more,
 });
+
+/** Reads of an account with a Worker `w` that has these versions, the newest first; one of them has all traffic. */
+export const readsOf = (versions: readonly { readonly id: string }[], serving: { readonly id: string } | undefined) =>
+  new Reads(
+    "a",
+    {
+      getWorkers: async () => ({
+        results: [{ id: "w", name: "w", deployedOn: "2026-11-26", references: { durableObjects: [] } }],
+      }),
+      getWorkersDeployments: async () => ({
+        results: [{ deployments: [{ id: "d", versions: [{ versionId: serving?.id, percentage: 100 }] }] }],
+      }),
+      getWorkerVersion: async () => serving,
+      getWorkerVersions: async () => ({ results: versions }),
+    },
+    undefined,
+  );

@@ -16,16 +16,16 @@ import {
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
-import { module, runWork, scratch } from "./own-process.ts";
+import { module, runWork, scratch, script } from "./own-process.ts";
 
 const dir = scratch();
 
 it.runIf(existsSync("/dev/full")).each([1, 2])("a command goes on where the disk under its output %d is full", (fd) => {
   const done = join(dir, `done-${fd}`);
-  const file = join(dir, "full.mjs");
-  writeFileSync(
-    file,
-    `import { orFail } from ${module("infra/commands/command.ts")};
+  const [program = "", ...args] = script(
+    dir,
+    "full.mjs",
+    `import { orFail } from "infra/commands/command.ts";
      import { writeFileSync } from "node:fs";
      import { setImmediate } from "node:timers/promises";
      await orFail(async () => {
@@ -38,7 +38,7 @@ it.runIf(existsSync("/dev/full")).each([1, 2])("a command goes on where the disk
   );
   const full = openSync("/dev/full", "w");
   const stdio: StdioOptions = ["ignore", fd === 1 ? full : "pipe", fd === 2 ? full : "pipe"];
-  const { status, stderr } = spawnSync(process.execPath, [file], { encoding: "utf8", stdio });
+  const { status, stderr } = spawnSync(program, args, { encoding: "utf8", stdio });
   closeSync(full);
   expect(existsSync(done)).toBe(true);
   expect(status).toBe(1);
