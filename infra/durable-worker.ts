@@ -8,7 +8,7 @@ import { relative } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "./cloudflare.ts";
 import { isForced, versionMessage } from "./plan/messages.ts";
-import { settingsThatStay } from "./plan/own-settings.ts";
+import { OF_RELEASE, settingsThatStay } from "./plan/own-settings.ts";
 import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
 import { overrideNote } from "./promote/decide.ts";
@@ -58,8 +58,7 @@ export class DurableWorker extends pulumi.ComponentResource {
     const worker = new cloudflare.Worker(name, inputs, {
       parent: this,
       protect,
-      ...takingOver(claims.worker),
-      ignoreChanges: [...settingsThatStay(preview), ...(claims.worker === undefined ? [] : LEFT_AT_FIRST)],
+      ...(claims.worker === undefined ? { ignoreChanges: [...settingsThatStay(preview)] } : takingOver(claims.worker)),
     });
 
     // Declared even where no version is made: Pulumi deletes what is no longer declared.
@@ -199,14 +198,14 @@ const secretBindings = (secrets: DurableWorkerArgs["secrets"]) =>
   );
 
 /**
- * Options with which Pulumi takes an existing Worker into its state instead of making one. Never for a Worker that the
- * state has (plan/claims.ts): there an import would replace it, and delete it with all its objects.
+ * Options with which Pulumi takes an existing Worker into its state instead of making one. The Worker's own settings
+ * stay as they are until the next `up`. Never for a Worker that the state has (plan/claims.ts): there an import would
+ * replace it, and delete it with all its objects.
  */
-const takingOver = (importId: string | undefined): pulumi.CustomResourceOptions =>
-  importId === undefined ? {} : { import: importId };
-
-/** The settings of a Worker that is taken over which stay as they are until the next `up`. */
-const LEFT_AT_FIRST = ["logpush", "observability", "subdomain", "tags", "tailConsumers"];
+const takingOver = (importId: string): pulumi.CustomResourceOptions => ({
+  import: importId,
+  ignoreChanges: [...OF_RELEASE, "subdomain", "tags"],
+});
 
 /**
  * The bindings that follow from the release alone: its classes, its record of itself, the version's metadata. Another

@@ -10,12 +10,11 @@ import { runPulumi } from "../apply/pulumi-cli.ts";
 import { bareName, pulumiLine } from "../apply/pulumi-line.ts";
 import { interruptedText } from "../apply/update.ts";
 import { ApiError } from "../provider/api.ts";
-import { readRelease } from "../release/read.ts";
+import { findRelease } from "../release/find.ts";
 import { ROOT } from "../release/root.ts";
 import { keptIn } from "../rollout/kept-settings.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { underWayText } from "../rollout/under-way.ts";
-import { releaseDir } from "../stack/config.ts";
 import { saying } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
@@ -56,7 +55,7 @@ async function keepTraffic(stack: string, dir: string): Promise<void> {
   if (open?.settings.pin !== 0) return;
   try {
     const [[, share] = []] = keptIn(settingsFile(stack, dir), ["rollout"]);
-    const atHand = { stack, dir, digest: digestAtHand(open), isDecided: share !== undefined };
+    const atHand = { stack, dir, digest: () => digestAtHand(open), isDecided: share !== undefined };
     const underWay = underWayText(atHand, await refusePinned(open, dir));
     if (underWay !== undefined) throw new UserError(underWay);
   } catch (error) {
@@ -78,12 +77,8 @@ function opened(stack: string, dir: string): OpenStack | undefined {
 
 /** The digest of the release; undefined where there is none, which the program says. */
 function digestAtHand({ settings }: OpenStack): string | undefined {
-  try {
-    return readRelease(releaseDir(settings)).digest;
-  } catch (error) {
-    if (isUserError(error)) return undefined;
-    throw error;
-  }
+  const release = findRelease(settings);
+  return release instanceof Error ? undefined : release.digest;
 }
 
 function tellUnread(stack: string, because: string): void {

@@ -19,7 +19,7 @@ import { trafficAfter, trafficBefore } from "../plan/traffic-words.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { otherSecrets } from "../rollout/at-hand.ts";
-import type { ByHand } from "../rollout/became.ts";
+import { byHand } from "../rollout/became.ts";
 import { servesAlone, setPin, takePinOut } from "../rollout/pinning.ts";
 import { unpinnedLines, unpinQuestion } from "../rollout/unpinned.ts";
 import { isIrreversible, nameOf, refuseErrors, wholeLines } from "../rollout/whole.ts";
@@ -145,13 +145,6 @@ async function carryOut(
     `Version ${to} has all traffic. ${name} stays pinned to it (${setting}) until: npm run rollback -- --stack ${name} --unpin`,
   );
 }
-
-/** The stack, for a change of its pin. */
-const byHand = ({ name, reads, settings }: OpenStack, dir: string): ByHand => ({
-  stack: name,
-  dir,
-  live: () => readWorker(reads, settings.workerName),
-});
 
 /** The version that the stack is pinned to, as its settings say, or else the account; 0: none. */
 const pinOf = ({ settings }: OpenStack, live: LiveWorker): number => settings.pin || (live.pinned ?? 0);

@@ -11,6 +11,7 @@ import { versionName } from "../plan/traffic-words.ts";
 import { readRelease } from "../release/read.ts";
 import { numbersInWords } from "../rollout/analysis.ts";
 import { otherAtHand, otherSecrets } from "../rollout/at-hand.ts";
+import { byHand } from "../rollout/became.ts";
 import { abandon, giveShare } from "../rollout/by-hand.ts";
 import { loggedNow, numbersOf, windowOf } from "../rollout/numbers.ts";
 import { refusePinned } from "../rollout/pinned.ts";
@@ -94,7 +95,7 @@ function percent(text: string): number {
 
 async function change(share: number, { dir, yes = false, ...options }: Options): Promise<void> {
   const stack = openStack(options.stack, { dir, way: share === 0 ? "share" : undefined });
-  const { name, settings, reads } = stack;
+  const { name, settings } = stack;
   const live = await refusePinned(stack, dir);
   const before = statusLine(settings, live);
   const stable = live.servedLast.at(-1);
@@ -109,17 +110,16 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
       `No rollout is under way: ${before}\nBegin one with \`rollout: 10\` in the settings and a new release; go back from a finished one with: npm run rollback -- --stack ${name}`,
     );
   }
-  const byHand = { stack: name, dir, live: () => readWorker(reads, settings.workerName) };
   if (share > 0) {
     mustFindToken(name);
     const tag = await tagRolledOut(stack, dir);
     await confirm(`${before}\nGive the release ${share} % of it`, yes);
-    await giveShare(byHand, share, { deployment: live.deployment?.id, tag });
+    await giveShare(byHand(stack, dir), share, { deployment: live.deployment?.id, tag });
   } else {
     const secrets = otherSecrets(live, stable.number);
     if (secrets !== undefined) console.log(secrets);
     await confirm(`${before}\nSend all of it back to ${versionName(stable)}`, yes);
-    await abandon(byHand, stable);
+    await abandon(byHand(stack, dir), stable);
   }
   await status({ stack: name, dir }, console.log);
 }

@@ -2,7 +2,7 @@
 import type { Preview } from "./preview.ts";
 
 /** Settings of the Worker that come from its release. */
-const OF_RELEASE = ["logpush", "observability", "tailConsumers"];
+export const OF_RELEASE: readonly string[] = ["logpush", "observability", "tailConsumers"];
 
 /**
  * Those that stay as they are: all of them while another release has all the traffic. The one at hand may be any, and what

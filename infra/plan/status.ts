@@ -6,11 +6,12 @@ import { hashes, replay } from "@durable-stack/class-lifecycle";
 import { promotedFrom } from "../promote/guard.ts";
 import { servedOf } from "../promote/served.ts";
 import { ownVariables } from "../promote/source.ts";
+import { findRelease } from "../release/find.ts";
 import { FORMAT, shortDigest } from "../release/manifest.ts";
-import { type Release, readRelease } from "../release/read.ts";
+import type { Release } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { sourceEnvironment } from "../stack/account.ts";
-import { type PublicSettings, releaseDir } from "../stack/config.ts";
+import type { PublicSettings } from "../stack/config.ts";
 import { readIfThere } from "../stack/named-file.ts";
 import { type OpenStack, openStack, type StackOptions } from "../stack/open.ts";
 import { addsNothing } from "../stack/program-bindings.ts";
@@ -62,7 +63,7 @@ export async function statusOf(
   migrations: readonly Migration[],
   options: StackOptions,
 ): Promise<StackStatus> {
-  const built = findRelease(stack);
+  const built = findRelease(stack.settings);
   const release = built instanceof Error ? unbuilt(migrations) : built;
   const preview = await previewStack(stack, release, migrations, options);
   const { live, plan } = preview;
@@ -89,15 +90,6 @@ function summary(preview: Preview): string {
   if (!plan.changesLifecycle && uploaded && servesAsWanted(live.serving, tag, traffic)) return "nothing";
   const changes = plan.moves.map((move) => changeLine(move)?.[1]).filter((text) => text !== undefined);
   return `deploys ${trafficAfter(preview).join(", ")}: ${changes.join("; ") || "no class changes"}`;
-}
-
-function findRelease({ settings }: OpenStack): Release | Error {
-  try {
-    return readRelease(releaseDir(settings));
-  } catch (error) {
-    if (isUserError(error)) return error;
-    throw error;
-  }
 }
 
 /** The release that the history asks for, where none is built: enough to tell how a stack stands. */

@@ -1,6 +1,7 @@
 /** What became of a stack's traffic in an update that has failed: the account is asked. */
-import type { LiveWorker } from "../plan/live.ts";
+import { type LiveWorker, readWorker } from "../plan/live.ts";
 import { sharesOf } from "../plan/traffic-words.ts";
+import type { OpenStack } from "../stack/open.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 
 /** An error whose message says where the traffic is, and what to do about it. */
@@ -18,6 +19,19 @@ export interface ByHand {
   /** Reads its Worker. */
   readonly live: () => Promise<LiveWorker>;
 }
+
+/** The stack, for a change of its traffic. */
+export const byHand = ({ name, reads, settings }: OpenStack, dir: string): ByHand => ({
+  stack: name,
+  dir,
+  live: () => readWorker(reads, settings.workerName),
+});
+
+/** What the account says after an update. @throws TrafficTold with `told` of why it cannot be read. */
+export const asked = <Answer>(answer: Promise<Answer>, told: (why: string) => string): Promise<Answer> =>
+  answer.catch((error: unknown) => {
+    throw isUserError(error) ? new TrafficTold(told(error.message), { cause: error }) : error;
+  });
 
 interface Judged {
   /** The deployment that was in force before. */

@@ -2,9 +2,8 @@
 import { updateLine } from "../apply/update-line.ts";
 import type { LiveWorker } from "../plan/live.ts";
 import { sharesOf } from "../plan/traffic-words.ts";
-import { isUserError } from "../stack/user-error.ts";
 import type { AsLeft } from "./as-left.ts";
-import { type ByHand, became, changedSince, seeStatus, TrafficTold } from "./became.ts";
+import { asked, type ByHand, became, changedSince, seeStatus, TrafficTold } from "./became.ts";
 import type { Outcome } from "./in-force.ts";
 import { setShare } from "./share.ts";
 import { shareIn } from "./standing.ts";
@@ -42,11 +41,11 @@ export async function abandon(byHand: ByHand, stable: Stable): Promise<void> {
       became(live, { left, isSent: (now) => serves(now, stable), other: (now) => notAbandoned(stack, now, stable) }),
     next: (outcome) => nextOf(byHand, outcome),
   });
-  const now = await live().catch((error: unknown) => {
-    if (!isUserError(error)) throw error;
-    const text = `The update was complete, but whether version ${stable.number} has all traffic cannot be read: ${error.message}\n${seeStatus(stack)}`;
-    throw new TrafficTold(text, { cause: error });
-  });
+  const now = await asked(
+    live(),
+    (why) =>
+      `The update was complete, but whether version ${stable.number} has all traffic cannot be read: ${why}\n${seeStatus(stack)}`,
+  );
   if (now.serving.length === 1 && serves(now, stable)) return;
   putBack();
   throw notAbandoned(stack, now, stable);

@@ -8,7 +8,7 @@ import { sharesOf } from "../plan/traffic-words.ts";
 import { Interrupted, saying } from "../stack/interrupted.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
-import { seeStatus, TrafficTold } from "./became.ts";
+import { asked, seeStatus, TrafficTold } from "./became.ts";
 import { writeShare } from "./share-setting.ts";
 
 /** How often, and for how long, an update is tried again that has not taken the traffic back. */
@@ -141,11 +141,11 @@ const isAt = (serving: readonly Serving[], { versionId }: Way["before"]): boolea
 
 /** An update that succeeded may have sent the traffic elsewhere: the account is asked. @throws TrafficTold with what it says. */
 async function mustBeBack(stack: string, { before, serving }: Way, told: string): Promise<void> {
-  const now = await serving().catch((error: unknown) => {
-    if (!isUserError(error)) throw error;
-    const text = `The update that takes the traffic back was complete, but whether version ${before.number} has all of it cannot be read: ${error.message}\n${seeStatus(stack)}\n${told}`;
-    throw new TrafficTold(text, { cause: error });
-  });
+  const now = await asked(
+    serving(),
+    (why) =>
+      `The update that takes the traffic back was complete, but whether version ${before.number} has all of it cannot be read: ${why}\n${seeStatus(stack)}\n${told}`,
+  );
   if (isAt(now, before)) return;
   throw new TrafficTold(
     `The traffic did not go back to version ${before.number}, though the update was complete: now it is ${sharesOf(now) || "nobody's"}. Send it there: npm run rollback -- --stack ${stack} --to ${before.number}\n${told}`,

@@ -1,6 +1,6 @@
 /** What a rollout has made of the traffic last, so that it overwrites nothing that somebody else has done since. */
 import { trafficBefore } from "../plan/traffic-words.ts";
-import { TrafficTold } from "./became.ts";
+import { seeStatus, TrafficTold } from "./became.ts";
 import type { Kept } from "./kept-settings.ts";
 import { type Standing, shareIn } from "./standing.ts";
 
@@ -54,7 +54,7 @@ export class LastTraffic {
   /** The error that says so. `share`: what this rollout had given the release. */
   other(now: Standing, share = this.#share): TrafficTold {
     return new TrafficTold(
-      `Something else has changed the traffic of ${this.#stack}: this rollout had given the release ${share} %, and now it is ${trafficBefore(now).join(", ")}. It is left so. See: npm run rollout -- status --stack ${this.#stack}`,
+      `Something else has changed the traffic of ${this.#stack}: this rollout had given the release ${share} %, and now it is ${trafficBefore(now).join(", ")}. It is left so. ${seeStatus(this.#stack)}`,
     );
   }
 }

@@ -11,8 +11,8 @@ import { ROOT } from "../release/root.ts";
 import { LOCAL } from "../stack/project.ts";
 import type { SettingKey } from "../stack/schema.ts";
 import { changeSetting, settingsFile, takeOut } from "../stack/settings-file.ts";
-import { isUserError, UserError } from "../stack/user-error.ts";
-import { type ByHand, became, changedSince, seeStatus } from "./became.ts";
+import { UserError } from "../stack/user-error.ts";
+import { asked, type ByHand, became, changedSince, seeStatus } from "./became.ts";
 import { bringIntoForce } from "./in-force.ts";
 import { changed } from "./kept-settings.ts";
 
@@ -32,7 +32,7 @@ export async function setPin({ stack, dir, live }: ByHand, to: number): Promise<
   changeSetting(file, PIN, to);
   const updated = await update(stack, dir);
   const rest = `${to} is set as ${setting}. To complete it: npm run rollback -- --stack ${stack} --to ${to}; to undo it: --unpin.`;
-  const now = await read(live, (why) => {
+  const now = await asked(live(), (why) => {
     const ended = updated ? "The update was complete" : "The update failed";
     return `${ended}, and whether version ${to} has all traffic cannot be read: ${why}\n${rest}\n${seeStatus(stack)}`;
   });
@@ -82,21 +82,14 @@ export async function takePinOut({ stack, dir, live }: ByHand, unpinned: Unpinne
       return `Correct what is above, then: ${line}`;
     },
   });
-  const now = await read(
-    live,
+  const now = await asked(
+    live(),
     (why) => `${said}, and the update was complete. What serves now cannot be read: ${why}\n${seeStatus(stack)}`,
   );
   if (servesAsWanted(now.serving, tag, traffic)) return;
   throw new UserError(
     `${said}, and the update was complete. But something else has changed the traffic since, and now it is ${trafficBefore({ live: now }).join(", ") || "nobody's"}. ${seeStatus(stack)}`,
   );
-}
-
-/** What serves after an update. `told`: what to say where the account cannot be read, and why not. @throws UserError with that. */
-function read(live: () => Promise<LiveWorker>, told: (why: string) => string): Promise<LiveWorker> {
-  return live().catch((error: unknown) => {
-    throw isUserError(error) ? new UserError(told(error.message), { cause: error }) : error;
-  });
 }
 
 const unpinLine = (stack: string, dir: string): string =>

@@ -35,7 +35,13 @@ export class Trial {
   /** @throws UserError where the smoke test can judge nothing: before a wrong address or token passes for a bad release. */
   async mustJudge(preview: Preview): Promise<void> {
     const seen = await this.#begin(preview);
-    if (!seen.isReady) throw this.#cannotJudge(seen, preview.live.serving.length);
+    if (seen.isReady) return;
+    const { stack } = this.#options;
+    // `up` takes no release that nobody has judged while versions share the traffic.
+    const isShared = preview.live.serving.length > 1;
+    const mend = isShared ? `npm run rollout -- set 100 --stack ${stack}` : `npm run up -- --stack ${stack}`;
+    const isBroken = seen.because === "failing" || seen.because === "another site";
+    throw this.#cannotJudge(seen, isBroken ? mend : undefined);
   }
 
   /**
@@ -45,11 +51,10 @@ export class Trial {
   async confirm(preview: Preview): Promise<Smoked> {
     const seen = await this.#begin(preview);
     // It is the release itself that was asked: what it does wrong is its own failure, and no wrong address.
-    if (!seen.isReady && seen.because !== "failing" && seen.because !== "token refused")
-      throw this.#cannotJudge(seen, 0);
+    if (!seen.isReady && seen.because !== "failing" && seen.because !== "token refused") throw this.#cannotJudge(seen);
     const found = await this.smoke(preview, undefined);
     // No other version can say whether the token or the release is wrong.
-    if (found === "token refused" && !seen.isReady) throw this.#cannotJudge(seen, 0);
+    if (found === "token refused" && !seen.isReady) throw this.#cannotJudge(seen);
     return found;
   }
 
@@ -112,13 +117,10 @@ export class Trial {
     });
   }
 
-  /** `serving`: how many versions serve, where it was the one before that was asked; 0 where it was the release. */
-  #cannotJudge({ because, why }: NotReady, serving: number): UserError {
-    const { stack } = this.#options;
-    const mend = serving > 1 ? `npm run rollout -- set 100 --stack ${stack}` : `npm run up -- --stack ${stack}`;
+  /** `mend`: the command that sends the release out unjudged, where the version before seems broken. */
+  #cannotJudge({ why }: NotReady, mend?: string): UserError {
     const mends = `Where the version that serves is broken and this release mends it: ${mend}`;
-    const isBroken = serving > 0 && (because === "failing" || because === "another site");
-    const lines = [`The smoke test cannot judge anything. ${why}`, ...(isBroken ? [mends] : [])];
+    const lines = [`The smoke test cannot judge anything. ${why}`, ...(mend === undefined ? [] : [mends])];
     return new UserError([...lines, "The traffic is as it was."].join("\n"));
   }
 

@@ -19,8 +19,8 @@ export function rolloutWays(stack: string, dir: string): Readonly<Record<"run" |
 export interface AtHand {
   readonly stack: string;
   readonly dir: string;
-  /** Of the release; undefined: there is none. */
-  readonly digest: string | undefined;
+  /** Reads the digest of the release; undefined: there is none. */
+  readonly digest: () => string | undefined;
   /** Whether the settings say a share: then somebody has decided it. */
   readonly isDecided: boolean;
 }
@@ -37,7 +37,8 @@ export function underWayText(
   const [rolledOut, ...others] = serving;
   if (isDecided || others.length === 0 || !isOurDeployment(deployment?.message)) return undefined;
   // The version before takes all traffic back, and the plan refuses a third one.
-  if (digest === undefined || rolledOut?.digest !== digest) return undefined;
+  const atHand = digest();
+  if (atHand === undefined || rolledOut?.digest !== atHand) return undefined;
   const { run, abandon, whole } = rolloutWays(stack, dir);
   return [
     `In ${stack} a rollout is under way, or was left: ${sharesOf(serving)}. These settings say nothing of it, so they would give the release all traffic, and nobody has judged it. Nothing was changed.`,

@@ -12,7 +12,7 @@ const one = (number: number, digest: string | undefined, percentage: number) => 
   tag: "t",
 });
 const SHARED = [one(5, TRIED, 10), one(4, STABLE, 90)];
-const at: AtHand = { stack: "staging", dir: ".local", digest: TRIED, isDecided: false };
+const at: AtHand = { stack: "staging", dir: ".local", digest: () => TRIED, isDecided: false };
 
 const told = (atHand: Partial<AtHand> = {}, serving = SHARED, message = "durable-stack: 5") =>
   underWayText(
@@ -33,9 +33,9 @@ describe("an update while two versions share the traffic", () => {
 
   it.each([
     ["the settings have decided the share", { isDecided: true }],
-    ["the release at hand is the stable one, which takes all traffic back", { digest: STABLE }],
-    ["the release at hand is a third one, which the plan refuses", { digest: THIRD }],
-    ["there is no release at hand, which the program says", { digest: undefined }],
+    ["the release at hand is the stable one, which takes all traffic back", { digest: () => STABLE }],
+    ["the release at hand is a third one, which the plan refuses", { digest: () => THIRD }],
+    ["there is no release at hand, which the program says", { digest: () => undefined }],
   ])("is left to the plan where %s", (_, atHand) => {
     expect(told(atHand)).toBeUndefined();
   });

@@ -10,6 +10,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { answeringAccount, environmentOf, variablesOf } from "./address.ts";
 import { faultOfDisk, isOfMachine } from "./disk.ts";
+import { END_SIGNALS } from "./end-signals.ts";
 import { CannotStart } from "./errors.ts";
 import { type Fault, type Plan, parseFault, type RunningAccount, startAccount } from "./index.ts";
 import { load, save } from "./snapshot-commands.ts";
@@ -182,7 +183,7 @@ async function snapshot([what, folder, ...more]: readonly string[], dir: string,
 /** Resolves at Ctrl-C, TERM or HUP. Miniflare's own listeners would end the process before the account is closed. */
 function ended(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    for (const signal of END_SIGNALS) {
       process.removeAllListeners(signal);
       process.on(signal, () => resolve());
     }

@@ -10,6 +10,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { Miniflare, type MiniflareOptions } from "miniflare";
 import * as v from "valibot";
+import { END_SIGNALS } from "../end-signals.ts";
 import { ApiError } from "../errors.ts";
 import { readInBatches } from "./in-batches.ts";
 import { INTERNAL } from "./names.ts";
@@ -190,7 +191,7 @@ function startErrorOf(line: string): Error | undefined {
 
 /** Whether a process was ended by what a terminal sends to all of its own, at Ctrl-C or when it is closed. */
 export const isOfTerminal = ({ signalCode }: ChildProcess): boolean =>
-  signalCode === "SIGINT" || signalCode === "SIGTERM" || signalCode === "SIGHUP";
+  END_SIGNALS.some((signal) => signal === signalCode);
 
 const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
 
