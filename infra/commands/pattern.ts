@@ -6,7 +6,7 @@ import { Draft } from "../init/draft.ts";
 import { addPattern, obstacleToName } from "../pattern/add.ts";
 import { problemsOf } from "../pattern/check.ts";
 import { packagesOnlyOf, uninstalling } from "../pattern/packages.ts";
-import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
+import { obstaclesToRemoval, type Removal, removePatterns } from "../pattern/remove.ts";
 import { seenIn } from "../pattern/seen.ts";
 import { templateIn } from "../pattern/template.ts";
 import { ownMigrations } from "../plan/own-migrations.ts";
@@ -94,39 +94,41 @@ program
       paths: paths(),
       released: reasons,
     };
-    const { deleted, speaking } = removePatterns(draft, folders, project);
+    const removal = removePatterns(draft, folders, project);
     const packages = packagesOnlyOf(folders, project.paths, files.read);
     if (!dryRun) wantGit();
     await make(draft.changes, { dryRun, tidied: true });
     if (dryRun) return;
-    console.log(`\n${afterwards({ folders, deleted, reasons, speaking, packages }).join("\n")}`);
+    console.log(`\n${afterwards({ ...removal, folders, isReleased: reasons.length > 0, packages }).join("\n")}`);
   });
 
-interface Removal {
-  /** The patterns' folders, and their classes that the history now deletes. */
+interface Removed extends Omit<Removal, "migrations"> {
+  /** The patterns' folders. */
   readonly folders: readonly string[];
-  readonly deleted: readonly string[];
-  /** Why the history deletes them: where they were released. */
-  readonly reasons: readonly string[];
-  /** Files that still name one of them. */
-  readonly speaking: readonly string[];
+  readonly isReleased: boolean;
   /** Packages that nothing uses any more. */
   readonly packages: readonly string[];
 }
 
 /** What a person should know then. */
-function afterwards({ folders, deleted, reasons, speaking, packages }: Removal): readonly string[] {
+function afterwards(removed: Removed): readonly string[] {
+  const { folders, deleted, because, absent, speaking, packages, isReleased } = removed;
   return [
     ...(deleted.length
       ? [
-          `The history has a step that deletes ${deleted.join(", ")}: ${reasons.join("; ")}.`,
+          `The history has a step that deletes ${deleted.join(", ")}: ${because.join("; ")}.`,
           "A stack that has such a class, with objects or without, refuses its next `up` until it says, in its own file:",
           `  allowDestroy: [${deleted.join(", ")}]`,
           "The objects are gone then, with all their data. Without that nothing is deleted.",
         ]
       : []),
+    ...(absent.length
+      ? [
+          `The history leaves no ${absent.join(", ")}, so no step was added. A class that it has under an older name needs one of yours: docs/change-a-class.md.`,
+        ]
+      : []),
     ...(speaking.length ? [`These still speak of ${folders.join(", ")}: ${speaking.join(", ")}`] : []),
-    ...uninstalling(packages, deleted.length > 0),
+    ...uninstalling(packages, isReleased),
     "Check it, and commit it:",
     "  npm run check && npm run typecheck && npm test",
   ];

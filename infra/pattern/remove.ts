@@ -2,7 +2,7 @@
  * What a project becomes when patterns are taken out of it, as changes of files. Pure: nothing is read but through
  * `files`.
  */
-import type { Migration } from "@durable-stack/class-lifecycle";
+import { type Migration, replay } from "@durable-stack/class-lifecycle";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import type { Draft } from "../init/draft.ts";
 import { scriptsOf, withoutRows, withoutScripts } from "../init/text.ts";
@@ -57,6 +57,10 @@ export function obstaclesToRemoval(
 export interface Removal {
   /** The classes that a step of the history deletes; none where the history forgets them. */
   readonly deleted: readonly string[];
+  /** Why it does not forget those, in words. */
+  readonly because: readonly string[];
+  /** The classes that the history does not leave: it sent or removed them before, or has them under another name. */
+  readonly absent: readonly string[];
   /** The history then. */
   readonly migrations: readonly Migration[];
   /** Documents, tests and scripts of package.json that speak of what is gone, or try it. They are left as they are. */
@@ -97,29 +101,45 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
   return { ...history, speaking: [...(beside.length > 0 ? [`${PACKAGE} (${beside.join(", ")})`] : []), ...speaking] };
 }
 
-/** The classes go out of the history where nobody knows it, else by a step more. */
+/**
+ * The classes go out of the history where nobody knows it, else by a step more. One that it does not leave is none of its
+ * business any more.
+ */
 function removeFromHistory(
   draft: Draft,
   gone: readonly PatternFacts[],
-  project: BeforeRemoval,
-): Pick<Removal, "deleted" | "migrations"> {
+  { migrations: before, released }: BeforeRemoval,
+): Omit<Removal, "speaking"> {
   const file = "infra/migrations.ts";
-  const classes = gone.map((facts) => facts.class);
-  const forgotten = project.released.length
-    ? undefined
-    : classes.reduce<readonly Migration[] | undefined>(
-        (history, className) => history && historyWithoutClass(history, className),
-        project.migrations,
-      );
-  if (forgotten) {
+  const alive = replay(before);
+  const going = gone.filter((facts) => alive.has(facts.class));
+  const classes = going.map((facts) => facts.class);
+  const absent = gone.map((facts) => facts.class).filter((className) => !alive.has(className));
+  if (going.length === 0) return { deleted: [], because: [], absent, migrations: before };
+
+  const { forgotten, stays } = withoutClasses(before, classes);
+  if (released.length === 0 && stays.length === 0) {
     draft.edit(file, `without ${classes.join(", ")}: nothing was released`, (text) => withHistory(text, forgotten));
-    relock(draft, "as the history is", { before: project.migrations, after: forgotten });
-    return { deleted: [], migrations: forgotten };
+    relock(draft, "as the history is", { before, after: forgotten });
+    return { deleted: [], because: [], absent, migrations: forgotten };
   }
-  const name = nextStepName(project.migrations, `remove-${gone.map(({ folder }) => folder).join("-")}`);
+  const because =
+    released.length > 0 ? released : [`the history does more than create ${stays.join(", ")}, so it cannot forget it`];
+  const name = nextStepName(before, `remove-${going.map(({ folder }) => folder).join("-")}`);
   const step: Migration = { name, changes: classes.map((className) => ({ op: "remove", className })) };
-  draft.edit(file, `a step ${name}`, (text) => withStep(text, project.migrations, step));
-  const migrations = [...project.migrations, step];
-  relock(draft, "with the step", { before: project.migrations, after: migrations });
-  return { deleted: classes, migrations };
+  draft.edit(file, `a step ${name}`, (text) => withStep(text, before, step));
+  const migrations = [...before, step];
+  relock(draft, "with the step", { before, after: migrations });
+  return { deleted: classes, because, absent, migrations };
+}
+
+/** The history as if these classes had never been, and those of them of which that cannot be told. */
+function withoutClasses(migrations: readonly Migration[], classes: readonly string[]) {
+  let forgotten = migrations;
+  const stays = classes.filter((className) => {
+    const without = historyWithoutClass(forgotten, className);
+    forgotten = without ?? forgotten;
+    return without === undefined;
+  });
+  return { forgotten, stays };
 }
