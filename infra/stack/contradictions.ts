@@ -12,14 +12,16 @@ const Related = v.object({
   zoneId: v.optional(v.unknown()),
   hostname: v.optional(v.unknown()),
   routes: v.fallback(v.array(v.unknown()), []),
+  promotesFrom: v.optional(v.unknown()),
 });
 
 /** The ids of the regions that have one. */
 export const regionIds = (given: Readonly<Record<string, unknown>>): readonly string[] =>
   v.parse(Related, given).regions.flatMap(({ id }) => (id === "" ? [] : id));
 
-/** Settings that are right each by itself but not together: the key and what is wrong. */
+/** Settings of `stack` that are right each by itself but not together: the key and what is wrong. */
 export function contradictions(
+  stack: string,
   given: Readonly<Record<string, unknown>>,
 ): readonly (readonly [key: string, message: string])[] {
   const { homeRegion, regions, zoneId, hostname, routes, ...related } = v.parse(Related, given);
@@ -27,6 +29,12 @@ export function contradictions(
   if (related.protect !== false) {
     if (related.access === "open") found.push(["access", "is open, which only a stack with protect: false may be"]);
     if (related.demoLogin === true) found.push(["demoLogin", "is on, which only a stack with protect: false may have"]);
+  }
+  if (related.promotesFrom === stack) {
+    found.push([
+      "promotesFrom",
+      "must be another stack than this one, which would take nothing but what it serves already",
+    ]);
   }
   const ids = regions.map(({ id }) => id);
   if (homeRegion !== undefined && ids.length && !ids.includes(homeRegion)) {

@@ -51,7 +51,7 @@ export function problemsOf(source: Placed, { given, result, config }: Looked): r
       .filter((issue) => !elsewhere.keys.has(v.getDotPath(issue) ?? ""))
       .map((issue) => problem(source, issue, regions)),
     ...unknownProblems(source, unknownPaths(given, result.output)),
-    ...contradictions(given).map(([key, message]) => sentence(source, key, message, regions)),
+    ...contradictions(source.stack, given).map(([key, message]) => sentence(source, key, message, regions)),
   ];
 }
 

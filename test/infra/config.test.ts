@@ -295,6 +295,8 @@ describe("mistakes", () => {
     ["routes", '["has a space/*"]'],
     ["regions", "[]"],
     ["rollout", "-1"],
+    ["allowMissedRelease", "any"],
+    ["promotesFrom", "staging"],
   ] as const;
   // A removed pattern has no settings.
   it.each(wrong.filter(([key]) => CONFIG_KEYS.includes(key)))("%s: %s", (key, value) => {
