@@ -12,6 +12,7 @@ import { OF_RELEASE, settingsThatStay } from "./plan/own-settings.ts";
 import type { Preview } from "./plan/preview.ts";
 import { PlanRefused } from "./plan/refused.ts";
 import { overrideNote } from "./promote/decide.ts";
+import { missedNote } from "./promote/missed.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
 import { LOGICAL, type workerInputs } from "./stack/declared.ts";
 import { versionSettings } from "./stack/extras.ts";
@@ -108,7 +109,7 @@ export class DurableWorker extends pulumi.ComponentResource {
         workerId: worker.id,
         annotations: {
           workersTag: tag,
-          workersMessage: `${versionMessage(release.digest, release.migration.step, begins)}${overrideNote(settings.promotionOverride, release.digest)}`,
+          workersMessage: `${versionMessage(release.digest, release.migration.step, begins)}${overrideNote(settings.promotionOverride, release.digest)}${missedNote(preview.warnings, settings)}`,
         },
         mainModule: MAIN_MODULE,
         modules: release.modules.map(({ name, contentType }) => ({

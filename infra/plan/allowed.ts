@@ -1,7 +1,7 @@
 /**
- * The one rule of `allowOlderRelease`, `allowDirtyRelease` and `allowRefusedRelease`: a guard against a release is lifted
- * for the release that the setting names by the first digits of its digest, so that the permission ends with it; or for
- * every one, by `any`. Pure.
+ * The one rule of `allowOlderRelease`, `allowDirtyRelease`, `allowRefusedRelease` and `allowMissedRelease`: a guard against
+ * a release is lifted for the release that the setting names by the first digits of its digest, so that the permission
+ * ends with it; or for every one, by `any`, which the last of them does not take. Pure.
  */
 import { shortDigest } from "../release/manifest.ts";
 
@@ -14,6 +14,6 @@ export const isAllowed = (setting: string | undefined, digest: string): boolean 
 
 /** What a finding tells to set: `allowOlderRelease: "1f3a2b4c5d6e"`. */
 export const allowing = (
-  key: "allowOlderRelease" | "allowDirtyRelease" | "allowRefusedRelease",
+  key: "allowOlderRelease" | "allowDirtyRelease" | "allowRefusedRelease" | "allowMissedRelease",
   digest: string,
 ): string => `set ${key}: "${shortDigest(digest)}"`;

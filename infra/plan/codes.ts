@@ -29,6 +29,8 @@ type OwnCode =
   | "schema_raises_floor"
   // The promotion.
   | "not_promoted"
+  | "promotion_missed"
+  | "missed_release_allowed"
   | "promoted_in_part"
   | "soak_not_over"
   | "promotion_stack_missing"
@@ -92,6 +94,7 @@ const OWN_WARNINGS: ReadonlySet<string> = new Set<OwnCode>([
   "storage_goes",
   "storage_left_behind",
   "promotion_unchecked",
+  "missed_release_allowed",
 ]);
 
 /** Whether a finding stops a deployment. */

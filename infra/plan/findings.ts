@@ -1,5 +1,6 @@
 /** All that stands against the deployment of a release to a stack, or is worth a warning. */
 import { hashes, type Migration } from "@durable-stack/class-lifecycle";
+import { unlessNamed } from "../promote/missed.ts";
 import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { cronsOf, logpushOf, overrideFindings, type StorageOfStack, tailConsumersOf } from "../stack/extras.ts";
@@ -71,9 +72,10 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
   const always = [...whose, ...left, ...lost, ...hidden, ...dropped, ...notHeld(taken, settings, known)];
 
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
+  const promotion = serves ? [] : unlessNamed(args.promotion, settings, release, plan);
   // Settings have mistakes here only on the way back. No version is made then, not even of the release that serves: the
   // admin token, which a version needs, may be what is missing.
-  const first = [...wrongFindings(settings.wrong), ...(serves ? [] : args.promotion)];
+  const first = [...wrongFindings(settings.wrong), ...promotion];
   const misbuilt = [...(args.lock ?? []), ...mismatch(settings, release, migrations)];
   const ended = [...misbuilt, ...ownWorker.findings.filter(isError)];
   // Where the history or the Worker is another, all other findings would suggest wrong fixes.

@@ -117,8 +117,9 @@ async function promotionOf(
   if (from === undefined) return [];
   try {
     const { settings, reads } = openStack(from, { ...options, env: sourceEnvironment(options.env ?? process.env) });
-    const { serving, servedSince: since } = await readWorker(reads, settings.workerName);
-    return promotedFrom({ from, served: servedOf(serving, release.digest), since }, release, target);
+    const live = await readWorker(reads, settings.workerName);
+    const observed = { from, served: servedOf(live, release.digest), since: live.servedSince };
+    return promotedFrom(observed, release, target);
   } catch (error) {
     if (!isUserError(error)) throw error;
     return [

@@ -2,7 +2,7 @@
 import { describe } from "@durable-stack/class-lifecycle";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
 import { tokenAdvice } from "../smoke/verdict.ts";
-import { notServed, type ServingOne, servedOf, soakReason } from "./served.ts";
+import { notServed, type Standing, servedOf, soakReason } from "./served.ts";
 
 /** What a person may override by its name. That another digest is served is no such rule: it would be another release. */
 export const RULES = ["smoke", "soak"] as const;
@@ -10,9 +10,8 @@ export type Rule = (typeof RULES)[number];
 export type Overrides = ReadonlyMap<Rule, string>;
 
 /** What is known of the stack that a release comes from. */
-export interface Source {
+export interface Source extends Standing {
   readonly stack: string;
-  readonly serving: readonly ServingOne[];
   /** Since when it has served this release to everybody without a break; undefined: it does not. */
   readonly since: string | undefined;
   /** What a smoke test made now has found; undefined: none could be made. */
@@ -47,12 +46,12 @@ export interface Terms {
 }
 
 export function decide(
-  release: Pick<Manifest, "digest">,
+  release: Pick<Manifest, "digest" | "migration">,
   source: Source,
   overrides: Overrides,
   { soakMinutes, now, isTokenLater = false }: Terms,
 ): Decision {
-  const found = notServed(source.stack, release, servedOf(source.serving, release.digest));
+  const found = notServed(source.stack, release, servedOf(source, release.digest));
   // What is not served there cannot be judged there: its soak and smoke test would be another release's.
   if (found.length > 0) return { reasons: found.map(describe), overridden: [] };
   const broken: readonly (readonly [Rule, string | undefined])[] = [

@@ -26,7 +26,7 @@ export async function gather(
   const since = live.digest === release.digest ? live.servedSince : undefined;
   // A release that it does not serve needs no smoke test: it is refused already.
   const smoked = since === undefined || url === undefined ? undefined : await smokeTest(url, release, adminToken, say);
-  return { stack: name, serving: live.serving, since, smoked };
+  return { stack: name, serving: live.serving, step: live.step, since, smoked };
 }
 
 async function smokeTest(

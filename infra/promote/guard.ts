@@ -15,7 +15,7 @@ export interface Observed {
 /** What stands against `release` in a stack with these settings: that the other does not serve it, or not for long enough. */
 export function promotedFrom(
   { from, served, since }: Observed,
-  release: Pick<Manifest, "digest">,
+  release: Pick<Manifest, "digest" | "migration">,
   { soakMinutes, promotionOverride }: Pick<PublicSettings, "soakMinutes" | "promotionOverride">,
 ): readonly Finding[] {
   const findings = notServed(from, release, served);

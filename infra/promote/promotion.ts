@@ -22,6 +22,7 @@ const Exported = v.object({
     digest: v.optional(v.string()),
     share: v.optional(v.number()),
     since: v.optional(v.string()),
+    migration: v.optional(v.string()),
     accountId: v.optional(v.string()),
     workerName: v.optional(v.string()),
   }),
@@ -43,13 +44,13 @@ export async function promotionFindings(settings: Promotion, release: Release): 
     return [notReadable(stack, name, error)];
   }
   const exported = v.safeParse(Exported, answer);
-  const { digest, share, since, accountId, workerName } = exported.success ? exported.output.outputs : {};
+  const { digest, share, since, migration, accountId, workerName } = exported.success ? exported.output.outputs : {};
   const live = await liveOf(accountId, workerName);
   if (!("why" in live)) {
-    const observed = { from: stack, served: servedOf(live.serving, release.digest), since: live.servedSince };
+    const observed = { from: stack, served: servedOf(live, release.digest), since: live.servedSince };
     return promotedFrom(observed, release, settings);
   }
-  const served = digest === undefined ? undefined : { digest, share };
+  const served = digest === undefined ? undefined : { digest, share, step: migration };
   return [
     ...promotedFrom({ from: stack, served, since }, release, settings),
     {

@@ -2,12 +2,15 @@
 import type { Finding } from "../plan/codes.ts";
 import { isOurs, type Marked } from "../plan/ours.ts";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
+import { isPast, missed } from "./missed.ts";
 
 /** A release that a stack serves. */
 export interface Served {
   readonly digest: string;
   /** Per cent of its traffic for the release; undefined where the stack was updated before it noted that. */
   readonly share: number | undefined;
+  /** The step of the history that the stack is at; undefined: that is not known. */
+  readonly step?: string | undefined;
 }
 
 /** A version that something else has made and sent traffic to: of no release, also where a binding of one is left in it. */
@@ -84,13 +87,20 @@ export interface ServingOne extends Marked {
   readonly percentage: number;
 }
 
-/** What a deployment serves of a release: that one, or the first other; undefined: nothing. */
-export function servedOf(serving: readonly ServingOne[], digest: string): Served | ServedByOthers | undefined {
+/** A Worker that serves, and the step of the history that it is at. */
+export interface Standing {
+  readonly serving: readonly ServingOne[];
+  readonly step?: { readonly name: string } | undefined;
+}
+
+/** What a Worker serves of a release: that one, or the first other; undefined: nothing. */
+export function servedOf({ serving, step }: Standing, digest: string): Served | ServedByOthers | undefined {
   const other = serving.find((one) => !isOurs(one));
   if (other) return { version: other.number, isDerived: other.digest !== undefined };
   const served = (serving.find((one) => one.digest === digest) ?? serving[0])?.digest;
   if (served === undefined) return undefined;
-  return { digest: served, share: serving.reduce((sum, one) => sum + (one.digest === served ? one.percentage : 0), 0) };
+  const share = serving.reduce((sum, one) => sum + (one.digest === served ? one.percentage : 0), 0);
+  return { digest: served, share, step: step?.name };
 }
 
 /**
@@ -99,9 +109,10 @@ export function servedOf(serving: readonly ServingOne[], digest: string): Served
  */
 export function notServed(
   stack: string,
-  { digest }: Pick<Manifest, "digest">,
+  release: Pick<Manifest, "digest" | "migration">,
   served: Served | ServedByOthers | undefined,
 ): readonly Finding[] {
+  const { digest } = release;
   const subject = `release ${shortDigest(digest)}`;
   if (served && "version" in served) {
     return [
@@ -114,6 +125,7 @@ export function notServed(
     ];
   }
   if (served?.digest !== digest) {
+    if (isPast(served?.step, release)) return [missed(stack, served.step, release)];
     return [
       {
         code: "not_promoted",

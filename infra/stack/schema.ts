@@ -49,7 +49,13 @@ export function adminTokenProblem(token: string): string | undefined {
   return issues?.[0].message;
 }
 
-/** A release for which a guard is lifted, or all of them. */
+/** A release for which a guard is lifted, and that guard for no other. */
+const oneRelease = v.pipe(
+  v.string("must be text"),
+  v.regex(/^[0-9a-f]{12,64}$/, "must be the first 12 digits of a release's digest, in quotes"),
+);
+
+/** The same, or all of them. */
 const allowedRelease = v.pipe(
   v.string("must be text"),
   v.regex(/^(any|[0-9a-f]{12,64})$/, "must be the first 12 digits of a release's digest, in quotes, or any"),
@@ -93,6 +99,8 @@ export const Schema = v.object({
   allowOlderRelease: v.optional(allowedRelease),
   allowDirtyRelease: v.optional(allowedRelease),
   allowRefusedRelease: v.optional(allowedRelease),
+  /** Without `any`: that would be no promotion any more. */
+  allowMissedRelease: v.optional(oneRelease),
   adopt: v.optional(yesOrNo, false),
   allowDrop: v.optional(v.array(v.string("must be a binding's name"), "must be a list of names"), []),
   /** Values of variables of wrangler.jsonc in this stack. */

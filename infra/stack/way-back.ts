@@ -30,6 +30,7 @@ const FORWARD = [
   "allowOlderRelease",
   "allowDirtyRelease",
   "allowRefusedRelease",
+  "allowMissedRelease",
   "allowDrop",
 ] as const satisfies readonly SettingKey[];
 /** A pin goes over the share, and whoever sets one writes over the one before. */

@@ -435,6 +435,24 @@ describe("promotion", () => {
     await expect(run(settings, another)).rejects.toThrow(/not_promoted/);
   });
 
+  it("lets a release that staging is past out by its name, to catch up, and tells of it in the version's message", async () => {
+    const past = { stack: { digest: "f".repeat(64), share: 100, migration: "9999-later" } };
+    const settings = { promotesFrom: "staging", soakMinutes: 30 };
+    const digest = release.digest.slice(0, 12);
+    await expect(run(settings, past)).rejects.toThrow(/promotion_missed.*9999-later/);
+    await expect(run({ ...settings, allowMissedRelease: "0".repeat(12) }, past)).rejects.toThrow(/promotion_missed/);
+    const allowed = { ...settings, allowMissedRelease: digest };
+    const [version] = (await run(allowed, past)).of("WorkerVersion");
+    expect(version?.inputs.annotations).toMatchObject({
+      workersMessage: expect.stringMatching(/; not from staging, which is past it$/),
+    });
+    // One that staging could still take is not let out, and neither is one that brings this stack no step further.
+    const before = { stack: { ...past.stack, migration: release.migration.step } };
+    await expect(run(allowed, before)).rejects.toThrow(/not_promoted/);
+    const here = serving([{ versionId: "old-version", percentage: 100, tag: "old-tag" }]);
+    await expect(run(allowed, { ...here, ...past })).rejects.toThrow(/promotion_missed/);
+  });
+
   it("waits for the soak time too, unless it is overridden for this release", async () => {
     const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
     const served = (since?: string) => ({ stack: { digest: release.digest, share: 100, since } });

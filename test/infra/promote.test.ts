@@ -20,7 +20,7 @@ import { isTokenRefused } from "../../infra/smoke/verdict.ts";
 import { openStack } from "../../infra/stack/open.ts";
 import { UserError } from "../../infra/stack/user-error.ts";
 
-const release = { digest: "a".repeat(64) };
+const release = { digest: "a".repeat(64), migration: { step: "0002-second", history: "h" } };
 const other = "b".repeat(64);
 const NOW = Date.parse("2026-11-27T12:00:00Z");
 const ago = (minutes: number) => new Date(NOW - minutes * 60_000).toISOString();
@@ -118,6 +118,15 @@ describe("a release stays", () => {
     const all = { soak: "hotfix 123", smoke: "hotfix 123" };
     expect(asked(elsewhere, all).reasons).toEqual([expect.stringMatching(/not_promoted.*rollout -- abandon/)]);
     expect(asked(staging({ serving: [] }), all).reasons).toEqual([expect.stringContaining("not_promoted")]);
+  });
+  it("where it is past the release, and says how a stack takes that one which cannot catch up without it", () => {
+    const at = (name: string) => asked(staging({ serving: [serves(other, 100)], step: { name } })).reasons;
+    expect(at("0003-third")).toEqual([
+      expect.stringMatching(
+        /promotion_missed\] release a{12}: staging is at step 0003-third, .*ends at 0002-second.*rollout -- abandon.*set allowMissedRelease: "a{12}" and `up`/,
+      ),
+    ]);
+    expect(at("0002-second")).toEqual([expect.stringContaining("not_promoted")]);
   });
   it.each([
     ["all of it", [{ ...serves(release.digest, 100, 8), tag: undefined }]],

@@ -103,7 +103,9 @@ function obstacleFindings(obstacles: readonly Obstacle[], way: Way): readonly Fi
   const stop = lastReachable(way);
   return obstacles.map(({ className, reason, awaits }) => {
     if (awaits && arrivalOf(awaits.className, awaits.fromWorker, way.situation) === "lost") return transferLost(awaits);
-    const promote = stop && `promote a release whose history ends at ${stop} first, then this one.`;
+    const promote =
+      stop &&
+      `promote a release whose history ends at ${stop} first, then this one: docs/runbooks.md#a-stack-that-missed-a-release.`;
     return {
       code: "needs_intermediate_release",
       subject: className,

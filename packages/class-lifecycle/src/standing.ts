@@ -48,7 +48,7 @@ export function stateOf(migrations: readonly Migration[], live: Live, adopt: boo
               code: "state_ahead",
               subject: name,
               message: `a newer release is live at this step, and this release's history ends at ${last}.`,
-              fix: "deploy a release built from a commit that has this step.",
+              fix: "deploy a release built from a commit that has this step. Where another stack has missed this release: docs/runbooks.md#a-stack-that-missed-a-release.",
             }
           : {
               code: "state_diverged",
