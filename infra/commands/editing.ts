@@ -37,12 +37,31 @@ function git(...args: readonly string[]): readonly string[] | undefined {
 /** Where something of this project may have been deployed from here. */
 export function deployed(): Deployed {
   const project = projectName();
-  return { project, stacks: stackNames(ROOT), releases: releasesOf(project), deployedLocally: deployedFolders() };
+  const releases = releasesOf(project);
+  return {
+    project,
+    stacks: stackNames(ROOT),
+    releases,
+    tagsUnknown: releases.length > 0 ? undefined : tagsUnknown(),
+    deployedLocally: deployedFolders(),
+  };
 }
 
 /** The tags of a project's releases: a clone of the template has the template's, which are of another name. */
 const releasesOf = (project: string): readonly string[] =>
   (git("tag", "--list", "v*") ?? []).filter((tag) => (nameAt(tag) ?? project) === project);
+
+/** Why there may be more tags than git has here, and what brings them; undefined: there are no more. */
+function tagsUnknown(): string | undefined {
+  const unsure = "whether it was released is not known here";
+  if (git("rev-parse", "--is-shallow-repository")?.[0] === "true") {
+    return `this clone is shallow, and ${unsure} (git fetch --unshallow --tags)`;
+  }
+  const [remote] = (git("config", "--get-regexp", "^remote\\..*\\.tagopt$", "^--no-tags$") ?? []).map(
+    (line) => line.split(" ")[0],
+  );
+  return remote && `this clone has no tags, and ${unsure} (git config --unset ${remote} && git fetch --tags)`;
+}
 
 /** The project's name at a tag; undefined where it has none. The rehearsal of .ci/run asks the same. */
 function nameAt(tag: string): string | undefined {

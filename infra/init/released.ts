@@ -20,19 +20,22 @@ export interface Deployed {
   readonly stacks: readonly string[];
   /** Git's tags of releases. */
   readonly releases: readonly string[];
+  /** Why git may lack such tags here, in words; undefined: it has all that there are. */
+  readonly tagsUnknown?: string | undefined;
   /** The folders of local accounts that something was deployed to. */
   readonly deployedLocally: readonly string[];
 }
 
 /** Why somebody may know the history as it is, in words; none: nothing was released. */
 export function releasedReasons(
-  { project, stacks, releases, deployedLocally }: Deployed,
+  { project, stacks, releases, tagsUnknown, deployedLocally }: Deployed,
   files: ProjectFiles,
 ): readonly string[] {
   const made = stacksOfTheCli(project, stacks, files);
   const taken = adopting(project, stacks, files);
   return [
     ...(releases.length ? [`git has the tag ${releases.join(", ")}`] : []),
+    ...(tagsUnknown === undefined ? [] : [tagsUnknown]),
     ...(made.length ? [`the Pulumi CLI has made ${made.join(", ")}`] : []),
     ...(taken.length ? [`${taken.join(", ")} takes over a live Worker`] : []),
     ...deployedLocally.map((folder) => `the local account in ${folder} has a deployment`),

@@ -68,6 +68,34 @@ it("files whose names are not ASCII are seen like all others", async () => {
   }
 });
 
+describe("a clone that came without the tags of releases", () => {
+  const asked = 'import("./infra/commands/editing.ts").then(({ released }) => console.log(released().join("; ")))';
+  let copy: ProjectCopy;
+  beforeAll(async () => {
+    copy = new ProjectCopy();
+    copy.commit("v1.0.0");
+    expect(await copy.run("git commit -q --allow-empty -m more")).toEqual(NONE);
+  });
+  afterAll(() => copy.remove());
+
+  it.each([
+    ["shallow", "--depth 1", "git fetch -q --unshallow --tags"],
+    ["without-tags", "--no-tags", "git config --unset remote.origin.tagopt && git fetch -q --tags"],
+  ])("(%s) is taken for a released one, and says what brings them", async (name, option, brings) => {
+    const folder = `../${name}`;
+    const cloned = `git clone -q ${option} "file://$PWD" ${folder} && ln -s "$PWD/node_modules" ${folder}/node_modules`;
+    expect(await copy.run(cloned)).toEqual(NONE);
+    const before = await copy.run(`node -e '${asked}'`, { folder });
+    expect(before).toEqual({ code: 0, text: expect.stringContaining(brings.replaceAll(" -q", "")) });
+    if (free) {
+      const tried = await copy.run(`npm run -s pattern -- remove ${free.folder} --dry-run`, { folder });
+      expect(tried).toEqual({ code: 0, text: expect.stringMatching(/infra\/migrations\.ts +a step \d+-remove-/) });
+    }
+    expect(await copy.run(brings, { folder })).toEqual(NONE);
+    expect(await copy.run(`node -e '${asked}'`, { folder })).toEqual({ code: 0, text: "git has the tag v1.0.0\n" });
+  });
+});
+
 describe("a tag of a commit with another project's name, such as the template's in a clone of it", () => {
   let copy: ProjectCopy;
   beforeAll(async () => {

@@ -203,6 +203,7 @@ describe("the history", () => {
 
   it.each<[string, Partial<Situation>, Readonly<Record<string, string>>, RegExp]>([
     ["a tag", { releases: ["v1.0.0"] }, {}, /git has the tag v1\.0\.0/],
+    ["a clone without tags", { tagsUnknown: "this clone is shallow" }, {}, /anew: this clone is shallow\./],
     [
       "a deployment here",
       { deployedLocally: [".local", ".local-my-app"] },
