@@ -5,12 +5,12 @@ import { existsSync, globSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { isOfMachine } from "@durable-stack/local-account/disk";
-import { parseDocument } from "yaml";
 import { deployedFolders } from "../apply/folders.ts";
 import type { Change, ProjectFiles } from "../init/draft.ts";
 import { type Deployed, releasedReasons } from "../init/released.ts";
+import { tagsOf } from "../init/tags.ts";
 import { madeAnew } from "../pattern/made.ts";
-import { gitIn } from "../release/git.ts";
+import { knownToGit, linesOfGit } from "../release/git.ts";
 import { ROOT } from "../release/root.ts";
 import { END_SIGNALS, type EndSignal, Interrupted, interruptionOf } from "../stack/interrupted.ts";
 import { makeFolder, readIfThere, refusal, removeNamed, writeNamed } from "../stack/named-file.ts";
@@ -23,51 +23,12 @@ export const files: ProjectFiles = {
   has: (folder) => existsSync(join(ROOT, folder)),
 };
 
-/** What git says, a line each, or with `-z` a path each as it is; seen from the project. Undefined where the project is in no repository, or there is no git. */
-function git(...args: readonly string[]): readonly string[] | undefined {
-  try {
-    return gitIn(ROOT, ...args)
-      .split(args.includes("-z") ? "\0" : "\n")
-      .filter((line) => line !== "");
-  } catch {
-    return undefined;
-  }
-}
+const git = (...args: readonly string[]) => linesOfGit(ROOT, ...args);
 
 /** Where something of this project may have been deployed from here. */
 export function deployed(): Deployed {
   const project = projectName();
-  const releases = releasesOf(project);
-  return {
-    project,
-    stacks: stackNames(ROOT),
-    releases,
-    tagsUnknown: releases.length > 0 ? undefined : tagsUnknown(),
-    deployedLocally: deployedFolders(),
-  };
-}
-
-/** The tags of a project's releases: a clone of the template has the template's, which are of another name. */
-const releasesOf = (project: string): readonly string[] =>
-  (git("tag", "--list", "v*") ?? []).filter((tag) => (nameAt(tag) ?? project) === project);
-
-/** Why there may be more tags than git has here, and what brings them; undefined: there are no more. */
-function tagsUnknown(): string | undefined {
-  const unsure = "whether it was released is not known here";
-  if (git("rev-parse", "--is-shallow-repository")?.[0] === "true") {
-    return `this clone is shallow, and ${unsure} (git fetch --unshallow --tags)`;
-  }
-  const [remote] = (git("config", "--get-regexp", "^remote\\..*\\.tagopt$", "^--no-tags$") ?? []).map(
-    (line) => line.split(" ")[0],
-  );
-  return remote && `this clone has no tags, and ${unsure} (git config --unset ${remote} && git fetch --tags)`;
-}
-
-/** The project's name at a tag; undefined where it has none. The rehearsal of .ci/run asks the same. */
-function nameAt(tag: string): string | undefined {
-  const text = git("show", `refs/tags/${tag}:./Pulumi.yaml`)?.join("\n");
-  const name: unknown = text === undefined ? undefined : parseDocument(text).get("name");
-  return name === undefined || name === null ? undefined : String(name);
+  return { project, stacks: stackNames(ROOT), ...tagsOf(ROOT, project), deployedLocally: deployedFolders() };
 }
 
 /** Why the history may be known somewhere, in words; none: nothing was released. */
@@ -132,7 +93,7 @@ function halfDone(error: unknown): unknown {
 function wantClean(changes: readonly Change[]): void {
   // Whatever git is set to show.
   const status = (...args: readonly string[]) =>
-    git("status", "--porcelain", "--untracked-files=normal", ...args) ?? [];
+    knownToGit(ROOT, "status", "--porcelain", "--untracked-files=normal", ...args) ?? [];
   const open = status("--", ".");
   if (open.length > 0) {
     throw new UserError(
@@ -168,7 +129,7 @@ function write({ path, text }: Change): void {
 /** The files that git knows or would add. Outside of a repository: those that are not in a folder of tools or data. */
 export function paths(): readonly string[] {
   // Without it git puts a path that is not ASCII in quotes, with numbers in it.
-  const known = git("ls-files", "-z", "--cached", "--others", "--exclude-standard") ?? [];
+  const known = knownToGit(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard") ?? [];
   // None: a repository around this folder ignores it.
   const all = known.length > 0 ? known : globSync("**/*", OUTSIDE_GIT);
   return all.filter((path) => statSync(join(ROOT, path), { throwIfNoEntry: false })?.isFile());

@@ -1,7 +1,7 @@
 /** What a release is built from: the commit that is checked out, and whether files differ from it. */
 import { interruptionOf } from "../stack/interrupted.ts";
 import { BuildError } from "./build-error.ts";
-import { gitIn, isWithoutGit, wordsOf } from "./git.ts";
+import { gitIn, isWithoutRepository, wordsOf } from "./git.ts";
 import type { Manifest } from "./manifest.ts";
 
 export type Source = Pick<Manifest, "commit" | "committed" | "dirty">;
@@ -37,7 +37,7 @@ function hasCommit(root: string): boolean {
   } catch (error) {
     const status = error instanceof Error && "status" in error ? error.status : undefined;
     // With `--quiet`, 1 is: a repository without a commit.
-    if (isWithoutGit(error) || status === 1 || /not a git repository/.test(wordsOf(error))) return false;
+    if (isWithoutRepository(error) || status === 1) return false;
     throw unanswered(root, error);
   }
 }

@@ -68,6 +68,32 @@ it("files whose names are not ASCII are seen like all others", async () => {
   }
 });
 
+it("a repository that git does not answer about is not taken for none, and git's words are passed on", async () => {
+  const copy = new ProjectCopy();
+  try {
+    copy.commit("before");
+    copy.write("mine.txt", "mine\n");
+    // As where another user owns the folder.
+    const env = { GIT_TEST_ASSUME_DIFFERENT_OWNER: "1" };
+    const lines = [
+      "init -- --name my-app",
+      "pattern -- add try-out",
+      ...(free ? [`pattern -- remove ${free.folder}`] : []),
+    ];
+    for (const line of lines) {
+      expect(await copy.run(`npm run -s ${line}`, { env }), line).toEqual({
+        code: 1,
+        text: expect.stringMatching(
+          /^Nothing was changed: git .*\nfatal: detected dubious ownership[\s\S]*safe\.directory/,
+        ),
+      });
+    }
+    expect(await copy.run("git status --porcelain")).toEqual({ code: 0, text: "?? mine.txt\n" });
+  } finally {
+    copy.remove();
+  }
+});
+
 describe("a clone that came without the tags of releases", () => {
   const asked = 'import("./infra/commands/editing.ts").then(({ released }) => console.log(released().join("; ")))';
   let copy: ProjectCopy;
