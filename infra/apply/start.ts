@@ -2,7 +2,7 @@
 import { realpathSync } from "node:fs";
 import { isAbsolute, join, relative } from "node:path";
 import type { Options } from "@durable-stack/local-account";
-import { CannotStart, type RunningAccount, startAccount } from "@durable-stack/local-account";
+import { CannotStart, DirectoryInUse, forget, type RunningAccount, startAccount } from "@durable-stack/local-account";
 import { runningAccount } from "@durable-stack/local-account/address";
 import * as v from "valibot";
 import { patterns } from "../../worker/patterns.ts";
@@ -17,7 +17,7 @@ import { UserError } from "../stack/user-error.ts";
 import type { ApplyResult } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
 import { ELSEWHERE, STARTED_FROM_FILE } from "./folders.ts";
-import { apiHere } from "./hints.ts";
+import { apiHere, folderWord } from "./hints.ts";
 
 const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), openapi: v.string() }) });
 
@@ -42,17 +42,25 @@ export async function start(options: Options, signal: AbortSignal): Promise<Runn
 /** Starts the account alone. @throws UserError where its folder or one of its ports is in use. */
 export async function startHere(options: Options): Promise<RunningAccount> {
   const { dir, fresh } = options;
-  if (fresh && !runningAccount(dir)) {
-    // These belong to the account and go with it: its settings, such as a pin to a version, and the CLI's backend.
-    removeNamed(settingsFile(LOCAL, dir));
-    removeNamed(join(dir, CLI_FOLDER));
-  }
   try {
-    return await startAccount(options);
+    if (fresh) {
+      // It knows best whether it may go: one that is starting, or ending, has no address to be found by.
+      forget(dir);
+      // These belong to the account and go with it: its settings, such as a pin to a version, and the CLI's backend.
+      removeNamed(settingsFile(LOCAL, dir));
+      removeNamed(join(dir, CLI_FOLDER));
+    }
+    return await startAccount({ ...options, fresh: false });
   } catch (cause) {
-    throw cause instanceof CannotStart ? new UserError(cause.message, { cause }) : cause;
+    throw cause instanceof CannotStart ? new UserError(`${cause.message}${instead(dir, cause)}`, { cause }) : cause;
   }
 }
+
+/** What somebody may have wanted who starts an account where one runs. */
+const instead = (dir: string, cause: CannotStart): string =>
+  cause instanceof DirectoryInUse && runningAccount(dir)
+    ? ` To deploy to it as it runs: npm start -- --into ${folderWord(dir)}`
+    : "";
 
 export interface IntoOptions extends Pick<Options, "json"> {
   /** Where the state is kept. By default with the account, or in this checkout if another one started the account. */

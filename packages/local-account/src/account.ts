@@ -61,7 +61,7 @@ interface Parts {
 }
 
 /** Thrown if an account is already running on the directory. */
-class DirectoryInUse extends CannotStart {}
+export class DirectoryInUse extends CannotStart {}
 /** Thrown if the state is no database, or a damaged one. */
 export class Unreadable extends CannotStart {}
 
@@ -287,7 +287,7 @@ export class Account {
  * A new account must not begin with data that it does not know: it would delete it, as that of things that are gone.
  * @throws CannotStart
  */
-function refuseData(dir: string): void {
+export function refuseData(dir: string): void {
   const file = path.join(dir, STATE_FILE);
   const found = inFolder(dir, () => dataIn(dir));
   if (found === undefined) return;

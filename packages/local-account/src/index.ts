@@ -15,7 +15,7 @@ import path from "node:path";
 import type { Duplex } from "node:stream";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
-import { Account, Unreadable } from "./account.ts";
+import { Account, refuseData, Unreadable } from "./account.ts";
 import { ADDRESS_FILE } from "./address.ts";
 import { api } from "./api/app.ts";
 import type { Answer } from "./api/guards.ts";
@@ -36,6 +36,7 @@ import { ASSETS_FOLDER, DATA_FOLDER, inFolder, ownFile, STATE_FILE, STATE_LOG } 
 import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
 
+export { DirectoryInUse } from "./account.ts";
 export type { Answer } from "./api/guards.ts";
 export type { Call } from "./api-calls.ts";
 export { CannotStart } from "./errors.ts";
@@ -201,9 +202,15 @@ function printDirect(addresses: ReadonlyMap<string, string>): void {
   for (const [worker, url] of addresses) console.error(`direct    ${worker} is at ${url}/ until the next deployment`);
 }
 
-/** Removes an account's own files from its directory. Other files stay. */
+/**
+ * Removes an account's own files from its directory. Other files stay.
+ * @throws CannotStart where an account runs there, is starting or is ending, or where there is data of no account.
+ */
 export function forget(dir: string): void {
-  if (!existsSync(path.join(dir, STATE_FILE))) return;
+  if (!existsSync(path.join(dir, STATE_FILE))) {
+    refuseData(dir);
+    return;
+  }
   try {
     Account.lock(dir).close();
   } catch (error) {
