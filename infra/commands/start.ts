@@ -50,6 +50,7 @@ serving(program.command("start"))
     const { into } = given;
     wantLocal();
     if (into === undefined) return run(given, async (signal) => start(await ready(given), signal));
+    refusePorts(command);
     const state = command.getOptionValueSource("dir") === "default" ? undefined : resolve(ROOT, given.dir);
     return runOnce((signal) => startInto(resolve(ROOT, into), { ...given, state }, signal));
   });
@@ -140,6 +141,19 @@ function serving(command: Command): Command {
       fault,
       [],
     );
+}
+
+/**
+ * An account that runs has its ports. Not by `conflicts`, which would refuse them from the environment too, where they
+ * are for every command.
+ */
+function refusePorts(command: Command): void {
+  const given = command.options.find(
+    (option) =>
+      ["port", "apiPort"].includes(option.attributeName()) &&
+      command.getOptionValueSource(option.attributeName()) === "cli",
+  );
+  if (given) command.error(`error: option '--into <folder>' cannot be used with option '${given.flags}'`);
 }
 
 function portOption(flags: string, description: string, usual: number, variable: string): Option {

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { smoke } from "../../infra/smoke/smoke.ts";
 import { listening } from "../../packages/local-account/test/listening.ts";
@@ -136,6 +136,14 @@ describe("npm start", () => {
     expect((await fetch(`${url}/health`)).status).toBe(200);
     for (const option of ["--fresh", "--direct", "--no-crons", "--no-cpu-limit"]) {
       expect(await into(dir, option)).toMatchObject({ code: 1, text: expect.stringContaining(option) });
+    }
+    // A variable of the shell's is for the next account that starts.
+    process.env.DURABLE_STACK_PORT = "9000";
+    onTestFinished(() => void delete process.env.DURABLE_STACK_PORT);
+    expect((await into(dir)).text).toContain("nothing had changed");
+    for (const option of ["--port", "--api-port"]) {
+      const refused = `option '--into <folder>' cannot be used with option '${option} <port>'`;
+      expect(await into(dir, option, "9000")).toMatchObject({ code: 1, text: expect.stringContaining(refused) });
     }
     await stop(child);
     expect(await into(dir)).toMatchObject({
