@@ -35,10 +35,14 @@ export interface CommandOptions {
 
 export class ProjectCopy {
   readonly #dir = realpathSync(mkdtempSync(join(tmpdir(), "durable-stack-copy-")));
-  readonly root = join(this.#dir, "project");
+  readonly root: string;
 
-  /** @param from another copy, of which this is a fresh checkout: what it has committed. */
-  constructor(from?: ProjectCopy) {
+  /**
+   * @param from another copy, of which this is a fresh checkout: what it has committed.
+   * @param name of its folder.
+   */
+  constructor(from?: ProjectCopy, name = "project") {
+    this.root = join(this.#dir, name);
     if (from) {
       git(this.#dir, "clone", "-q", from.root, this.root);
       this.#excludeLinks();

@@ -4,6 +4,7 @@
  * so it never gets the committed one.
  */
 import { join, relative, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { stringify } from "yaml";
 import { ROOT } from "../release/root.ts";
 import { localAccount } from "../stack/account.ts";
@@ -36,7 +37,8 @@ export async function cliLocal(dir: string): Promise<{ readonly env: Variables; 
   // A project of the same name with nothing in it: a stack that is made there has its salt written there.
   writeNamed(join(folder, "Pulumi.yaml"), stringify({ name: project.name, runtime: "nodejs" }));
   const env = {
-    PULUMI_BACKEND_URL: `file://${folder}`,
+    // A folder's name may have what means something else in a URL, such as # and %.
+    PULUMI_BACKEND_URL: pathToFileURL(folder).href,
     PULUMI_CONFIG_PASSPHRASE: PASSPHRASE,
     PULUMI_STACK: undefined,
     CLOUDFLARE_BASE_URL: apiUrl,

@@ -24,7 +24,8 @@ let port: number;
 
 beforeAll(async () => {
   ground = await Ground.make();
-  copy = new ProjectCopy();
+  // A folder may have such a name, which is not spelled so in a URL.
+  copy = new ProjectCopy(undefined, "C# 50%25 (new?)");
   const built = await copy.run("npm run -s build");
   expect(built.code, built.text).toBe(0);
 });
@@ -93,6 +94,7 @@ describe("the stack local and the real CLI", () => {
     expect(again).toContain("7 unchanged");
     expect(copy.read("Pulumi.local.yaml")).toBe(before);
     expect(readdirSync(ground.backend)).toEqual([]);
+    expect(readdirSync(join(copy.root, ".local/pulumi"))).toContain(".pulumi");
   });
 
   it("an edit of Pulumi.local.yaml counts, a rollback is kept, and --unpin ends it", async () => {
