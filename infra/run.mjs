@@ -21,11 +21,20 @@ function isInstalled() {
   }
 }
 
-const missing = isInstalled()
-  ? !process.features.typescript &&
-    `The packages are installed, but not the project's own Node: this one is ${process.version}, and cannot run TypeScript. npm was told to run no install scripts (ignore-scripts). Run: npm rebuild node --ignore-scripts=false`
-  : "The project's packages are not installed yet. Run this first: npm ci";
+/** What stands against running a command, and what to do; undefined where nothing does. */
+function whatIsMissing() {
+  if (isInstalled()) {
+    return process.features.typescript
+      ? undefined
+      : `The packages are installed, but not the project's own Node: this one is ${process.version}, and cannot run TypeScript. npm was told to run no install scripts (ignore-scripts). Run: npm rebuild node --ignore-scripts=false`;
+  }
+  // npm leaves it where it has installed anything.
+  return existsSync(new URL("../node_modules/.package-lock.json", import.meta.url))
+    ? "The packages are installed without those for development, which every command needs: npm was told to leave them out (NODE_ENV=production, or omit=dev). Run: npm ci --include=dev"
+    : "The project's packages are not installed yet. Run this first: npm ci";
+}
 
+const missing = whatIsMissing();
 const [command] = process.argv.slice(2);
 if (missing) {
   console.error(`\n${missing}\n`);

@@ -43,6 +43,29 @@ describe("before anything is installed", () => {
     expect(stderr).not.toMatch(/ERR_|\n\s+at /);
   });
 
+  it("where npm has left the packages for development out, says how they come", () => {
+    const production = join(dir, "production");
+    const packages = {
+      "package.json": { dependencies: { kept: "file:kept" }, devDependencies: { node: "file:node" } },
+      "kept/package.json": { name: "kept", version: "1.0.0" },
+      "node/package.json": { name: "node", version: "24.0.0" },
+    };
+    for (const folder of ["infra", "kept", "node"]) mkdirSync(join(production, folder), { recursive: true });
+    cpSync(join(ROOT, "infra/run.mjs"), join(production, "infra/run.mjs"));
+    for (const [file, text] of Object.entries(packages)) writeFileSync(join(production, file), JSON.stringify(text));
+    const install = (...args: string[]) =>
+      spawnSync("npm", ["install", "--offline", ...args], {
+        cwd: production,
+        encoding: "utf8",
+        env: { ...process.env, NODE_ENV: "production" },
+      });
+    const run = () => spawnSync(process.execPath, ["infra/run.mjs"], { cwd: production, encoding: "utf8" });
+    expect(install().status).toBe(0);
+    expect(run()).toMatchObject({ status: 1, stderr: expect.stringContaining("Run: npm ci --include=dev\n") });
+    expect(install("--include=dev").status).toBe(0);
+    expect(run()).toMatchObject({ status: 0, stderr: "" });
+  });
+
   it("a Node that cannot run TypeScript is told, where the project's own is not there", () => {
     const bare = join(dir, "bare");
     cpSync(fresh, bare, { recursive: true });
