@@ -5,8 +5,6 @@ import { serve } from "../dev/server.ts";
 import { port, runCommand } from "./command.ts";
 import { whenNpmEnds } from "./npm-parent.ts";
 
-const ADMIN_TOKEN = "dev-admin-token";
-
 const program = new Command("npm run dev --")
   .description("The Worker and its page as they are in worker/, again after every change. Ctrl-C ends it.")
   .option("--port <n>", "where it answers", port, 8787)
@@ -14,8 +12,8 @@ const program = new Command("npm run dev --")
   .action(async (options: { readonly port: number; readonly inspectorPort: number }) => {
     const npmEnds = Promise.withResolvers<void>();
     whenNpmEnds(npmEnds.resolve);
-    const server = await serve({ ...options, adminToken: ADMIN_TOKEN, say: (line) => console.log(line) });
-    console.log(`Ready on ${server.url.href}\nAdmin token ${ADMIN_TOKEN}. Ctrl-C ends it; the data is kept.`);
+    const server = await serve({ ...options, say: (line) => console.log(line) });
+    console.log(`Ready on ${server.url.href}\nAdmin token: ${server.adminToken}. Ctrl-C ends it; the data is kept.`);
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.removeAllListeners(signal);
     const signals = ["SIGINT", "SIGTERM", "SIGHUP"].map((signal) => once(process, signal));
     await Promise.race([...signals, npmEnds.promise]);

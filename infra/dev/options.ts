@@ -12,6 +12,14 @@ import { doorOf } from "./door.ts";
 export interface Bound {
   readonly port: number;
   readonly inspectorPort: number;
+}
+
+/** The admin token where nothing sets one. */
+const ADMIN_TOKEN = "dev-admin-token";
+
+export interface Runnable {
+  readonly options: MiniflareOptions;
+  /** The admin token that it takes, or where that stands: what somebody has set is not for a terminal. */
   readonly adminToken: string;
 }
 
@@ -22,15 +30,17 @@ export const STATE = join(ROOT, ".wrangler/state/v3");
 export const WORKER = "dev";
 
 /** How that bundle runs. @throws BuildError where wrangler refuses what the bindings are read from. */
-export function optionsOf({ main, modules }: Bundle, { port, inspectorPort, adminToken }: Bound): MiniflareOptions {
+export function runnable({ main, modules }: Bundle, { port, inspectorPort }: Bound): Runnable {
   const { workerOptions, externalWorkers } = bindings();
+  // The Worker takes an empty one for none.
+  const hasOwn = Object.entries(workerOptions.bindings ?? {}).some(([name, set]) => name === "ADMIN_TOKEN" && set);
   const worker = {
     ...workerOptions,
     name: WORKER,
     rootPath: ROOT,
     // workerd lets a debugger of any site attach; what Miniflare puts in front of it asks where it comes from.
     unsafeInspectorProxy: true,
-    bindings: Object.assign({ ADMIN_TOKEN: adminToken }, workerOptions.bindings),
+    bindings: Object.assign({}, workerOptions.bindings, hasOwn ? {} : { ADMIN_TOKEN }),
     modules: [
       { type: "ESModule" as const, path: "door.js", contents: doorOf(MAIN_MODULE) },
       { type: "ESModule" as const, path: MAIN_MODULE, contents: main },
@@ -45,7 +55,10 @@ export function optionsOf({ main, modules }: Bundle, { port, inspectorPort, admi
     log: new Log(LogLevel.WARN),
     workers: [worker, ...externalWorkers],
   });
-  return { ...options, resourcePersistencePath: STATE, telemetry: { enabled: false } };
+  return {
+    options: { ...options, resourcePersistencePath: STATE, telemetry: { enabled: false } },
+    adminToken: hasOwn ? "the ADMIN_TOKEN that this project sets (.dev.vars, .env)" : ADMIN_TOKEN,
+  };
 }
 
 function bindings(): ReturnType<typeof unstable_getMiniflareWorkerOptions> {

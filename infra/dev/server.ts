@@ -8,7 +8,7 @@ import { mustBeFree } from "../stack/ports.ts";
 import { isUserError } from "../stack/user-error.ts";
 import { Bundles } from "./bundles.ts";
 import { onChanges } from "./changes.ts";
-import { type Bound, optionsOf, STATE } from "./options.ts";
+import { type Bound, runnable, STATE } from "./options.ts";
 import { DevPage } from "./page.ts";
 import { Runtime } from "./runtime.ts";
 
@@ -19,6 +19,8 @@ export interface DevOptions extends Bound {
 
 export interface DevServer {
   readonly url: URL;
+  /** The admin token that the Worker takes, or where that stands. Told again where a change of a file makes it another. */
+  readonly adminToken: string;
   close(): Promise<void>;
 }
 
@@ -38,7 +40,7 @@ export async function serve(options: DevOptions): Promise<DevServer> {
     ]);
     const server = await served(options);
     return {
-      url: server.url,
+      ...server,
       async close() {
         await server.close();
         unlock();
@@ -53,18 +55,22 @@ export async function serve(options: DevOptions): Promise<DevServer> {
 async function served({ say, ...given }: DevOptions): Promise<DevServer> {
   const [page, bundles, runtime] = [new DevPage(), new Bundles(), new Runtime()];
   let isClosed = false;
-  const run = async (changed: readonly string[], bound: Bound): Promise<URL> => {
+  const run = async (changed: readonly string[], bound: Bound) => {
     await page.follow(changed);
-    return runtime.run(optionsOf(await bundles.next(), bound));
+    const { options, adminToken } = runnable(await bundles.next(), bound);
+    return { url: await runtime.run(options), adminToken };
   };
   // Before anything is read: a change that comes later is applied as soon as there is what to apply it to.
   const first = Promise.withResolvers<Bound>();
+  let told: string;
   const sayOpen = (line: string) => (isClosed ? undefined : say(line));
   const stop = onChanges(async (changed) => {
     const bound = await first.promise;
     const begun = performance.now();
     try {
-      await run(changed, bound);
+      const { adminToken } = await run(changed, bound);
+      if (adminToken !== told) sayOpen(`Admin token: ${adminToken}`);
+      told = adminToken;
       sayOpen(`Reloaded in ${Math.round(performance.now() - begun)} ms`);
     } catch (error) {
       if (!isUserError(error)) throw error;
@@ -79,11 +85,12 @@ async function served({ say, ...given }: DevOptions): Promise<DevServer> {
     await Promise.all([runtime.close(), bundles.dispose()]);
   };
   try {
-    const url = await run([], given);
+    const { url, adminToken } = await run([], given);
+    told = adminToken;
     // A bundler is twice as fast from its second time on, and nobody waits for this one. What broke since is told there.
     await bundles.next().catch(() => {});
     first.resolve({ ...given, port: Number(url.port) });
-    return { url, close };
+    return { url, adminToken, close };
   } catch (error) {
     await close();
     throw error;

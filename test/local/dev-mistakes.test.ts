@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { patterns } from "../../worker/patterns.ts";
+import { takesToken } from "../admin-token.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { DEV, DevServer } from "./dev-server.ts";
 
@@ -85,6 +86,23 @@ it("follows .dev.vars", async () => {
   }
 });
 
+/** Which of the two tokens a Worker takes: what it has where nobody sets one, and one of the project's own. */
+const taken = (url: string) => Promise.all(["dev-admin-token", OWN].map((token) => takesToken(url, token)));
+const OWN = "of-this-project-alone";
+const OWN_LINE = "Admin token: the ADMIN_TOKEN that this project sets (.dev.vars, .env)";
+
+it("says which admin token the Worker takes, also once .dev.vars sets another", async () => {
+  await dev.onSave(".dev.vars", "", RELOADED);
+  expect(dev.terminal.text).toContain("Admin token: dev-admin-token. ");
+  const said = await dev.onSave(".dev.vars", `ADMIN_TOKEN=${OWN}\n`, RELOADED);
+  expect(said).toContain(`${OWN_LINE}\n`);
+  expect(said).not.toContain(OWN);
+  expect(await taken(dev.url)).toEqual([false, true]);
+  // As at Cloudflare, an empty setting counts as not set.
+  expect(await dev.onSave(".dev.vars", "ADMIN_TOKEN=\n", RELOADED)).toContain("Admin token: dev-admin-token\n");
+  expect(await takesToken(dev.url, "dev-admin-token")).toBe(true);
+});
+
 const panel = patterns
   .map(({ folder }) => `worker/${folder}/panel`)
   .find((folder) => existsSync(join(ROOT, folder, "panel.ts")));
@@ -111,13 +129,16 @@ it("serves the panel of a pattern that is added, and follows it", async () => {
 });
 
 it("is refused where another runs on the same data, and starts once that one was killed", async () => {
-  const first = await new DevServer().ready();
+  const configured = new ProjectCopy();
+  configured.write(".env", `ADMIN_TOKEN=${OWN}\n`);
+  const first = await new DevServer(configured).ready();
   const { project, terminal } = first;
   onTestFinished(() => first.stop());
   expect(await project.run(DEV)).toEqual({
     code: 1,
     text: `\`npm run dev\` runs on this data already (${join(project.root, ".wrangler/state/v3")}); stop that one.\n`,
   });
+  expect(terminal.text).toContain(`${OWN_LINE}. `);
   const port = new URL(first.url).port;
   await terminal.kill();
   // Its workerd must not have the data, nor the port, any longer.
