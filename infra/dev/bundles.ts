@@ -2,14 +2,21 @@
 import { type Bundle, type Bundler, bundlerOf } from "../release/bundle.ts";
 import { ROOT } from "../release/root.ts";
 import { readWorkerConfig } from "../release/worker-config.ts";
+import { MadeOf } from "./follow.ts";
 
 export class Bundles {
   #bundler: Bundler | undefined;
   /** What that bundler was made for. */
   #config = "";
+  /** What the Worker is made of. */
+  readonly madeOf = new MadeOf();
 
   /** @throws BuildError that says what is wrong in a file, and where; wrangler's reader does not. */
   async next(): Promise<Bundle> {
+    return this.madeOf.by(() => this.#next());
+  }
+
+  async #next(): Promise<Bundle> {
     const config = { ...readWorkerConfig(), minify: false };
     const text = JSON.stringify(config);
     if (text !== this.#config) await this.dispose();

@@ -1,5 +1,6 @@
 /** Changes of what the Worker and its page are made of, those of one save together. */
 import { ROOT } from "../release/root.ts";
+import { Followed, type MadeOf } from "./follow.ts";
 import { watchFiles } from "./watch.ts";
 
 /** What a change may wait for others of the same save, in milliseconds. */
@@ -9,11 +10,14 @@ const WATCHED = /^((wrangler\.jsonc|Pulumi\.yaml|\.dev\.vars|\.env(\.local)?)$|(
 /** What is made of them here. */
 const MADE = "assets.gen";
 
-/** Calls `apply` with the files after each change, never twice at once. Returns what ends that. */
-export function onChanges(
-  apply: (changed: readonly string[]) => Promise<void>,
-  say: (line: string) => void,
-): () => void {
+export interface Changes {
+  /** Hears of changes of these too, wherever they are. */
+  follow(parts: readonly MadeOf[]): void;
+  stop(): void;
+}
+
+/** Calls `apply` with the files after each change, never twice at once. */
+export function onChanges(apply: (changed: readonly string[]) => Promise<void>, say: (line: string) => void): Changes {
   let timer: NodeJS.Timeout | undefined;
   const waiting = new Set<string>();
   let running: Promise<void> = Promise.resolve();
@@ -31,9 +35,17 @@ export function onChanges(
       running = running.then(applyAll).catch((error: unknown) => say(String(error)));
     }, TOGETHER_MS);
   };
-  const stop = watchFiles(ROOT, { wanted: (file) => WATCHED.test(file), changed, say });
-  return () => {
-    clearTimeout(timer);
-    stop();
+  const followed = new Followed();
+  const wanted = (file: string) => WATCHED.test(file) || followed.wants(file);
+  const watch = watchFiles(ROOT, { wanted, changed, say });
+  return {
+    follow(parts) {
+      followed.set(parts);
+      watch.look(followed.folders);
+    },
+    stop() {
+      clearTimeout(timer);
+      watch.stop();
+    },
   };
 }

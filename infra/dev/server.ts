@@ -55,16 +55,23 @@ export async function serve(options: DevOptions): Promise<DevServer> {
 async function served({ say, ...given }: DevOptions): Promise<DevServer> {
   const [page, bundles, runtime] = [new DevPage(), new Bundles(), new Runtime()];
   let isClosed = false;
+  const bundled = async (changed: readonly string[]) => {
+    try {
+      await page.follow(changed);
+      return await bundles.next();
+    } finally {
+      changes.follow([page.madeOf, bundles.madeOf]);
+    }
+  };
   const run = async (changed: readonly string[], bound: Bound) => {
-    await page.follow(changed);
-    const { options, adminToken } = runnable(await bundles.next(), bound);
+    const { options, adminToken } = runnable(await bundled(changed), bound);
     return { url: await runtime.run(options), adminToken };
   };
   // Before anything is read: a change that comes later is applied as soon as there is what to apply it to.
   const first = Promise.withResolvers<Bound>();
   let told: string;
   const sayOpen = (line: string) => (isClosed ? undefined : say(line));
-  const stop = onChanges(async (changed) => {
+  const changes = onChanges(async (changed) => {
     const bound = await first.promise;
     const begun = performance.now();
     try {
@@ -81,7 +88,7 @@ async function served({ say, ...given }: DevOptions): Promise<DevServer> {
   }, sayOpen);
   const close = async () => {
     isClosed = true;
-    stop();
+    changes.stop();
     await Promise.all([runtime.close(), bundles.dispose()]);
   };
   try {

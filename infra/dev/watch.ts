@@ -3,7 +3,7 @@
  * place, and then neither a watch of the file nor, on Linux, Node's own watch of a tree hears of the next change.
  */
 import { type FSWatcher, readdirSync, statSync, watch } from "node:fs";
-import { join, sep } from "node:path";
+import { join, normalize, sep } from "node:path";
 
 /** What a watch tells, and whom. */
 export interface Watched {
@@ -15,8 +15,14 @@ export interface Watched {
   readonly say: (line: string) => void;
 }
 
-/** Watches what is under `root`. Returns what ends that. */
-export function watchFiles(root: string, { wanted, changed, say }: Watched): () => void {
+export interface Watch {
+  /** Watches these folders too, seen from the root, which are wanted by now. They may be outside of it. */
+  look(folders: Iterable<string>): void;
+  stop(): void;
+}
+
+/** Watches what is under `root`. */
+export function watchFiles(root: string, { wanted, changed, say }: Watched): Watch {
   const watchers = new Map<string, FSWatcher>();
   const told = new Set<string>();
   const forget = (folder: string) => {
@@ -51,7 +57,10 @@ export function watchFiles(root: string, { wanted, changed, say }: Watched): () 
       changed(path);
     });
     // A folder that goes away; the one around it tells of that.
-    watcher.on("error", () => watcher.close());
+    watcher.on("error", () => {
+      watcher.close();
+      watchers.delete(folder);
+    });
     watchers.set(folder, watcher);
     for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
       const path = join(folder, entry.name);
@@ -59,8 +68,13 @@ export function watchFiles(root: string, { wanted, changed, say }: Watched): () 
     }
   };
   begin("");
-  return () => {
-    for (const watcher of watchers.values()) watcher.close();
+  return {
+    look(folders) {
+      for (const folder of folders) if (!watchers.has(normalize(folder))) begin(normalize(folder));
+    },
+    stop() {
+      for (const watcher of watchers.values()) watcher.close();
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 /** Makes the modules of a Worker from its source: what `wrangler deploy` uploads, but minified (docs/wrangler-file.md). */
 import { createRequire } from "node:module";
-import { basename, extname, join } from "node:path";
+import { basename, extname, join, relative } from "node:path";
 import { type BuildOptions, type BuildResult, context, type Plugin } from "esbuild";
 import { BuildError } from "./build-error.ts";
 import { building } from "./esbuild-errors.ts";
@@ -33,7 +33,7 @@ export interface Bundle {
   readonly modules: readonly SideModule[];
   /** What the main module exports. */
   readonly exports: readonly string[];
-  /** The files that it is made of, seen from the project. */
+  /** The files that it and its modules are made of, seen from the project. */
   readonly inputs: readonly string[];
 }
 
@@ -68,6 +68,7 @@ export interface Bundler {
 export async function bundlerOf(root: string, config: BundleConfig): Promise<Bundler> {
   const { compatibility_date: date, compatibility_flags: flags } = config;
   const found = new Map<string, SideModule>();
+  const beside = new Set<string>();
   const mode = nodeMode(date, flags);
   const rules = { own: config.rules, preserveNames: config.preserve_file_names };
   // Only a name: the source map is relative to it, and must be the same wherever the release goes.
@@ -97,7 +98,10 @@ export async function bundlerOf(root: string, config: BundleConfig): Promise<Bun
     },
     plugins: [
       ...(Object.keys(config.alias).length > 0 ? [aliases(root, config.alias)] : []),
-      sideModules(rules, (module) => found.set(module.name, module)),
+      sideModules(rules, (module, file) => {
+        found.set(module.name, module);
+        beside.add(relative(root, file).replaceAll("\\", "/"));
+      }),
       ...(mode === "full" ? [nodeModules(date, flags)] : []),
     ],
     ...(config.tsconfig !== undefined && { tsconfig: config.tsconfig }),
@@ -110,9 +114,10 @@ export async function bundlerOf(root: string, config: BundleConfig): Promise<Bun
   return {
     async bundle() {
       found.clear();
+      beside.clear();
       const result = await building("The Worker", esbuild.rebuild());
       const modules = [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-      return bundleOf(result, { main: config.main, outdir, modules });
+      return bundleOf(result, { main: config.main, outdir, modules, beside: [...beside] });
     },
     dispose: () => esbuild.dispose(),
   };
@@ -123,11 +128,13 @@ interface Parts {
   readonly main: string;
   readonly outdir: string;
   readonly modules: readonly SideModule[];
+  /** The files of these. */
+  readonly beside: readonly string[];
 }
 
 function bundleOf(
   { outputFiles, metafile }: BuildResult<{ write: false; metafile: true }>,
-  { main: source, outdir, modules }: Parts,
+  { main: source, outdir, modules, beside }: Parts,
 ): Bundle {
   const main = outputFiles.find(({ path }) => path === join(outdir, MAIN_MODULE));
   const sourceMap = outputFiles.find(({ path }) => path === join(outdir, `${MAIN_MODULE}.map`));
@@ -140,7 +147,7 @@ function bundleOf(
     sourceMap: sourceMap.contents,
     modules,
     exports: output.exports,
-    inputs: Object.keys(metafile.inputs),
+    inputs: [...Object.keys(metafile.inputs), ...beside],
   };
 }
 

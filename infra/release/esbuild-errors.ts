@@ -8,7 +8,9 @@ export async function building<T>(what: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    throw isFailure(error) ? new BuildError(`${what} does not build:\n${told(error.errors)}`) : error;
+    if (!isFailure(error)) throw error;
+    const files = error.errors.flatMap(({ location }) => location?.file ?? []);
+    throw new BuildError(`${what} does not build:\n${told(error.errors)}`, { files });
   }
 }
 

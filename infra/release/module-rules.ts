@@ -61,10 +61,10 @@ const matcher = (glob: string): RegExp =>
 /** Marks our own question to esbuild, which is not to be answered by us. */
 const ASKED = Symbol("asked");
 
-/** Makes modules of the files that `own` rules and wrangler's name, and hands each to `add`. */
+/** Makes modules of the files that `own` rules and wrangler's name, and hands each to `add` with its absolute path. */
 export function sideModules(
   { own, preserveNames }: { readonly own: readonly Rule[]; readonly preserveNames: boolean },
-  add: (module: SideModule) => void,
+  add: (module: SideModule, file: string) => void,
 ): Plugin {
   const { used, shadowed } = rulesOf(own);
   return {
@@ -84,7 +84,7 @@ export function sideModules(
               return { errors: [{ text: `Could not read "${path}", which is a ${type} module by its name.` }] };
             }
             const name = nameOf(cleaned, createHash("sha1").update(contents).digest("hex"), preserveNames);
-            add({ name, contentType: CONTENT_TYPES[type], contents });
+            add({ name, contentType: CONTENT_TYPES[type], contents }, file);
             return { path: `./${name}`, external: true };
           });
         }

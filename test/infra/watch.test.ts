@@ -26,13 +26,12 @@ function watched() {
   const root = mkdtempSync(join(tmpdir(), "watch-"));
   onTestFinished(() => rmSync(root, { recursive: true }));
   const [changes, said]: [string[], string[]] = [[], []];
-  onTestFinished(
-    watchFiles(root, {
-      wanted: () => true,
-      changed: (path) => changes.push(path),
-      say: (line) => said.push(line),
-    }),
-  );
+  const watch = watchFiles(root, {
+    wanted: () => true,
+    changed: (path) => changes.push(path),
+    say: (line) => said.push(line),
+  });
+  onTestFinished(watch.stop);
   const heardOf = (path: string) => vi.waitFor(() => expect(changes).toContain(path), { timeout: 60_000 });
   return { root, said, heardOf };
 }
