@@ -4,8 +4,8 @@ import type { StorageOfStack } from "../stack/extras.ts";
 import type { Finding } from "./codes.ts";
 import type { Known } from "./known.ts";
 import type { LiveWorker } from "./live.ts";
-import type { PlanReads } from "./look.ts";
 import type { OwnWorker } from "./own-worker.ts";
+import type { PlanReads } from "./reads.ts";
 
 /** Something that is in the account, and is taken over. */
 export interface Found {

@@ -2,10 +2,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Finding } from "./codes.ts";
 import { isOurDeployment } from "./messages.ts";
-import type { Binding, KnownVersion, Observed } from "./observed.ts";
+import type { Binding, KnownVersion, Observed, Serving } from "./observed.ts";
 import { isOurs } from "./ours.ts";
 import { canServe, type Servable } from "./pin.ts";
-import type { Serving, Traffic } from "./traffic.ts";
+import type { Traffic } from "./traffic.ts";
 import { sharesOf } from "./traffic-words.ts";
 
 /** Whether what serves is what is wanted of the release tagged `tag`, to the per cent. */

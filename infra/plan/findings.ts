@@ -65,7 +65,7 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
   const { stack, pin, allowRegionLoss } = settings;
 
   const whose = [...ownWorker.findings, ...(await awaitedUnderName(planned.looked, settings)), ...claims.findings];
-  const hidden = stableRegionFindings({ ...next, settings, live: live.regions, holdsData });
+  const hidden = stableRegionFindings({ ...next, share: traffic.release, settings, live: live.regions, holdsData });
   const taken = await addressesTaken(reads, settings, ownWorker.name, known);
   const dropped = plan.adopts ? await lostByAdopting(args, planned.looked, claims) : [];
   const lost = await missingOfPin(reads.besides, live, { stack, pin, storage });

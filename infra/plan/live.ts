@@ -9,14 +9,12 @@ import { lastToArriveFirst } from "./arrival.ts";
 import { changedByOthers, changedInTags } from "./changed-by-others.ts";
 import { withNamesOf } from "./earlier-schemas.ts";
 import { sinceLastChange } from "./last-change.ts";
-import { beginsWithout, deployedLast, isWayBack, pinnedBy } from "./messages.ts";
-import type { KnownDeployment, KnownVersion } from "./observed.ts";
+import { beginsWithout, deployedLast, isWayBack, pinnedBy, refusedBy } from "./messages.ts";
+import type { KnownDeployment, KnownVersion, Serving } from "./observed.ts";
 import { isOurs, servedLast } from "./ours.ts";
 import type { BindingRead, DeploymentRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "./reads.ts";
-import { refusedBy } from "./refused-release.ts";
 import type { RegionTable } from "./regions.ts";
 import { floorOf, schemasInUse } from "./schema.ts";
-import type { Serving } from "./traffic.ts";
 
 /** A version that serves. */
 export interface ServingVersion extends Serving {

@@ -6,7 +6,7 @@ import type { Known } from "./known.ts";
 import { type LiveWorker, listWorkers, readLive, readOthers, type Workers } from "./live.ts";
 import { type Next, nextOf } from "./next.ts";
 import { type OwnWorker, ownWorkerOf } from "./own-worker.ts";
-import type { Reads } from "./reads.ts";
+import type { PlanReads, Reads } from "./reads.ts";
 import type { RegionSituation } from "./regions.ts";
 import { awaitedByOthers, heldBy, provisionedOf } from "./transfers.ts";
 
@@ -22,14 +22,6 @@ export interface Looking {
 /** A look that knows of the stack's secrets what a version records; undefined: they are not known here. */
 interface WithSecrets extends Looking {
   readonly secrets: string | undefined;
-}
-
-/** How the account is read for a plan. An outage may be why somebody goes back: what is read besides does not stop that. */
-export interface PlanReads {
-  /** Whose failures are no answer: of what an update makes or takes over, because the state does not have it. */
-  readonly certain: Reads;
-  /** For all else. They pass over failures where the traffic goes back. */
-  readonly besides: Reads;
 }
 
 export interface Looked {

@@ -46,6 +46,26 @@ export const refusalNote = (digest: string): string => `${REFUSES}${shortDigest(
 /** The digest (12 digits) of that release; undefined: the deployment refuses none. */
 export const refusalIn = (message: string | undefined): string | undefined => REFUSAL.exec(message ?? "")?.[1];
 
+interface Deployed {
+  readonly message: string | undefined;
+  /** What it serves: the digests of ours, with their share in per cent. */
+  readonly serves: readonly { readonly digest: string | undefined; readonly percentage: number }[];
+}
+
+/** The digests (12 digits) that deployments, the newest first, say to refuse, and that had not all traffic since. */
+export function refusedBy(deployments: readonly Deployed[]): readonly string[] {
+  const [refused, served] = [new Set<string>(), new Set<string>()];
+  for (const { message, serves } of deployments) {
+    for (const one of serves) {
+      if (one.digest !== undefined && one.percentage === 100) served.add(shortDigest(one.digest));
+    }
+    // One that serves itself what it refuses got rid of settings, and not of a release.
+    const digest = refusalIn(message);
+    if (digest !== undefined && !served.has(digest)) refused.add(digest);
+  }
+  return [...refused];
+}
+
 /** What a deployment's message says besides. */
 export interface Notes {
   /** The part that names a refused release. */

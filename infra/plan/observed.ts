@@ -1,5 +1,4 @@
 /** What is known of a Worker's versions and traffic, as it is compared. */
-import type { Serving } from "./traffic.ts";
 
 /** A binding of a version; the text of a secret is never among its properties. */
 export interface Binding {
@@ -17,6 +16,15 @@ export interface KnownVersion {
   /** What made it, as Cloudflare says: `api`, `wrangler`, `dash`, `secret`… */
   readonly source: string | undefined;
   readonly bindings: readonly Binding[];
+}
+
+/** A version that serves now, and its share of the traffic in per cent. */
+export interface Serving {
+  readonly versionId: string;
+  readonly percentage: number;
+  readonly number: number;
+  /** The tag that the program gave the version; undefined: something else made it. */
+  readonly tag: string | undefined;
 }
 
 /** The deployment that is in force. */

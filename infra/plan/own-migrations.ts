@@ -4,11 +4,10 @@
  */
 import { join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { checkLock, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
+import { checkLock, type Finding, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
 import { ROOT } from "../release/root.ts";
 import { readIfThere } from "../stack/named-file.ts";
 import { UserError } from "../stack/user-error.ts";
-import type { Finding } from "./codes.ts";
 
 const FILE = "infra/migrations.ts";
 

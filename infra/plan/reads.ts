@@ -312,6 +312,14 @@ export class Reads {
   }
 }
 
+/** How the account is read for a plan. An outage may be why somebody goes back: what is read besides does not stop that. */
+export interface PlanReads {
+  /** Whose failures are no answer: of what an update makes or takes over, because the state does not have it. */
+  readonly certain: Reads;
+  /** For all else. They pass over failures where the traffic goes back. */
+  readonly besides: Reads;
+}
+
 /** @throws Error when an answer of Cloudflare's is not what its documentation says. */
 function checked<Schema extends v.GenericSchema>(what: string, schema: Schema, answer: unknown): v.InferOutput<Schema> {
   const result = v.safeParse(schema, answer);

@@ -7,7 +7,6 @@ import { shortDigest } from "../release/manifest.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { allowing, isAllowed } from "./allowed.ts";
 import type { Finding } from "./codes.ts";
-import { refusalIn } from "./messages.ts";
 
 type Settings = Pick<PublicSettings, "stack" | "refusedReleases" | "allowRefusedRelease">;
 
@@ -30,26 +29,6 @@ export function takenBack(
   return [...serving, release].find(
     (digest) => digest !== undefined && digest !== next && refused.includes(shortDigest(digest)),
   );
-}
-
-interface Deployed {
-  readonly message: string | undefined;
-  /** What it serves: the digests of ours, with their share in per cent. */
-  readonly serves: readonly { readonly digest: string | undefined; readonly percentage: number }[];
-}
-
-/** The digests (12 digits) that deployments, the newest first, say to refuse, and that had not all traffic since. */
-export function refusedBy(deployments: readonly Deployed[]): readonly string[] {
-  const [refused, served] = [new Set<string>(), new Set<string>()];
-  for (const { message, serves } of deployments) {
-    for (const one of serves) {
-      if (one.digest !== undefined && one.percentage === 100) served.add(shortDigest(one.digest));
-    }
-    // One that serves itself what it refuses got rid of settings, and not of a release.
-    const digest = refusalIn(message);
-    if (digest !== undefined && !served.has(digest)) refused.add(digest);
-  }
-  return [...refused];
 }
 
 /** All that a stack refuses; `inAccount`: what its deployments say. */

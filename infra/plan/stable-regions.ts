@@ -1,10 +1,15 @@
 /** Whether a version that serves in the release's place, or beside it, names the objects that there are. Pure. */
 import type { PublicSettings } from "../stack/config.ts";
 import type { Finding } from "./codes.ts";
-import type { Next } from "./next.ts";
 import { type RegionTable, regionFindings, sharedRegionFindings } from "./regions.ts";
 
-interface Beside extends Pick<Next, "traffic" | "table" | "stable" | "stableTable"> {
+interface Beside {
+  /** Per cent of the traffic that the release gets, and its table. */
+  readonly share: number;
+  readonly table: RegionTable;
+  /** The version that serves in its place, or beside it, and that one's table. */
+  readonly stable: { readonly number: number } | undefined;
+  readonly stableTable: RegionTable | undefined;
   readonly settings: Pick<PublicSettings, "stack" | "pin" | "allowRegionLoss">;
   /** The tables of the versions that serve. */
   readonly live: readonly RegionTable[];
@@ -14,7 +19,7 @@ interface Beside extends Pick<Next, "traffic" | "table" | "stable" | "stableTabl
 /** What stands against the region table of a version that is to serve: in the release's place, or beside it. */
 export function stableRegionFindings({
   live,
-  traffic,
+  share,
   stable,
   stableTable,
   table,
@@ -22,8 +27,8 @@ export function stableRegionFindings({
   settings: { stack, pin, allowRegionLoss },
 }: Beside): readonly Finding[] {
   if (!stable || !stableTable) return [];
-  if (traffic.release > 0) {
-    return sharedRegionFindings(traffic.release, table, { number: stable.number, table: stableTable });
+  if (share > 0) {
+    return sharedRegionFindings(share, table, { number: stable.number, table: stableTable });
   }
   const nothing = { sources: [], neighbours: [] };
   // The table of a version that is there cannot be changed.

@@ -1,14 +1,6 @@
 /** Where traffic goes: pure arithmetic of a rollout between the release and the version that is stable now. */
 import type { Finding } from "./codes.ts";
-
-/** A version that serves now, and its share of the traffic in per cent. */
-export interface Serving {
-  readonly versionId: string;
-  readonly percentage: number;
-  readonly number: number;
-  /** The tag that the program gave the version; undefined: something else made it. */
-  readonly tag: string | undefined;
-}
+import type { Serving } from "./observed.ts";
 
 /** The share of the release, and the version that gets the rest of the traffic if there is a rest. */
 export interface Traffic {

@@ -3,7 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { outlive } from "../apply/foreground.ts";
 import { interruptedText, update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
-import type { Serving } from "../plan/traffic.ts";
+import type { Serving } from "../plan/observed.ts";
 import { sharesOf } from "../plan/traffic-words.ts";
 import { Interrupted, saying } from "../stack/interrupted.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";

@@ -2,12 +2,12 @@
 
 import { describe as inWords } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
-import { takenAddresses } from "../../infra/plan/addresses.ts";
 import { credentialFindings } from "../../infra/plan/credentials.ts";
-import { refusalNote } from "../../infra/plan/messages.ts";
+import { refusalNote, refusedBy } from "../../infra/plan/messages.ts";
 import { type Dated, orderFindings } from "../../infra/plan/order.ts";
 import { keptVersion } from "../../infra/plan/ours.ts";
-import { allRefused, refusedBy, refusedFindings, takenBack } from "../../infra/plan/refused-release.ts";
+import { allRefused, refusedFindings, takenBack } from "../../infra/plan/refused-release.ts";
+import { takenAddresses } from "../../infra/plan/taken.ts";
 import { unreadable } from "../../infra/plan/unreadable.ts";
 import { Api, ApiError } from "../../infra/provider/api.ts";
 
