@@ -7,10 +7,10 @@
 import { relative } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "./cloudflare.ts";
-import { isForced, versionMessage } from "./plan/messages.ts";
-import { OF_RELEASE, settingsThatStay } from "./plan/own-settings.ts";
-import type { Preview } from "./plan/preview.ts";
-import { PlanRefused } from "./plan/refused.ts";
+import { isForced, versionMessage } from "./plan/live/messages.ts";
+import type { Preview } from "./plan/preview/preview.ts";
+import { OF_RELEASE, settingsThatStay } from "./plan/preview/worker-settings.ts";
+import { PlanRefused } from "./plan/rules/plan-refused.ts";
 import { overrideNote } from "./promote/decide.ts";
 import { missedNote } from "./promote/missed.ts";
 import { MAIN_MODULE, shortDigest } from "./release/manifest.ts";
@@ -200,7 +200,7 @@ const secretBindings = (secrets: DurableWorkerArgs["secrets"]) =>
 
 /**
  * Options with which Pulumi takes an existing Worker into its state instead of making one. The Worker's own settings
- * stay as they are until the next `up`. Never for a Worker that the state has (plan/claims.ts): there an import would
+ * stay as they are until the next `up`. Never for a Worker that the state has (plan/claims/claims.ts): there an import would
  * replace it, and delete it with all its objects.
  */
 const takingOver = (importId: string): pulumi.CustomResourceOptions => ({

@@ -3,8 +3,8 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "./cloudflare.ts";
 import type { DurableWorker } from "./durable-worker.ts";
-import { servesAll } from "./plan/own-settings.ts";
-import type { Preview } from "./plan/preview.ts";
+import type { Preview } from "./plan/preview/preview.ts";
+import { servesAll } from "./plan/preview/worker-settings.ts";
 import type { Release } from "./release/read.ts";
 import type { Settings } from "./stack/config.ts";
 import { LOGICAL, onWorkersDev } from "./stack/declared.ts";

@@ -2,7 +2,7 @@
 
 import type * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "./cloudflare.ts";
-import type { Claims } from "./plan/claims.ts";
+import type { Claims } from "./plan/claims/claims.ts";
 import type { Settings } from "./stack/config.ts";
 import { blobsInputs, LOGICAL, readCacheInputs } from "./stack/declared.ts";
 import { storageBinding } from "./stack/extras.ts";

@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import resources from "@pulumi/pulumi/proto/resource_pb.js";
 import { MockMonitor } from "@pulumi/pulumi/runtime/mocks.js";
 import structs from "google-protobuf/google/protobuf/struct_pb.js";
-import { READ_STATE } from "../plan/known.ts";
+import { READ_STATE } from "../plan/state/known.ts";
 import { Api, type Connection } from "../provider/api.ts";
 import { ask } from "../provider/functions.ts";
 import { kindOf } from "../provider/index.ts";

@@ -8,7 +8,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
-import { Known } from "../plan/known.ts";
+import { Known } from "../plan/state/known.ts";
 import { attempt, makeFolder, readIfThere } from "../stack/named-file.ts";
 import { UserError } from "../stack/user-error.ts";
 

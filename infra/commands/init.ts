@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { patterns } from "../../worker/patterns.ts";
 import { changesFor, type Situation, unwantedOf } from "../init/init.ts";
 import { packagesOnlyOf, uninstalling } from "../pattern/packages.ts";
-import { ownMigrations } from "../plan/own-migrations.ts";
+import { ownMigrations } from "../release/own-migrations.ts";
 import { runCommand } from "./command.ts";
 import { deployed, files, make, paths, wantGit } from "./editing.ts";
 

@@ -9,7 +9,7 @@ import { packagesOnlyOf, uninstalling } from "../pattern/packages.ts";
 import { obstaclesToRemoval, type Removal, removePatterns } from "../pattern/remove.ts";
 import { seenIn } from "../pattern/seen.ts";
 import { templateIn } from "../pattern/template.ts";
-import { ownMigrations } from "../plan/own-migrations.ts";
+import { ownMigrations } from "../release/own-migrations.ts";
 import { ROOT } from "../release/root.ts";
 import { projectName, stackNames } from "../stack/project.ts";
 import { table } from "../stack/table.ts";

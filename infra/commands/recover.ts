@@ -5,13 +5,13 @@
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
 import { update } from "../apply/update.ts";
-import { ADOPTED } from "../plan/claim.ts";
-import { Known } from "../plan/known.ts";
-import { ownMigrations } from "../plan/own-migrations.ts";
-import { type Preview, previewOf } from "../plan/preview.ts";
+import { ADOPTED } from "../plan/claims/claim.ts";
+import { type Preview, previewOf } from "../plan/preview/preview.ts";
 import { report } from "../plan/report.ts";
-import { trafficBefore } from "../plan/traffic-words.ts";
+import { Known } from "../plan/state/known.ts";
+import { trafficBefore } from "../plan/traffic/words.ts";
 import { shortDigest } from "../release/manifest.ts";
+import { ownMigrations } from "../release/own-migrations.ts";
 import { readRelease } from "../release/read.ts";
 import { pinnedElsewhereText } from "../rollout/pinned.ts";
 import { releaseDir } from "../stack/config.ts";

@@ -5,18 +5,18 @@
  */
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { servesAsWanted } from "../plan/drift.ts";
-import { type LiveWorker, readWorker, regionTableOf } from "../plan/live.ts";
-import { isOurs } from "../plan/ours.ts";
-import { ownMigrations } from "../plan/own-migrations.ts";
-import { isTooOld, whyNot } from "../plan/pin.ts";
-import { previewOf } from "../plan/preview.ts";
-import { previousVersion } from "../plan/previous.ts";
-import { allRefused } from "../plan/refused-release.ts";
-import { isSameRegions } from "../plan/regions.ts";
+import { isOurs } from "../plan/live/ours.ts";
+import { type LiveWorker, readWorker, regionTableOf } from "../plan/live/worker.ts";
+import { previewOf } from "../plan/preview/preview.ts";
+import { allRefused } from "../plan/rules/refused-release.ts";
+import { isSameRegions } from "../plan/rules/regions.ts";
 import { previewStack } from "../plan/status.ts";
-import { trafficAfter, trafficBefore } from "../plan/traffic-words.ts";
+import { servesAsWanted } from "../plan/traffic/drift.ts";
+import { isTooOld, whyNot } from "../plan/traffic/pin.ts";
+import { previousVersion } from "../plan/traffic/previous.ts";
+import { trafficAfter, trafficBefore } from "../plan/traffic/words.ts";
 import { shortDigest } from "../release/manifest.ts";
+import { ownMigrations } from "../release/own-migrations.ts";
 import { readRelease } from "../release/read.ts";
 import { otherSecrets } from "../rollout/at-hand.ts";
 import { byHand } from "../rollout/became.ts";

@@ -4,10 +4,10 @@
  * It sets `rollout` in the stack's settings and updates the stack, so that no later update undoes it.
  */
 import { Command, InvalidArgumentError } from "commander";
-import { readWorker } from "../plan/live.ts";
-import { ownMigrations } from "../plan/own-migrations.ts";
+import { readWorker } from "../plan/live/worker.ts";
 import { previewStack } from "../plan/status.ts";
-import { versionName } from "../plan/traffic-words.ts";
+import { versionName } from "../plan/traffic/words.ts";
+import { ownMigrations } from "../release/own-migrations.ts";
 import { readRelease } from "../release/read.ts";
 import { numbersInWords } from "../rollout/analysis.ts";
 import { otherAtHand, otherSecrets } from "../rollout/at-hand.ts";

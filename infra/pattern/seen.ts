@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { everNamed, replay } from "@durable-stack/class-lifecycle";
-import { ownMigrations } from "../plan/own-migrations.ts";
+import { ownMigrations } from "../release/own-migrations.ts";
 import type { Seen } from "./check.ts";
 import { objectsOf } from "./wrangler.ts";
 

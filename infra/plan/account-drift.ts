@@ -4,6 +4,7 @@ import { type Api, at } from "../provider/api.ts";
 import { kindOf } from "../provider/index.ts";
 import { check, difference } from "../provider/kind.ts";
 import type { Properties } from "../provider/values.ts";
+import { ownMigrations } from "../release/own-migrations.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { rolloutWays } from "../rollout/under-way.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
@@ -11,12 +12,11 @@ import { blobsInputs, isLeftOnWorkersDev, onWorkersDev, readCacheInputs, workerI
 import { cronsOf } from "../stack/extras.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { UserError } from "../stack/user-error.ts";
-import type { Code, Finding } from "./codes.ts";
-import { servesAsWanted } from "./drift.ts";
-import { ownMigrations } from "./own-migrations.ts";
-import { servesAll, settingsThatStay } from "./own-settings.ts";
-import { type Preview, previewOf } from "./preview.ts";
-import { trafficAfter, trafficBefore } from "./traffic-words.ts";
+import { type Preview, previewOf } from "./preview/preview.ts";
+import { servesAll, settingsThatStay } from "./preview/worker-settings.ts";
+import type { Code, Finding } from "./rules/codes.ts";
+import { servesAsWanted } from "./traffic/drift.ts";
+import { trafficAfter, trafficBefore } from "./traffic/words.ts";
 
 /** Findings of a preview that are drift whatever is to be deployed next. */
 const DRIFT: ReadonlySet<Code> = new Set([

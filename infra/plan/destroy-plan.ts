@@ -1,7 +1,7 @@
 /** What the destruction of a stack takes with it, and what stands against it: pure, in words for a person. */
 import type { StorageKind } from "../stack/extras.ts";
 import { ownFile } from "../stack/project.ts";
-import { OBJECTS_LIMIT, type ObjectCount } from "./reads.ts";
+import { OBJECTS_LIMIT, type ObjectCount } from "./account/reads.ts";
 
 export interface Holdings {
   readonly stack: string;

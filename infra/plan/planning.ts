@@ -2,20 +2,20 @@
 import { describe } from "@durable-stack/class-lifecycle";
 import * as pulumi from "@pulumi/pulumi";
 import { promotionFindings } from "../promote/promotion.ts";
+import { lockFindings, ownMigrations } from "../release/own-migrations.ts";
 import type { Release } from "../release/read.ts";
 import type { Settings } from "../stack/config.ts";
 import { type ProgramBindings, programNames } from "../stack/program-bindings.ts";
 import { secretsMark } from "../stack/secrets-mark.ts";
-import type { Finding } from "./codes.ts";
-import { credentialFindings } from "./credentials.ts";
-import { engineState } from "./engine-state.ts";
-import { lockFindings, ownMigrations } from "./own-migrations.ts";
+import { credentialFindings } from "./account/credentials.ts";
+import { providerReads } from "./account/provider-reads.ts";
+import { unreadable } from "./account/unreadable.ts";
 import { engineColors, terminalColors } from "./paint.ts";
-import { type Preview, previewOf } from "./preview.ts";
-import { providerReads } from "./provider-reads.ts";
-import { PlanRefused } from "./refused.ts";
+import { type Preview, previewOf } from "./preview/preview.ts";
 import { report } from "./report.ts";
-import { unreadable } from "./unreadable.ts";
+import type { Finding } from "./rules/codes.ts";
+import { PlanRefused } from "./rules/plan-refused.ts";
+import { engineState } from "./state/engine.ts";
 
 /**
  * What is live in the stack and the plan from there to `release`, which it shows. `program`: what infra/index.ts adds.

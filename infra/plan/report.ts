@@ -1,13 +1,13 @@
 /** The preview as a person reads it: one block of text, the same in `pulumi preview`, `npm start` and `migrations plan`. */
 import type { Move, Plan } from "@durable-stack/class-lifecycle";
-import { WORKERS_DEV } from "./address-changes.ts";
-import { servesAsWanted } from "./drift.ts";
-import type { BindingChange } from "./dropped.ts";
+import { OBJECTS_LIMIT, type ObjectCount } from "./account/reads.ts";
+import { WORKERS_DEV } from "./addresses/changes.ts";
+import type { BindingChange } from "./claims/dropped.ts";
 import { noColors, type Paint, type Tone } from "./paint.ts";
-import type { Preview } from "./preview.ts";
-import { OBJECTS_LIMIT, type ObjectCount } from "./reads.ts";
-import type { RegionChange } from "./regions.ts";
-import { trafficAfter, trafficBefore } from "./traffic-words.ts";
+import type { Preview } from "./preview/preview.ts";
+import type { RegionChange } from "./rules/regions.ts";
+import { servesAsWanted } from "./traffic/drift.ts";
+import { trafficAfter, trafficBefore } from "./traffic/words.ts";
 
 type Line = readonly [tone: Tone | undefined, text: string];
 

@@ -8,6 +8,7 @@ import { servedOf } from "../promote/served.ts";
 import { ownVariables } from "../promote/source.ts";
 import { findRelease } from "../release/find.ts";
 import { FORMAT, shortDigest } from "../release/manifest.ts";
+import { lockFindings } from "../release/own-migrations.ts";
 import type { Release } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { sourceEnvironment } from "../stack/account.ts";
@@ -17,13 +18,12 @@ import { type OpenStack, openStack, type StackOptions } from "../stack/open.ts";
 import { addsNothing } from "../stack/program-bindings.ts";
 import { table } from "../stack/table.ts";
 import { isUserError } from "../stack/user-error.ts";
-import type { Finding } from "./codes.ts";
-import { servesAsWanted } from "./drift.ts";
-import { readWorker } from "./live.ts";
-import { lockFindings } from "./own-migrations.ts";
-import { type Preview, previewOf } from "./preview.ts";
+import { readWorker } from "./live/worker.ts";
+import { type Preview, previewOf } from "./preview/preview.ts";
 import { changeLine } from "./report.ts";
-import { trafficAfter } from "./traffic-words.ts";
+import type { Finding } from "./rules/codes.ts";
+import { servesAsWanted } from "./traffic/drift.ts";
+import { trafficAfter } from "./traffic/words.ts";
 
 export interface StackStatus {
   readonly stack: string;

@@ -8,7 +8,7 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
-import type { Preview } from "../plan/preview.ts";
+import type { Preview } from "../plan/preview/preview.ts";
 import { changes } from "../plan/report.ts";
 import { canonical } from "../release/canonical.ts";
 import { shortDigest } from "../release/manifest.ts";

@@ -1,5 +1,5 @@
 /** What there is to know of the stack that a release comes from: its account is read, and the stack is smoke-tested. */
-import { readWorker } from "../plan/live.ts";
+import { readWorker } from "../plan/live/worker.ts";
 import type { Manifest } from "../release/manifest.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { checkLine, isTokenRefused, reasonsLost, untriedIn, verdictOf } from "../smoke/verdict.ts";

@@ -1,5 +1,5 @@
 /** What an update asks of the stack that its release comes from: pure. */
-import type { Finding } from "../plan/codes.ts";
+import type { Finding } from "../plan/rules/codes.ts";
 import type { Manifest } from "../release/manifest.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { isOverridden } from "./decide.ts";

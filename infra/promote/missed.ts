@@ -3,8 +3,8 @@
  * from before it. A stack that cannot catch up without such a release takes it by its name (docs/runbooks.md). Pure.
  */
 import type { Plan } from "@durable-stack/class-lifecycle";
-import { allowing, isAllowed } from "../plan/allowed.ts";
-import type { Finding } from "../plan/codes.ts";
+import { allowing, isAllowed } from "../plan/rules/allowed.ts";
+import type { Finding } from "../plan/rules/codes.ts";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
 import type { PublicSettings } from "../stack/config.ts";
 

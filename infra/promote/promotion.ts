@@ -5,9 +5,9 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
-import type { Finding } from "../plan/codes.ts";
-import { type LiveWorker, readWorker } from "../plan/live.ts";
-import { sourceReads } from "../plan/provider-reads.ts";
+import { sourceReads } from "../plan/account/provider-reads.ts";
+import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
+import type { Finding } from "../plan/rules/codes.ts";
 import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { isUserError } from "../stack/user-error.ts";

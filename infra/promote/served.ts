@@ -1,6 +1,6 @@
 /** Whether a stack serves a release: pure. */
-import type { Finding } from "../plan/codes.ts";
-import { isOurs, type Marked } from "../plan/ours.ts";
+import { isOurs, type Marked } from "../plan/live/ours.ts";
+import type { Finding } from "../plan/rules/codes.ts";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
 import { isPast, missed } from "./missed.ts";
 

@@ -1,9 +1,9 @@
 /** What the next deployment of a release to a stack would do, for the people who look at a pull request. It only reads. */
 import { describe } from "@durable-stack/class-lifecycle";
-import { ownMigrations } from "../plan/own-migrations.ts";
-import { previewOf } from "../plan/preview.ts";
+import { unreadable } from "../plan/account/unreadable.ts";
+import { previewOf } from "../plan/preview/preview.ts";
 import { report } from "../plan/report.ts";
-import { unreadable } from "../plan/unreadable.ts";
+import { ownMigrations } from "../release/own-migrations.ts";
 import type { Release } from "../release/read.ts";
 import { type OpenStack, openStack, StackUnavailable } from "../stack/open.ts";
 import type { StackPlan } from "./found.ts";

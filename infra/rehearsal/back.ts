@@ -3,7 +3,7 @@
  * both have written, and write to it, or the newer release is one without a way back, and has to say so.
  */
 import type { Move } from "@durable-stack/class-lifecycle";
-import { lacking } from "../plan/schema.ts";
+import { lacking } from "../plan/rules/schema.ts";
 import type { Manifest } from "../release/manifest.ts";
 import { lossOf } from "./classes.ts";
 import type { Filled } from "./filling.ts";

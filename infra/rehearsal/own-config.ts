@@ -1,7 +1,7 @@
 /** What counts in a rehearsal of the stack's own config, as it is in each of the two checkouts. */
 import * as v from "valibot";
 import { Region } from "../../contract/regions.ts";
-import { compareRegions, type RegionTable, regionFindings } from "../plan/regions.ts";
+import { compareRegions, type RegionTable, regionFindings } from "../plan/rules/regions.ts";
 import { fullKey, projectName, readProject } from "../stack/project.ts";
 import { DEFAULT_REGIONS } from "../stack/schema.ts";
 import { defaultWorkerName } from "../stack/worker-name.ts";

@@ -2,8 +2,8 @@
 import type { Move } from "@durable-stack/class-lifecycle";
 import type { RunningAccount } from "@durable-stack/local-account";
 import { type ApplyResult, applyProgram } from "../apply/apply.ts";
-import { type LiveVersion, readWorker } from "../plan/live.ts";
-import { Reads } from "../plan/reads.ts";
+import { Reads } from "../plan/account/reads.ts";
+import { type LiveVersion, readWorker } from "../plan/live/worker.ts";
 import { Api } from "../provider/api.ts";
 import { emptyBucket } from "../provider/buckets.ts";
 import { destroyed } from "./classes.ts";

@@ -1,5 +1,5 @@
 /** Whether a rollout that is under way is of the release and the settings at hand: pure. */
-import { versionName } from "../plan/traffic-words.ts";
+import { versionName } from "../plan/traffic/words.ts";
 import type { PublicSettings } from "../stack/config.ts";
 
 interface AtHand {

@@ -1,6 +1,6 @@
 /** What became of a stack's traffic in an update that has failed: the account is asked. */
-import { type LiveWorker, readWorker } from "../plan/live.ts";
-import { sharesOf } from "../plan/traffic-words.ts";
+import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
+import { sharesOf } from "../plan/traffic/words.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { isUserError, UserError } from "../stack/user-error.ts";
 

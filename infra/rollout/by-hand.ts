@@ -1,7 +1,7 @@
 /** The share of a release that a person gives it, or takes away: what they were asked is what is done, or nothing. */
 import { updateLine } from "../apply/update-line.ts";
-import type { LiveWorker } from "../plan/live.ts";
-import { sharesOf } from "../plan/traffic-words.ts";
+import type { LiveWorker } from "../plan/live/worker.ts";
+import { sharesOf } from "../plan/traffic/words.ts";
 import type { AsLeft } from "./as-left.ts";
 import { asked, type ByHand, became, changedSince, seeStatus, TrafficTold } from "./became.ts";
 import type { Outcome } from "./in-force.ts";

@@ -1,5 +1,5 @@
 /** What a rollout has made of the traffic last, so that it overwrites nothing that somebody else has done since. */
-import { trafficBefore } from "../plan/traffic-words.ts";
+import { trafficBefore } from "../plan/traffic/words.ts";
 import { seeStatus, TrafficTold } from "./became.ts";
 import type { Kept } from "./kept-settings.ts";
 import { type Standing, shareIn } from "./standing.ts";

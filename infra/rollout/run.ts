@@ -6,14 +6,14 @@
  */
 import { describe } from "@durable-stack/class-lifecycle";
 import { updateLine } from "../apply/update-line.ts";
-import { isAllowed } from "../plan/allowed.ts";
-import { type LiveVersion, type LiveWorker, readWorker } from "../plan/live.ts";
-import { ownMigrations } from "../plan/own-migrations.ts";
-import type { Preview } from "../plan/preview.ts";
-import { previousVersion } from "../plan/previous.ts";
-import { allRefused, refusedIn } from "../plan/refused-release.ts";
+import { type LiveVersion, type LiveWorker, readWorker } from "../plan/live/worker.ts";
+import type { Preview } from "../plan/preview/preview.ts";
+import { isAllowed } from "../plan/rules/allowed.ts";
+import { allRefused, refusedIn } from "../plan/rules/refused-release.ts";
 import { previewStack } from "../plan/status.ts";
+import { previousVersion } from "../plan/traffic/previous.ts";
 import { shortDigest } from "../release/manifest.ts";
+import { ownMigrations } from "../release/own-migrations.ts";
 import { readRelease } from "../release/read.ts";
 import type { Blind } from "../smoke/reason.ts";
 import { releaseDir } from "../stack/config.ts";

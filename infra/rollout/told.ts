@@ -1,7 +1,7 @@
 /** What `npm run rollout -- status` prints of a stack, a line each: pure. */
-import type { LiveWorker } from "../plan/live.ts";
-import { allRefused } from "../plan/refused-release.ts";
-import { versionName } from "../plan/traffic-words.ts";
+import type { LiveWorker } from "../plan/live/worker.ts";
+import { allRefused } from "../plan/rules/refused-release.ts";
+import { versionName } from "../plan/traffic/words.ts";
 import { shortDigest } from "../release/manifest.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { type Step, shareSet, standingAt } from "./steps.ts";

@@ -1,6 +1,6 @@
 /** The smoke test of a rollout: first whether it can judge anything, then what it says about the release. */
 import { adminTokenOf } from "../apply/admin-token.ts";
-import type { Preview } from "../plan/preview.ts";
+import type { Preview } from "../plan/preview/preview.ts";
 import type { Check } from "../smoke/probe.ts";
 import { askFor, isAnswered, type NotReady, type OptionNames, type Readiness, readiness } from "../smoke/ready.ts";
 import type { Blind } from "../smoke/reason.ts";

@@ -1,8 +1,8 @@
 /** A rollout that is under way, or was left: an update by hand is not to give its release all traffic unjudged. Pure. */
 import { dirOption } from "../apply/hints.ts";
-import type { LiveWorker } from "../plan/live.ts";
-import { isOurDeployment } from "../plan/messages.ts";
-import { sharesOf } from "../plan/traffic-words.ts";
+import { isOurDeployment } from "../plan/live/messages.ts";
+import type { LiveWorker } from "../plan/live/worker.ts";
+import { sharesOf } from "../plan/traffic/words.ts";
 import { LOCAL } from "../stack/project.ts";
 
 /** How to go on with a rollout, or back: lines. `dir`: of the local account. */

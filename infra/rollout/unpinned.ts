@@ -1,7 +1,7 @@
 /** What a person hears before a pin goes: what gets the traffic then, and that it is another than what serves. Pure. */
 import { relative } from "node:path";
-import type { Preview } from "../plan/preview.ts";
-import { trafficBefore } from "../plan/traffic-words.ts";
+import type { Preview } from "../plan/preview/preview.ts";
+import { trafficBefore } from "../plan/traffic/words.ts";
 import { ROOT } from "../release/root.ts";
 import { goesWhole, nameOf } from "./whole.ts";
 

@@ -1,6 +1,6 @@
 /** The watching of a step: how often the new version is compared with the stable one, and when that is decided. */
 import { setTimeout as pause } from "node:timers/promises";
-import { readWorker } from "../plan/live.ts";
+import { readWorker } from "../plan/live/worker.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";

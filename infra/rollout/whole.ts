@@ -1,7 +1,7 @@
 /** What a person hears before a release goes out that no earlier version can follow, or that may not go out at all. */
 import { describe } from "@durable-stack/class-lifecycle";
-import { isCutOff } from "../plan/changed-by-others.ts";
-import type { Preview } from "../plan/preview.ts";
+import { isCutOff } from "../plan/live/changed-by-others.ts";
+import type { Preview } from "../plan/preview/preview.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { UserError } from "../stack/user-error.ts";
 

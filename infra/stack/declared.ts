@@ -23,7 +23,7 @@ export const LOGICAL = {
   storage: (kind: "kv" | "r2" | "d1", binding: string) => `${kind} ${binding}`,
 } as const;
 
-/** The component whose output `keepsStorage` says how the last update left the stack's storage (plan/known.ts). */
+/** The component whose output `keepsStorage` says how the last update left the stack's storage (plan/state/known.ts). */
 export const KEEPER = { type: "DurableWorker", name: `durable ${LOGICAL.worker}` } as const;
 
 /** The tag that says whose a Worker is, which it keeps under every name. Cloudflare takes neither `,` nor `&` in one. */
@@ -59,7 +59,7 @@ export const isLeftOnWorkersDev = ({
 
 /**
  * The Worker: its name, and the settings that no version carries. `staysOnWorkersDev`: whether it is to answer there beside
- * addresses of its own, which have just come (plan/address-changes.ts).
+ * addresses of its own, which have just come (plan/addresses/changes.ts).
  */
 export const workerInputs = (
   settings: Pick<PublicSettings, "accountId" | "workerName" | "project" | "stack" | "hostname" | "routes">,

@@ -6,7 +6,7 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { blobsBinding, jurisdictionsOf, type Region } from "../../contract/regions.ts";
 import type * as cloudflare from "../cloudflare.ts";
-import type { Finding } from "../plan/codes.ts";
+import type { Finding } from "../plan/rules/codes.ts";
 import { type Extras, NO_EXTRAS } from "../release/extras.ts";
 import type { Manifest } from "../release/manifest.ts";
 import type { PublicSettings } from "./config.ts";

@@ -2,8 +2,8 @@
 
 import { join, resolve } from "node:path";
 import { STATE_FILE, State } from "../apply/state.ts";
-import type { Known } from "../plan/known.ts";
-import { Reads } from "../plan/reads.ts";
+import { Reads } from "../plan/account/reads.ts";
+import type { Known } from "../plan/state/known.ts";
 import { Api, READ_LIMIT } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { complete, describedAccount, type Environment, localAccount } from "./account.ts";

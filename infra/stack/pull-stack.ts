@@ -1,5 +1,5 @@
 /** The stack of a pull request: `pr-123`. Nothing else is called so. */
-import type { Finding } from "../plan/codes.ts";
+import type { Finding } from "../plan/rules/codes.ts";
 
 export const stackOf = (pull: number): string => `pr-${pull}`;
 

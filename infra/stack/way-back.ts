@@ -2,7 +2,7 @@
  * Which settings a way back does without: a mistake in one of them is told, and does not keep the traffic where it is.
  * What a way back does need, such as the regions, stops it like everything else.
  */
-import type { Finding } from "../plan/codes.ts";
+import type { Finding } from "../plan/rules/codes.ts";
 import { SECRET, type SettingKey } from "./schema.ts";
 
 /** How the traffic goes back: by a pin, or because the release's share becomes 0. */

@@ -1,9 +1,9 @@
 /** Which addresses come and go by an update, from what the state or the account has. */
 import { expect, it } from "vitest";
-import { type Addressing, addressPlan } from "../../infra/plan/address-changes.ts";
-import { Known } from "../../infra/plan/known.ts";
-import { Reads } from "../../infra/plan/reads.ts";
+import { Reads } from "../../infra/plan/account/reads.ts";
+import { type Addressing, addressPlan } from "../../infra/plan/addresses/changes.ts";
 import { changes, report } from "../../infra/plan/report.ts";
+import { Known } from "../../infra/plan/state/known.ts";
 import { Api, ApiError } from "../../infra/provider/api.ts";
 import { LOGICAL, workerInputs } from "../../infra/stack/declared.ts";
 import { preview } from "./preview.ts";

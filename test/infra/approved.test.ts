@@ -1,6 +1,6 @@
 /** The plan that a reviewer approved: what would be done now is the same, or every difference is named. */
 import { describe, expect, it } from "vitest";
-import type { Preview } from "../../infra/plan/preview.ts";
+import type { Preview } from "../../infra/plan/preview/preview.ts";
 import { differences, hashOf, planFile, planToApprove, readPlan } from "../../infra/promote/approved.ts";
 import { preview } from "./preview.ts";
 

@@ -1,9 +1,9 @@
 /** Traffic goes back while parts of the API are not well: an outage may be why somebody goes back. */
 import { hashes, history } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
-import { Known } from "../../infra/plan/known.ts";
-import { previewOf } from "../../infra/plan/preview.ts";
-import { Reads } from "../../infra/plan/reads.ts";
+import { Reads } from "../../infra/plan/account/reads.ts";
+import { previewOf } from "../../infra/plan/preview/preview.ts";
+import { Known } from "../../infra/plan/state/known.ts";
 import { Api, ApiError } from "../../infra/provider/api.ts";
 import { LOGICAL } from "../../infra/stack/declared.ts";
 import { preview } from "./preview.ts";

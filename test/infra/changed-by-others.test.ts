@@ -1,8 +1,13 @@
 /** Which versions cannot serve again, because something else changed the classes since. */
 import { describe, expect, it } from "vitest";
-import { changedByOthers, changedInTags, type Declaring, servableTag } from "../../infra/plan/changed-by-others.ts";
-import { readWorker } from "../../infra/plan/live.ts";
-import { nextOf } from "../../infra/plan/next.ts";
+import {
+  changedByOthers,
+  changedInTags,
+  type Declaring,
+  servableTag,
+} from "../../infra/plan/live/changed-by-others.ts";
+import { readWorker } from "../../infra/plan/live/worker.ts";
+import { nextOf } from "../../infra/plan/traffic/next.ts";
 import { preview, readsOf } from "./preview.ts";
 
 const DIGEST = "a".repeat(64);

@@ -1,10 +1,10 @@
 /** The rules for who owns a Worker, a KV namespace, a bucket or a domain, and what happens to it. No account. */
 import { describe, expect, it } from "vitest";
-import { refreshing } from "../../infra/plan/advice.ts";
-import { Known } from "../../infra/plan/known.ts";
-import { ownWorkerOf } from "../../infra/plan/own-worker.ts";
-import { Reads, type WorkerRead } from "../../infra/plan/reads.ts";
-import { inPlaceOf, readsPart } from "../../infra/plan/storage-claims.ts";
+import { Reads, type WorkerRead } from "../../infra/plan/account/reads.ts";
+import { ownWorkerOf } from "../../infra/plan/claims/own-worker.ts";
+import { inPlaceOf, readsPart } from "../../infra/plan/claims/storage.ts";
+import { refreshing } from "../../infra/plan/state/advice.ts";
+import { Known } from "../../infra/plan/state/known.ts";
 import { Api } from "../../infra/provider/api.ts";
 import { type PublicSettings, parsePublicSettings } from "../../infra/stack/config.ts";
 import { storageBase } from "../../infra/stack/declared.ts";

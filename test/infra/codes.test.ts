@@ -13,7 +13,7 @@ function codesOf(type: string, file: string): readonly string[] {
 }
 
 const ofClasses = codesOf("ClassCode", "packages/class-lifecycle/src/findings.ts");
-const own = codesOf("OwnCode", "infra/plan/codes.ts");
+const own = codesOf("OwnCode", "infra/plan/rules/codes.ts");
 const codes = [...ofClasses, ...own];
 const pages = readdirSync(join(ROOT, "docs")).filter((file) => file.endsWith(".md"));
 const text = pages.map((file) => read(`docs/${file}`)).join("\n");

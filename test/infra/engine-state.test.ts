@@ -1,8 +1,8 @@
 /** What the program does when the engine is asked for the stack's state, and cannot say. */
 import * as pulumi from "@pulumi/pulumi";
 import { expect, it } from "vitest";
-import { engineState } from "../../infra/plan/engine-state.ts";
-import { READ_STATE } from "../../infra/plan/known.ts";
+import { engineState } from "../../infra/plan/state/engine.ts";
+import { READ_STATE } from "../../infra/plan/state/known.ts";
 
 /** Asks for the state where the engine answers the call for it so. */
 async function asked(answer: () => object) {

@@ -2,13 +2,13 @@
 
 import { describe as inWords } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
-import { credentialFindings } from "../../infra/plan/credentials.ts";
-import { refusalNote, refusedBy } from "../../infra/plan/messages.ts";
-import { type Dated, orderFindings } from "../../infra/plan/order.ts";
-import { keptVersion } from "../../infra/plan/ours.ts";
-import { allRefused, refusedFindings, takenBack } from "../../infra/plan/refused-release.ts";
-import { takenAddresses } from "../../infra/plan/taken.ts";
-import { unreadable } from "../../infra/plan/unreadable.ts";
+import { credentialFindings } from "../../infra/plan/account/credentials.ts";
+import { unreadable } from "../../infra/plan/account/unreadable.ts";
+import { takenAddresses } from "../../infra/plan/addresses/taken.ts";
+import { refusalNote, refusedBy } from "../../infra/plan/live/messages.ts";
+import { keptVersion } from "../../infra/plan/live/ours.ts";
+import { type Dated, orderFindings } from "../../infra/plan/rules/older-release.ts";
+import { allRefused, refusedFindings, takenBack } from "../../infra/plan/rules/refused-release.ts";
 import { Api, ApiError } from "../../infra/provider/api.ts";
 
 const GOOD = "aB3-_".repeat(9);

@@ -1,6 +1,6 @@
 /** Which versions can serve again after steps of our own: those since the classes last changed. */
 import { expect, it } from "vitest";
-import { readWorker } from "../../infra/plan/live.ts";
+import { readWorker } from "../../infra/plan/live/worker.ts";
 import { readsOf } from "./preview.ts";
 
 const DIGEST = "a".repeat(64);

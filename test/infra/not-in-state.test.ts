@@ -1,8 +1,8 @@
 /** Storage that a stack has in the account and not in its state, as `npm run destroy` looks for it. */
 import { expect, it } from "vitest";
-import { Known } from "../../infra/plan/known.ts";
-import { Reads } from "../../infra/plan/reads.ts";
-import { notInState } from "../../infra/plan/storage-in-state.ts";
+import { Reads } from "../../infra/plan/account/reads.ts";
+import { Known } from "../../infra/plan/state/known.ts";
+import { notInState } from "../../infra/plan/storage/in-state.ts";
 import { Api } from "../../infra/provider/api.ts";
 import { preview, version } from "./preview.ts";
 

@@ -1,7 +1,7 @@
 /** A preview for tests of what is made of one: a release that changes classes, half-way through a rollout. */
 import type { Plan } from "@durable-stack/class-lifecycle";
-import type { Preview } from "../../infra/plan/preview.ts";
-import { Reads } from "../../infra/plan/reads.ts";
+import { Reads } from "../../infra/plan/account/reads.ts";
+import type { Preview } from "../../infra/plan/preview/preview.ts";
 import { parsePublicSettings } from "../../infra/stack/config.ts";
 
 const settings = parsePublicSettings(

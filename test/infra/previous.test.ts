@@ -1,7 +1,7 @@
 /** The version that a stack goes back to where nobody names one. */
 import { expect, it } from "vitest";
-import { lastToArriveFirst } from "../../infra/plan/arrival.ts";
-import { previousVersion } from "../../infra/plan/previous.ts";
+import { lastToArriveFirst } from "../../infra/plan/live/arrival.ts";
+import { previousVersion } from "../../infra/plan/traffic/previous.ts";
 import { preview, version } from "./preview.ts";
 
 const { live } = preview();

@@ -8,7 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTes
 import { reveal } from "../../infra/apply/secrets.ts";
 import type { DurableWorkerArgs } from "../../infra/durable-worker.ts";
 import { migrations } from "../../infra/migrations.ts";
-import { READ_STATE } from "../../infra/plan/known.ts";
+import { READ_STATE } from "../../infra/plan/state/known.ts";
 import { problemsInArguments } from "../../infra/provider/functions.ts";
 import { kindOf, TYPES } from "../../infra/provider/index.ts";
 import { check } from "../../infra/provider/kind.ts";

@@ -1,7 +1,7 @@
 /** Whether a release may be promoted: every reason at once, and only the rules that a person named are overridden. */
 import { describe, expect, it } from "vitest";
-import { readWorker } from "../../infra/plan/live.ts";
-import { Reads } from "../../infra/plan/reads.ts";
+import { Reads } from "../../infra/plan/account/reads.ts";
+import { readWorker } from "../../infra/plan/live/worker.ts";
 import {
   decide,
   isOverridden,

@@ -1,8 +1,8 @@
 /** What is read of an account where a token may not read it, and where the API is not well. */
 import { describe, expect, it } from "vitest";
-import { missingOfPin, missingResources } from "../../infra/plan/missing.ts";
-import { Reads } from "../../infra/plan/reads.ts";
-import { addressesTaken } from "../../infra/plan/taken.ts";
+import { Reads } from "../../infra/plan/account/reads.ts";
+import { addressesTaken } from "../../infra/plan/addresses/taken.ts";
+import { missingOfPin, missingResources } from "../../infra/plan/storage/missing.ts";
 import { Api, ApiError } from "../../infra/provider/api.ts";
 import type { StorageOfStack } from "../../infra/stack/extras.ts";
 import { preview, version } from "./preview.ts";

@@ -1,14 +1,14 @@
 /** Changes of the region table that hide existing objects: found, named, and allowed only by name. */
 import { describe, expect, it } from "vitest";
 import { namePrefix } from "../../contract/regions.ts";
-import { isError } from "../../infra/plan/codes.ts";
+import { isError } from "../../infra/plan/rules/codes.ts";
 import {
   compareRegions,
   type RegionSituation,
   type RegionTable,
   regionFindings,
   sharedRegionFindings,
-} from "../../infra/plan/regions.ts";
+} from "../../infra/plan/rules/regions.ts";
 import { fc } from "../properties.ts";
 
 const table = (more: Partial<RegionTable> = {}): RegionTable => ({

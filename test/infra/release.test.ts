@@ -11,7 +11,7 @@ import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as wrangler from "wrangler";
 import { migrations } from "../../infra/migrations.ts";
-import { dirtyFindings } from "../../infra/plan/dirty.ts";
+import { dirtyFindings } from "../../infra/plan/rules/dirty-release.ts";
 import { buildRelease } from "../../infra/release/build.ts";
 import { Extras } from "../../infra/release/extras.ts";
 import { filesOf, readFiles } from "../../infra/release/files.ts";

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import type { UpdateOptions } from "../../infra/apply/update.ts";
-import type { Finding } from "../../infra/plan/codes.ts";
-import type { ServingVersion } from "../../infra/plan/live.ts";
-import type { Left } from "../../infra/plan/storage-left.ts";
+import type { ServingVersion } from "../../infra/plan/live/worker.ts";
+import type { Finding } from "../../infra/plan/rules/codes.ts";
+import type { Left } from "../../infra/plan/storage/left.ts";
 import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
 import type { RolloutOptions } from "../../infra/rollout/run.ts";
 import type { Step } from "../../infra/rollout/steps.ts";
@@ -113,7 +113,7 @@ const live = () => ({
 vi.mock("../../infra/stack/open.ts", () => ({
   openStack: () => ({ name: "local", settings: settings(), reads: { deployments: async () => deployments() } }),
 }));
-vi.mock("../../infra/plan/live.ts", () => ({ readWorker: async () => live() }));
+vi.mock("../../infra/plan/live/worker.ts", () => ({ readWorker: async () => live() }));
 vi.mock("../../infra/release/read.ts", () => ({ readRelease: () => preview().release }));
 vi.mock("../../infra/plan/status.ts", () => ({
   previewStack: async (stack: { settings: { pin: number; rollout: number } }) => {

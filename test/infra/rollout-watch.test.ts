@@ -23,7 +23,7 @@ let froms: number[] = [];
 vi.mock("node:timers/promises", () => ({
   setTimeout: async (ms: number) => void vi.advanceTimersByTime(ms),
 }));
-vi.mock("../../infra/plan/live.ts", () => ({ readWorker: async () => live() }));
+vi.mock("../../infra/plan/live/worker.ts", () => ({ readWorker: async () => live() }));
 vi.mock("../../infra/rollout/numbers.ts", async (original) => ({
   ...(await original<typeof import("../../infra/rollout/numbers.ts")>()),
   loggedNow: async () => ({ share: 1, because: "" }),
@@ -37,7 +37,7 @@ vi.mock("../../infra/rollout/numbers.ts", async (original) => ({
   },
 }));
 
-const { Reads } = await import("../../infra/plan/reads.ts");
+const { Reads } = await import("../../infra/plan/account/reads.ts");
 const { Api } = await import("../../infra/provider/api.ts");
 const { LastTraffic } = await import("../../infra/rollout/last-traffic.ts");
 const { MetricsUnread } = await import("../../infra/rollout/numbers.ts");

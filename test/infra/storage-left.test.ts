@@ -1,11 +1,11 @@
 /** What a plan says of storage whose binding goes: what stays, what is deleted, and what `allowDestroy` names for nothing. */
 import { describe, expect, it } from "vitest";
-import { isError } from "../../infra/plan/codes.ts";
-import { Known } from "../../infra/plan/known.ts";
-import { Reads } from "../../infra/plan/reads.ts";
+import { Reads } from "../../infra/plan/account/reads.ts";
 import { report } from "../../infra/plan/report.ts";
-import { notDeclared, notDeclaredAsBound, usedBy } from "../../infra/plan/storage-in-state.ts";
-import { filledBuckets, isDeleted, type Left, storageLeft, unusedAllowances } from "../../infra/plan/storage-left.ts";
+import { isError } from "../../infra/plan/rules/codes.ts";
+import { Known } from "../../infra/plan/state/known.ts";
+import { notDeclared, notDeclaredAsBound, usedBy } from "../../infra/plan/storage/in-state.ts";
+import { filledBuckets, isDeleted, type Left, storageLeft, unusedAllowances } from "../../infra/plan/storage/left.ts";
 import { Api } from "../../infra/provider/api.ts";
 import { LOGICAL, storageName } from "../../infra/stack/declared.ts";
 import { preview, version } from "./preview.ts";

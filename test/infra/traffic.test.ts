@@ -5,8 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { type Finding, isError } from "../../infra/plan/codes.ts";
-import { servesAsWanted, trafficDrift } from "../../infra/plan/drift.ts";
 import {
   beginsWithout,
   deployedLast,
@@ -16,11 +14,13 @@ import {
   pinnedBy,
   refusalNote,
   versionMessage,
-} from "../../infra/plan/messages.ts";
-import type { KnownVersion, Observed } from "../../infra/plan/observed.ts";
-import { isOurs, servedLast } from "../../infra/plan/ours.ts";
-import { endedPin, pinned, whyNot } from "../../infra/plan/pin.ts";
-import { shareOf, split } from "../../infra/plan/traffic.ts";
+} from "../../infra/plan/live/messages.ts";
+import { isOurs, servedLast } from "../../infra/plan/live/ours.ts";
+import type { KnownVersion, Observed } from "../../infra/plan/live/version.ts";
+import { type Finding, isError } from "../../infra/plan/rules/codes.ts";
+import { servesAsWanted, trafficDrift } from "../../infra/plan/traffic/drift.ts";
+import { endedPin, pinned, whyNot } from "../../infra/plan/traffic/pin.ts";
+import { shareOf, split } from "../../infra/plan/traffic/split.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { fullKey } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";

@@ -1,9 +1,9 @@
 /** Which Workers wait for a class that leaves, as it is read from an account. */
 import type { Move } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
-import { listWorkers } from "../../infra/plan/live.ts";
-import { Reads } from "../../infra/plan/reads.ts";
-import { awaitedByOthers, heldBy, provisionedOf } from "../../infra/plan/transfers.ts";
+import { Reads } from "../../infra/plan/account/reads.ts";
+import { awaitedByOthers, heldBy, provisionedOf } from "../../infra/plan/live/transfers.ts";
+import { listWorkers } from "../../infra/plan/live/worker.ts";
 import { Api } from "../../infra/provider/api.ts";
 
 const WAITING = { Account: { type: "durable-object", storage: "sqlite", transferFrom: "shop" } };

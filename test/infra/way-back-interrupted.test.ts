@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
-import type { Serving } from "../../infra/plan/observed.ts";
+import type { Serving } from "../../infra/plan/live/version.ts";
 import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
 import { abandon, giveShare } from "../../infra/rollout/by-hand.ts";
 import { goBack } from "../../infra/rollout/go-back.ts";

@@ -2,8 +2,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { listWorkers, readLive } from "../../infra/plan/live.ts";
-import { Reads } from "../../infra/plan/reads.ts";
+import { Reads } from "../../infra/plan/account/reads.ts";
+import { listWorkers, readLive } from "../../infra/plan/live/worker.ts";
 import { Api } from "../../infra/provider/api.ts";
 import { openStack } from "../../infra/stack/open.ts";
 import { account, live, temporaryDirectory } from "../../packages/local-account/test/support.ts";

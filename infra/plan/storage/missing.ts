@@ -1,0 +1,72 @@
+/** Storage that is gone though a Worker is bound to it. */
+import type { StorageOfStack } from "../../stack/extras.ts";
+import type { BindingRead, Reads } from "../account/reads.ts";
+import { type LiveWorker, servingBindings } from "../live/worker.ts";
+import type { Finding } from "../rules/codes.ts";
+import { refreshing } from "../state/advice.ts";
+import type { Known } from "../state/known.ts";
+
+export interface Asking {
+  readonly stack: string;
+  readonly isPinned: boolean;
+  readonly known: Known | undefined;
+}
+
+/** Storage that the serving versions are bound to, and that is gone. */
+export async function missingResources(
+  reads: Reads,
+  live: LiveWorker,
+  { stack, isPinned, known }: Asking,
+): Promise<readonly Finding[]> {
+  return (await goneOf(reads, servingBindings(live))).map((binding) => ({
+    code: "bound_resource_missing",
+    subject: binding.name,
+    message: `the ${called(binding)} that the live Worker is bound to does not exist any more.`,
+    fix: `what was in it is gone with it. Find out who deleted it, and put back first what can be put back (a bucket under the same name); ${refreshing({ stack }, known)} makes anew what is missing, empty.${
+      // A new one has another id, and no version changes.
+      isPinned && binding.type !== "r2_bucket"
+        ? ` The version that the stack is pinned to cannot be deployed again without it: \`npm run rollback -- --stack ${stack} --unpin\` makes it anew, for the release.`
+        : ""
+    }`,
+  }));
+}
+
+/**
+ * Storage that a version is bound to which is to serve again, and that is gone: Cloudflare deploys no such version. A bucket
+ * that the release asks for, too, is made anew under its name.
+ */
+export async function missingOfPin(
+  reads: Reads,
+  { serving, versions }: Pick<LiveWorker, "serving" | "versions">,
+  {
+    stack,
+    pin,
+    storage,
+  }: { readonly stack: string; readonly pin: number; readonly storage: readonly StorageOfStack[] },
+): Promise<readonly Finding[]> {
+  const version = versions.find(({ number }) => number === pin);
+  if (!version || serving.some(({ versionId }) => versionId === version.versionId)) return [];
+  const isMade = ({ type, name }: BindingRead) =>
+    type === "r2_bucket" && storage.some(({ kind, binding }) => kind === "r2" && binding === name);
+  const gone = await goneOf(reads, version.bindings);
+  return gone
+    .filter((binding) => !isMade(binding))
+    .map((binding) => ({
+      code: "pin_storage_missing",
+      subject: `pin ${pin}`,
+      message: `version ${pin} is bound to the ${called(binding)} as ${binding.name}, which does not exist any more, and Cloudflare deploys no such version.`,
+      fix: `choose another version (\`npm run rollback -- --stack ${stack} --list\`), or roll a release forward that mends it.`,
+    }));
+}
+
+/** Those of some bindings whose storage does not exist any more, each once. */
+async function goneOf(reads: Reads, bindings: readonly BindingRead[]): Promise<readonly BindingRead[]> {
+  const byName = new Map(bindings.map((binding) => [binding.name, binding]));
+  const gone = await Promise.all(
+    [...byName.values()].map(async (binding) => ((await reads.boundExists(binding)) === false ? [binding] : [])),
+  );
+  return gone.flat();
+}
+
+const called = ({ type, namespaceId, bucketName, id, databaseId }: BindingRead): string =>
+  `${type === "r2_bucket" ? "bucket" : type === "d1" ? "D1 database" : "KV namespace"} ${bucketName ?? namespaceId ?? id ?? databaseId}`;
