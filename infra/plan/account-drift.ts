@@ -15,6 +15,7 @@ import { UserError } from "../stack/user-error.ts";
 import { type Preview, previewOf } from "./preview/preview.ts";
 import { servesAll, settingsThatStay } from "./preview/worker-settings.ts";
 import type { Code, Finding } from "./rules/codes.ts";
+import { KINDS } from "./storage/kinds.ts";
 import { servesAsWanted } from "./traffic/drift.ts";
 import { trafficAfter, trafficBefore } from "./traffic/words.ts";
 
@@ -130,19 +131,16 @@ async function resourceFindings(
     compared({ api, refresh, type, subject, declared, ignore });
   const servesWhole = servesAll(preview) && live.serving.length === 1;
   const found = await Promise.all([
-    compare("worker", `Worker ${workerName}`, workerInputs(settings, release, stays), settingsThatStay(preview)),
-    compare("workersKvNamespace", `KV namespace ${cache.title}`, cache),
-    compare("r2Bucket", `bucket ${bucket.name}`, bucket),
+    compare("Worker", `Worker ${workerName}`, workerInputs(settings, release, stays), settingsThatStay(preview)),
+    compare("WorkersKvNamespace", `KV namespace ${cache.title}`, cache),
+    compare("R2Bucket", `bucket ${bucket.name}`, bucket),
     ...storage.map(({ kind, name, jurisdiction }) => {
-      if (kind === "kv") return compare("workersKvNamespace", `KV namespace ${name}`, { accountId, title: name });
-      if (kind === "r2") {
-        const where = jurisdiction === undefined ? {} : { jurisdiction };
-        return compare("r2Bucket", `bucket ${name}`, { accountId, name, ...where });
-      }
-      return compare("d1Database", `D1 database ${name}`, { accountId, name });
+      const { type, what, nameIs } = KINDS[kind];
+      const where = jurisdiction === undefined ? {} : { jurisdiction };
+      return compare(type, `${what} ${name}`, { accountId, [nameIs]: name, ...where });
     }),
     ...(servesWhole && (schedules.length > 0 || hadCrons)
-      ? [compare("workersCronTrigger", "crons", { accountId, scriptName: workerName, schedules })]
+      ? [compare("WorkersCronTrigger", "crons", { accountId, scriptName: workerName, schedules })]
       : []),
   ]);
   return found.flat();
@@ -151,6 +149,7 @@ async function resourceFindings(
 interface Comparing {
   readonly api: Api;
   readonly refresh: string;
+  /** The resource, as the provider calls it: `Worker`. */
   readonly type: string;
   readonly subject: string;
   readonly declared: Properties;
@@ -160,7 +159,7 @@ interface Comparing {
 
 /** One resource beside what is declared of it. */
 async function compared({ api, refresh, type, subject, declared, ignore }: Comparing): Promise<readonly Finding[]> {
-  const kind = kindOf(`cloudflare:index/${type}:${type.charAt(0).toUpperCase()}${type.slice(1)}`);
+  const kind = kindOf(`cloudflare:index/${type.charAt(0).toLowerCase()}${type.slice(1)}:${type}`);
   const context = { api, folder: "" };
   const { inputs } = check(kind, declared);
   const id = await kind.find?.(context, inputs);
@@ -171,7 +170,7 @@ async function compared({ api, refresh, type, subject, declared, ignore }: Compa
         code: "resource_missing",
         subject,
         message: "it does not exist.",
-        fix: type === "worker" ? GONE_WORKER : gone(refresh),
+        fix: type === "Worker" ? GONE_WORKER : gone(refresh),
       },
     ];
   const { changed } = difference(kind, { inputs, state }, inputs, { folder: "", ignore });

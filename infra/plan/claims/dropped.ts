@@ -8,6 +8,7 @@ import type { PublicSettings } from "../../stack/config.ts";
 import { extraBindings } from "../../stack/extras.ts";
 import type { BindingRead } from "../account/reads.ts";
 import type { Finding } from "../rules/codes.ts";
+import { targetOf } from "../storage/kinds.ts";
 import type { Claim } from "./claim.ts";
 import type { Claims } from "./claims.ts";
 
@@ -38,7 +39,6 @@ const OF_WRANGLER: ReadonlySet<string | undefined> = new Set([
   "queue",
   "ratelimit",
 ]);
-const STORED: ReadonlySet<string | undefined> = new Set(["kv_namespace", "r2_bucket", "d1"]);
 
 export interface Dropping {
   /** The file in which a setting of the stack stands, or is to be set. */
@@ -87,7 +87,7 @@ export function droppedFindings(dropping: Dropping): readonly Finding[] {
   const lost = bindings.flatMap((binding) => {
     const { name, type } = binding;
     const what = wordOf(type);
-    const to = STORED.has(type) ? storageOf(binding) : undefined;
+    const to = targetOf(binding)?.id;
     const now = given.get(name);
     if (!now) {
       const which = to === undefined ? what : `${what} ${to}`;
@@ -131,11 +131,6 @@ export function droppedFindings(dropping: Dropping): readonly Finding[] {
 const isThePlanners = ({ type, scriptName = undefined }: BindingRead, worker: string): boolean =>
   type === "version_metadata" ||
   (type === "durable_object_namespace" && [undefined, null, "", worker].some((own) => own === scriptName));
-
-const storageOf = ({ type, namespaceId, bucketName, id, databaseId }: BindingRead): string | undefined => {
-  if (type === "kv_namespace") return namespaceId;
-  return type === "r2_bucket" ? bucketName : (id ?? databaseId);
-};
 
 const wayIn = (type: string | undefined): string =>
   SECRETS.has(type)

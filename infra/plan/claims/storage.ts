@@ -9,13 +9,13 @@ import {
   storageBase,
   storageName,
 } from "../../stack/declared.ts";
-import type { StorageKind, StorageOfStack } from "../../stack/extras.ts";
+import type { StorageOfStack } from "../../stack/extras.ts";
 import { fileOf } from "../../stack/placed.ts";
-import type { BindingRead, Reads } from "../account/reads.ts";
 import { isOurs } from "../live/ours.ts";
 import type { LiveVersion } from "../live/worker.ts";
 import type { Finding } from "../rules/codes.ts";
 import { outOfState } from "../state/advice.ts";
+import { bindingOf, isEmpty, KINDS, thereOf } from "../storage/kinds.ts";
 import { ADOPTED, type Claim, type Claiming, type Part } from "./claim.ts";
 
 export type Storage = Claiming & { readonly workerIsOurs: boolean };
@@ -107,10 +107,6 @@ export function inPlaceOf<One extends { readonly id: string }>(
   return all.find((one) => one.id === bound);
 }
 
-/** The newest version's binding of a name. */
-export const bindingOf = (versions: readonly LiveVersion[], name: string) =>
-  versions.flatMap(({ bindings }) => bindings).find((binding) => binding.name === name);
-
 interface Taking {
   readonly what: string;
   readonly claim: Claim;
@@ -199,53 +195,3 @@ const maybeLent = (
   message: `versions of this stack have it as ${binding}, but the state does not have it, and this stack's own would be called ${derived}: it may be another's, which \`bind\` led to.`,
   fix: `when it is another's, say bind: { ${binding}: ${id} } in ${fileOf(settings, "bind")} (after one \`up\` with it, the stack gets its own as soon as bind goes). When it is this stack's, from under an old name of the project or the stack, set adopt: true for one \`up\`, which takes it over with what is in it.`,
 });
-
-/** A kind of storage: its resource, which of its properties is its name, and what a binding of it leads to. */
-export const KINDS = {
-  kv: {
-    type: "WorkersKvNamespace",
-    what: "KV namespace",
-    nameIs: "title",
-    boundTo: (one?: BindingRead) => (one?.type === "kv_namespace" ? one.namespaceId : undefined),
-  },
-  r2: {
-    type: "R2Bucket",
-    what: "bucket",
-    nameIs: "name",
-    boundTo: (one?: BindingRead) => (one?.type === "r2_bucket" ? one.bucketName : undefined),
-  },
-  d1: {
-    type: "D1Database",
-    what: "D1 database",
-    nameIs: "name",
-    boundTo: (one?: BindingRead) => (one?.type === "d1" ? (one.id ?? one.databaseId) : undefined),
-  },
-} as const;
-
-/** A kind of storage, and of a bucket where it must stay. */
-interface Where {
-  readonly kind: StorageKind;
-  readonly jurisdiction?: string | undefined;
-}
-
-/** What the account has of a kind; undefined where it cannot be asked. Of buckets, which have no ids, those of the names. */
-export async function thereOf({ kind, jurisdiction }: Where, reads: Reads, names: readonly (string | undefined)[]) {
-  if (kind === "kv") return (await reads.kvNamespaces())?.map(({ id, title: name }) => ({ id, name }));
-  if (kind === "d1") return reads.databases();
-  const asked = names.filter((name) => name !== undefined);
-  const found = await Promise.all(
-    asked.map(async (name) => ((await reads.bucketExists(name, jurisdiction)) ? [name] : [])),
-  );
-  return found.flat().map((name) => ({ id: name, name }));
-}
-
-/** Whether the account does not have what the state has; false where it cannot be asked. */
-export const isGone = async ({ kind, jurisdiction }: Where, reads: Reads, id: string): Promise<boolean> => {
-  if (kind === "r2") return (await reads.bucketExists(id, jurisdiction)) === false;
-  return (await thereOf({ kind }, reads, []))?.every((one) => one.id !== id) ?? false;
-};
-
-export const isEmpty = ({ kind, jurisdiction }: Where, reads: Reads, id: string): Promise<boolean | undefined> => {
-  if (kind === "kv") return reads.kvIsEmpty(id);
-  return kind === "d1" ? reads.databaseIsEmpty(id) : reads.bucketIsEmpty(id, jurisdiction);
-};

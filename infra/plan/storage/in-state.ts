@@ -1,12 +1,12 @@
 /** How a stack's storage stands to its state: what the state has and no binding asks for, and what the state has not. */
 import type { PublicSettings } from "../../stack/config.ts";
 import { blobsInputs, LOGICAL, readCacheInputs, storageName } from "../../stack/declared.ts";
-import { STORAGE_KINDS, type StorageKind, type StorageOfStack } from "../../stack/extras.ts";
-import type { BindingRead, Reads } from "../account/reads.ts";
-import { bindingOf, KINDS, thereOf } from "../claims/storage.ts";
+import { STORAGE_KINDS, type StorageOfStack } from "../../stack/extras.ts";
+import type { Reads } from "../account/reads.ts";
 import { isOurs } from "../live/ours.ts";
 import type { LiveVersion, LiveWorker } from "../live/worker.ts";
 import type { Known } from "../state/known.ts";
+import { bindingOf, KINDS, targetOf, thereOf } from "./kinds.ts";
 
 /** Storage of a stack for a binding that is no longer to have some of its own. */
 export interface NotDeclared extends StorageOfStack {
@@ -99,22 +99,13 @@ function ownBound({ settings, live }: Omit<Bound, "reads">): readonly OwnBound[]
     .flatMap((version) => version.bindings);
   const own = bindings.flatMap((one): OwnBound[] => {
     const { name: binding, jurisdiction } = one;
-    const [kind, boundTo] = targetOf(one) ?? [];
-    if (kind === undefined || boundTo === undefined) return [];
-    if (isOfEveryStack(binding) || settings.bind[binding] !== undefined) return [];
+    const target = targetOf(one);
+    if (!target || isOfEveryStack(binding) || settings.bind[binding] !== undefined) return [];
+    const { kind, id: boundTo } = target;
     const logical = LOGICAL.storage(kind, binding);
     return [{ kind, logical, binding, name: storageName(settings, binding), jurisdiction, boundTo }];
   });
   return [...new Map(own.map((one) => [one.logical, one])).values()];
-}
-
-/** The kind of storage that a binding leads to, and which; undefined: to none. */
-function targetOf(binding: BindingRead): readonly [StorageKind, string] | undefined {
-  for (const kind of STORAGE_KINDS) {
-    const boundTo = KINDS[kind].boundTo(binding);
-    if (boundTo !== undefined) return [kind, boundTo];
-  }
-  return undefined;
 }
 
 /**

@@ -1,10 +1,11 @@
 /** Storage that is gone though a Worker is bound to it. */
-import type { StorageOfStack } from "../../stack/extras.ts";
+import type { StorageKind, StorageOfStack } from "../../stack/extras.ts";
 import type { BindingRead, Reads } from "../account/reads.ts";
 import { type LiveWorker, servingBindings } from "../live/worker.ts";
 import type { Finding } from "../rules/codes.ts";
 import { refreshing } from "../state/advice.ts";
 import type { Known } from "../state/known.ts";
+import { KINDS, targetOf } from "./kinds.ts";
 
 export interface Asking {
   readonly stack: string;
@@ -18,13 +19,13 @@ export async function missingResources(
   live: LiveWorker,
   { stack, isPinned, known }: Asking,
 ): Promise<readonly Finding[]> {
-  return (await goneOf(reads, servingBindings(live))).map((binding) => ({
+  return (await goneOf(reads, servingBindings(live))).map(({ binding, kind, what }) => ({
     code: "bound_resource_missing",
-    subject: binding.name,
-    message: `the ${called(binding)} that the live Worker is bound to does not exist any more.`,
+    subject: binding,
+    message: `the ${what} that the live Worker is bound to does not exist any more.`,
     fix: `what was in it is gone with it. Find out who deleted it, and put back first what can be put back (a bucket under the same name); ${refreshing({ stack }, known)} makes anew what is missing, empty.${
       // A new one has another id, and no version changes.
-      isPinned && binding.type !== "r2_bucket"
+      isPinned && kind !== "r2"
         ? ` The version that the stack is pinned to cannot be deployed again without it: \`npm run rollback -- --stack ${stack} --unpin\` makes it anew, for the release.`
         : ""
     }`,
@@ -46,27 +47,37 @@ export async function missingOfPin(
 ): Promise<readonly Finding[]> {
   const version = versions.find(({ number }) => number === pin);
   if (!version || serving.some(({ versionId }) => versionId === version.versionId)) return [];
-  const isMade = ({ type, name }: BindingRead) =>
-    type === "r2_bucket" && storage.some(({ kind, binding }) => kind === "r2" && binding === name);
+  const isMade = ({ kind, binding }: Gone) =>
+    kind === "r2" && storage.some((one) => one.kind === "r2" && one.binding === binding);
   const gone = await goneOf(reads, version.bindings);
   return gone
-    .filter((binding) => !isMade(binding))
-    .map((binding) => ({
+    .filter((one) => !isMade(one))
+    .map(({ binding, what }) => ({
       code: "pin_storage_missing",
       subject: `pin ${pin}`,
-      message: `version ${pin} is bound to the ${called(binding)} as ${binding.name}, which does not exist any more, and Cloudflare deploys no such version.`,
+      message: `version ${pin} is bound to the ${what} as ${binding}, which does not exist any more, and Cloudflare deploys no such version.`,
       fix: `choose another version (\`npm run rollback -- --stack ${stack} --list\`), or roll a release forward that mends it.`,
     }));
 }
 
-/** Those of some bindings whose storage does not exist any more, each once. */
-async function goneOf(reads: Reads, bindings: readonly BindingRead[]): Promise<readonly BindingRead[]> {
+/** A binding whose storage does not exist any more. */
+interface Gone {
+  readonly binding: string;
+  readonly kind: StorageKind;
+  /** Kind and id of the storage, in words. */
+  readonly what: string;
+}
+
+/** The bindings among them whose storage does not exist any more, each once. */
+async function goneOf(reads: Reads, bindings: readonly BindingRead[]): Promise<readonly Gone[]> {
   const byName = new Map(bindings.map((binding) => [binding.name, binding]));
   const gone = await Promise.all(
-    [...byName.values()].map(async (binding) => ((await reads.boundExists(binding)) === false ? [binding] : [])),
+    [...byName.values()].map(async (binding): Promise<readonly Gone[]> => {
+      const target = targetOf(binding);
+      if (!target || (await reads.boundExists(binding)) !== false) return [];
+      const { kind, id } = target;
+      return [{ binding: binding.name, kind, what: `${KINDS[kind].what} ${id}` }];
+    }),
   );
   return gone.flat();
 }
-
-const called = ({ type, namespaceId, bucketName, id, databaseId }: BindingRead): string =>
-  `${type === "r2_bucket" ? "bucket" : type === "d1" ? "D1 database" : "KV namespace"} ${bucketName ?? namespaceId ?? id ?? databaseId}`;
