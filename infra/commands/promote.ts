@@ -10,7 +10,7 @@ import { inForeground } from "../apply/foreground.ts";
 import { DEFAULT_DIR } from "../apply/hints.ts";
 import type { Preview } from "../plan/preview/preview.ts";
 import { report } from "../plan/report.ts";
-import { previewStack } from "../plan/status.ts";
+import { previewStack } from "../plan/stack-preview.ts";
 import { type ApprovedPlan, differences, hashOf, planFile, planToApprove, readPlan } from "../promote/approved.ts";
 import { decide, type Overrides, overrideRecord, RULES, type Rule, untriedReason } from "../promote/decide.ts";
 import { gather } from "../promote/gather.ts";

@@ -10,7 +10,7 @@ import { type LiveWorker, readWorker, regionTableOf } from "../plan/live/worker.
 import { previewOf } from "../plan/preview/preview.ts";
 import { allRefused } from "../plan/rules/refused-release.ts";
 import { isSameRegions } from "../plan/rules/regions.ts";
-import { previewStack } from "../plan/status.ts";
+import { previewStack } from "../plan/stack-preview.ts";
 import { servesAsWanted } from "../plan/traffic/drift.ts";
 import { isTooOld, whyNot } from "../plan/traffic/pin.ts";
 import { previousVersion } from "../plan/traffic/previous.ts";

@@ -5,7 +5,7 @@
  */
 import { Command, InvalidArgumentError } from "commander";
 import { readWorker } from "../plan/live/worker.ts";
-import { previewStack } from "../plan/status.ts";
+import { previewStack } from "../plan/stack-preview.ts";
 import { versionName } from "../plan/traffic/words.ts";
 import { ownMigrations } from "../release/own-migrations.ts";
 import { readRelease } from "../release/read.ts";

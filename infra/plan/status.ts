@@ -1,27 +1,14 @@
 /** How each stack stands to the history and to the release that was built: rows of `npm run migrations -- status`. */
-
-import { join } from "node:path";
 import type { Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
-import { promotedFrom } from "../promote/guard.ts";
-import { servedOf } from "../promote/served.ts";
-import { ownVariables } from "../promote/source.ts";
 import { findRelease } from "../release/find.ts";
 import { FORMAT, shortDigest } from "../release/manifest.ts";
-import { lockFindings } from "../release/own-migrations.ts";
 import type { Release } from "../release/read.ts";
-import { ROOT } from "../release/root.ts";
-import { sourceEnvironment } from "../stack/account.ts";
-import type { PublicSettings } from "../stack/config.ts";
-import { readIfThere } from "../stack/named-file.ts";
-import { type OpenStack, openStack, type StackOptions } from "../stack/open.ts";
-import { addsNothing } from "../stack/program-bindings.ts";
+import type { OpenStack, StackOptions } from "../stack/open.ts";
 import { table } from "../stack/table.ts";
-import { isUserError } from "../stack/user-error.ts";
-import { readWorker } from "./live/worker.ts";
-import { type Preview, previewOf } from "./preview/preview.ts";
+import type { Preview } from "./preview/preview.ts";
 import { changeLine } from "./report.ts";
-import type { Finding } from "./rules/codes.ts";
+import { previewStack } from "./stack-preview.ts";
 import { servesAsWanted } from "./traffic/drift.ts";
 import { trafficAfter } from "./traffic/words.ts";
 
@@ -42,19 +29,6 @@ export interface StackStatus {
   readonly rollbackFloor: number | undefined;
   /** What deploying the built release would do. */
   readonly promoting: string;
-}
-
-/** What the next `up` of a stack will do, as `previewOf` says, with the promotion guard asked of the live account. */
-export async function previewStack(
-  stack: OpenStack,
-  release: Release,
-  migrations: readonly Migration[],
-  options: StackOptions,
-): Promise<Preview> {
-  const { settings, reads, known } = stack;
-  const promotion = await promotionOf(settings, release, options);
-  const mayAdd = !addsNothing(readIfThere(join(options.root ?? ROOT, "infra/index.ts")) ?? "");
-  return previewOf({ reads, settings, release, migrations, lock: lockFindings(), promotion, known, mayAdd });
 }
 
 /** How a stack stands, as far as that can be told with the release of its settings. */
@@ -106,33 +80,6 @@ const unbuilt = (migrations: readonly Migration[]): Release => ({
   commit: null,
   committed: null,
 });
-
-/** What stands against the release when the stack that it is promoted from does not serve it, or not for long enough. */
-async function promotionOf(
-  target: PublicSettings,
-  release: Release,
-  options: StackOptions,
-): Promise<readonly Finding[]> {
-  const { promotesFrom: from } = target;
-  if (from === undefined) return [];
-  try {
-    const { settings, reads } = openStack(from, { ...options, env: sourceEnvironment(options.env ?? process.env) });
-    const live = await readWorker(reads, settings.workerName);
-    const observed = { from, served: servedOf(live, release.digest), since: live.servedSince };
-    return promotedFrom(observed, release, target);
-  } catch (error) {
-    if (!isUserError(error)) throw error;
-    return [
-      {
-        code: "promotion_unchecked",
-        subject: from,
-        message:
-          "promotesFrom names it, and its account cannot be read from here, so whether it serves this release is checked only by `npm run up`.",
-        fix: `where its account is another, export FROM_CLOUDFLARE_API_TOKEN (a token that reads is enough) and FROM_CLOUDFLARE_ACCOUNT_ID. What was said: ${ownVariables(error.message, options.env ?? process.env).replaceAll(/\s*\n\s*/g, " ")}`,
-      },
-    ];
-  }
-}
 
 /** The rows as a person reads them. */
 export function statusTable(rows: readonly StackStatus[]): string {

@@ -10,7 +10,7 @@ import { type LiveVersion, type LiveWorker, readWorker } from "../plan/live/work
 import type { Preview } from "../plan/preview/preview.ts";
 import { isAllowed } from "../plan/rules/allowed.ts";
 import { allRefused, refusedIn } from "../plan/rules/refused-release.ts";
-import { previewStack } from "../plan/status.ts";
+import { previewStack } from "../plan/stack-preview.ts";
 import { previousVersion } from "../plan/traffic/previous.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { ownMigrations } from "../release/own-migrations.ts";

@@ -115,7 +115,7 @@ vi.mock("../../infra/stack/open.ts", () => ({
 }));
 vi.mock("../../infra/plan/live/worker.ts", () => ({ readWorker: async () => live() }));
 vi.mock("../../infra/release/read.ts", () => ({ readRelease: () => preview().release }));
-vi.mock("../../infra/plan/status.ts", () => ({
+vi.mock("../../infra/plan/stack-preview.ts", () => ({
   previewStack: async (stack: { settings: { pin: number; rollout: number } }) => {
     world.onLook();
     const { plan } = preview();
