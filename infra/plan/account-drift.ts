@@ -16,7 +16,7 @@ import { type Preview, previewOf } from "./preview/preview.ts";
 import { servesAll, settingsThatStay } from "./preview/worker-settings.ts";
 import type { Code, Finding } from "./rules/codes.ts";
 import { KINDS } from "./storage/kinds.ts";
-import { servesAsWanted } from "./traffic/drift.ts";
+import { servesAsWanted } from "./traffic/split.ts";
 import { trafficAfter, trafficBefore } from "./traffic/words.ts";
 
 /** Findings of a preview that are drift whatever is to be deployed next. */

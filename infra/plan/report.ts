@@ -6,7 +6,7 @@ import type { BindingChange } from "./claims/dropped.ts";
 import { noColors, type Paint, type Tone } from "./paint.ts";
 import type { Preview } from "./preview/preview.ts";
 import type { RegionChange } from "./rules/regions.ts";
-import { servesAsWanted } from "./traffic/drift.ts";
+import { servesAsWanted } from "./traffic/split.ts";
 import { trafficAfter, trafficBefore } from "./traffic/words.ts";
 
 type Line = readonly [tone: Tone | undefined, text: string];

@@ -9,7 +9,7 @@ import { table } from "../stack/table.ts";
 import type { Preview } from "./preview/preview.ts";
 import { changeLine } from "./report.ts";
 import { previewStack } from "./stack-preview.ts";
-import { servesAsWanted } from "./traffic/drift.ts";
+import { servesAsWanted } from "./traffic/split.ts";
 import { trafficAfter } from "./traffic/words.ts";
 
 export interface StackStatus {

@@ -5,7 +5,7 @@ import { update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
 import type { LiveWorker } from "../plan/live/worker.ts";
 import type { Preview } from "../plan/preview/preview.ts";
-import { servesAsWanted } from "../plan/traffic/drift.ts";
+import { servesAsWanted } from "../plan/traffic/split.ts";
 import { trafficBefore } from "../plan/traffic/words.ts";
 import { ROOT } from "../release/root.ts";
 import { LOCAL } from "../stack/project.ts";

@@ -18,9 +18,9 @@ import {
 import { isOurs, servedLast } from "../../infra/plan/live/ours.ts";
 import type { KnownVersion, Observed } from "../../infra/plan/live/version.ts";
 import { type Finding, isError } from "../../infra/plan/rules/codes.ts";
-import { servesAsWanted, trafficDrift } from "../../infra/plan/traffic/drift.ts";
+import { trafficDrift } from "../../infra/plan/traffic/drift.ts";
 import { endedPin, pinned, whyNot } from "../../infra/plan/traffic/pin.ts";
-import { shareOf, split } from "../../infra/plan/traffic/split.ts";
+import { servesAsWanted, shareOf, split } from "../../infra/plan/traffic/split.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { fullKey } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";

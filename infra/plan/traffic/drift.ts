@@ -5,16 +5,7 @@ import { isOurs } from "../live/ours.ts";
 import type { Binding, KnownVersion, Observed, Serving } from "../live/version.ts";
 import type { Finding } from "../rules/codes.ts";
 import { canServe, type Servable } from "./pin.ts";
-import type { Traffic } from "./split.ts";
 import { sharesOf } from "./words.ts";
-
-/** Whether what serves is what is wanted of the release tagged `tag`, to the per cent. */
-export function servesAsWanted(serving: readonly Serving[], tag: string, { release, stable }: Traffic): boolean {
-  const shares = serving.map(({ versionId, tag: own, percentage }) =>
-    versionId === stable?.versionId ? percentage === stable.percentage : own === tag && percentage === release,
-  );
-  return shares.every(Boolean) && shares.length === (release > 0 ? 1 : 0) + (stable ? 1 : 0);
-}
 
 interface Drifted extends Observed {
   /** What served when only versions of ours did, the stable one last. */

@@ -13,9 +13,8 @@ import { type LiveVersion, type LiveWorker, regionTableOf, versionOf } from "../
 import { takenBack } from "../rules/refused-release.ts";
 import { compareRegions, isSameRegions, type RegionChange, type RegionTable } from "../rules/regions.ts";
 import type { Known } from "../state/known.ts";
-import { servesAsWanted } from "./drift.ts";
 import { type Back, pinned } from "./pin.ts";
-import { cutOff, shareOf, split, type Traffic } from "./split.ts";
+import { cutOff, servesAsWanted, shareOf, split, type Traffic } from "./split.ts";
 
 export interface Next {
   /** The tag of the version that the release makes in this stack. */

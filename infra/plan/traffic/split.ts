@@ -88,6 +88,14 @@ function abandoned(stable: Serving, tag: string): Traffic {
   };
 }
 
+/** Whether what serves is what is wanted of the release tagged `tag`, to the per cent. */
+export function servesAsWanted(serving: readonly Serving[], tag: string, { release, stable }: Traffic): boolean {
+  const shares = serving.map(({ versionId, tag: own, percentage }) =>
+    versionId === stable?.versionId ? percentage === stable.percentage : own === tag && percentage === release,
+  );
+  return shares.every(Boolean) && shares.length === (release > 0 ? 1 : 0) + (stable ? 1 : 0);
+}
+
 /** Per cent of the traffic for what serves as the release `digest` once `traffic` is in force, whatever its settings. */
 export function shareOf(
   digest: string | undefined,
