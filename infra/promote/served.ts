@@ -59,28 +59,6 @@ export function soaking({ digest }: Pick<Manifest, "digest">, soak: Soak): reado
   ];
 }
 
-interface Deployed {
-  readonly createdOn?: string | undefined;
-  readonly versions: readonly { readonly versionId: string; readonly percentage: number }[];
-}
-
-/**
- * Since when every version in the deployments was one of this release, from the newest deployment (which comes first)
- * backwards. An `up` that changes only settings makes a new deployment, and does not begin the soak anew.
- */
-export function servedSince(
-  deployments: readonly Deployed[],
-  digests: ReadonlyMap<string, string | undefined>,
-  digest: string,
-): string | undefined {
-  let since: string | undefined;
-  for (const { createdOn, versions } of deployments) {
-    if (versions.length === 0 || versions.some(({ versionId }) => digests.get(versionId) !== digest)) break;
-    since = createdOn;
-  }
-  return since;
-}
-
 /** A version that serves. */
 export interface ServingOne extends Marked {
   readonly number: number;

@@ -1,6 +1,7 @@
 /** Whether a release may be promoted: every reason at once, and only the rules that a person named are overridden. */
 import { describe, expect, it } from "vitest";
 import { Reads } from "../../infra/plan/account/reads.ts";
+import { servedSince } from "../../infra/plan/live/ours.ts";
 import { readWorker } from "../../infra/plan/live/worker.ts";
 import {
   decide,
@@ -12,7 +13,6 @@ import {
   type Source,
 } from "../../infra/promote/decide.ts";
 import { gather } from "../../infra/promote/gather.ts";
-import { servedSince } from "../../infra/promote/served.ts";
 import { ofSource } from "../../infra/promote/source.ts";
 import { Api } from "../../infra/provider/api.ts";
 import type { Blind } from "../../infra/smoke/reason.ts";

@@ -1,4 +1,4 @@
-/** Which versions of a Worker this program made, and what they served last: pure. */
+/** Which versions of a Worker this program made, what they served last, and since when: pure. */
 import { shortDigest } from "../../release/manifest.ts";
 
 /** A version by what tells its maker. */
@@ -62,4 +62,26 @@ export function servedLast<Version extends Numbered>(
     });
   const last = deployments.find(({ versions: shares }) => shares.length > 0 && known(shares).length === shares.length);
   return last ? known(last.versions) : [{ version: newest, percentage: 100 }];
+}
+
+interface Deployed {
+  readonly createdOn?: string | undefined;
+  readonly versions: readonly Pick<Share, "versionId">[];
+}
+
+/**
+ * Since when every version in the deployments was one of this release, from the newest deployment (which comes first)
+ * backwards. An `up` that changes only settings makes a new deployment, and does not begin the soak anew.
+ */
+export function servedSince(
+  deployments: readonly Deployed[],
+  digests: ReadonlyMap<string, string | undefined>,
+  digest: string,
+): string | undefined {
+  let since: string | undefined;
+  for (const { createdOn, versions } of deployments) {
+    if (versions.length === 0 || versions.some(({ versionId }) => digests.get(versionId) !== digest)) break;
+    since = createdOn;
+  }
+  return since;
 }

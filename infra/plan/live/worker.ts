@@ -4,7 +4,6 @@ import { storageOf } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import type { Told } from "../../../contract/bindings.ts";
 import { RecordedRelease, type Schemas } from "../../../contract/release.ts";
-import { servedSince } from "../../promote/served.ts";
 import type { BindingRead, DeploymentRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "../account/reads.ts";
 import type { RegionTable } from "../rules/regions.ts";
 import { floorOf, schemasInUse } from "../rules/schema.ts";
@@ -13,7 +12,7 @@ import { changedByOthers, changedInTags } from "./changed-by-others.ts";
 import { withNamesOf } from "./earlier-schemas.ts";
 import { sinceLastChange } from "./last-change.ts";
 import { beginsWithout, deployedLast, isWayBack, pinnedBy, refusedBy } from "./messages.ts";
-import { isOurs, servedLast } from "./ours.ts";
+import { isOurs, servedLast, servedSince } from "./ours.ts";
 import type { KnownDeployment, KnownVersion, Serving } from "./version.ts";
 
 /** A version that serves. */
