@@ -1,6 +1,6 @@
 /** What in a stack's account is not as its settings and the release at hand say: the comparison of every resource. */
 import { describe } from "@durable-stack/class-lifecycle";
-import { type Api, at } from "../provider/api.ts";
+import type { Api } from "../provider/api.ts";
 import { kindOf } from "../provider/index.ts";
 import { check, difference } from "../provider/kind.ts";
 import type { Properties } from "../provider/values.ts";
@@ -12,9 +12,11 @@ import { blobsInputs, isLeftOnWorkersDev, onWorkersDev, readCacheInputs, workerI
 import { cronsOf } from "../stack/extras.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { UserError } from "../stack/user-error.ts";
+import { addressDrift } from "./addresses/drift.ts";
 import { type Preview, previewOf } from "./preview/preview.ts";
 import { servesAll, settingsThatStay } from "./preview/worker-settings.ts";
 import type { Code, Finding } from "./rules/codes.ts";
+import { putsRight } from "./state/advice.ts";
 import { KINDS } from "./storage/kinds.ts";
 import { servesAsWanted } from "./traffic/split.ts";
 import { trafficAfter, trafficBefore } from "./traffic/words.ts";
@@ -29,7 +31,6 @@ const DRIFT: ReadonlySet<Code> = new Set([
   "state_unmanaged",
 ]);
 
-const putsRight = (refresh: string): string => `\`${refresh}\` puts it right.`;
 /** What is gone does not come back. `refresh`: the command that makes it anew. */
 const gone = (refresh: string): string =>
   `see that it was not renamed, and that this is the right account. What was in it is gone with it; \`${refresh}\` makes it anew, empty.`;
@@ -73,7 +74,7 @@ export async function driftOf(stack: OpenStack, { refresh, dir }: Advice): Promi
     ...[...preview.errors, ...preview.passedOver, ...preview.warnings].filter(({ code }) => DRIFT.has(code)),
     ...trafficFindings(preview, dir),
     ...(await resourceFindings(stack, preview, { refresh, stays })),
-    ...(await addressFindings(settings, api, refresh)),
+    ...(await addressDrift(settings, api, refresh)),
   ];
   return { found, notes: stays ? [leftOn(settings)] : [] };
 }
@@ -180,72 +181,4 @@ async function compared({ api, refresh, type, subject, declared, ignore }: Compa
     message: `${property} is ${JSON.stringify(state[property])}, and the program says ${JSON.stringify(inputs[property])}.`,
     fix: putsRight(refresh),
   }));
-}
-
-/** Routes and the custom domain: those that are declared, and those that also lead to the Worker. */
-async function addressFindings(settings: PublicSettings, api: Api, refresh: string): Promise<readonly Finding[]> {
-  const { accountId, workerName, zoneId, hostname, routes } = settings;
-  const domains = await api.list(at`/accounts/${accountId}/workers/domains`);
-  const inZone = zoneId === undefined ? [] : await api.list(at`/zones/${zoneId}/workers/routes`);
-  return [
-    ...addresses({
-      what: "custom domain",
-      addressIn: "hostname",
-      workerIn: "service",
-      declared: hostname === undefined ? [] : [hostname],
-      there: domains,
-      workerName,
-      refresh,
-    }),
-    ...addresses({
-      what: "route",
-      addressIn: "pattern",
-      workerIn: "script",
-      declared: routes,
-      there: inZone,
-      workerName,
-      refresh,
-    }),
-  ];
-}
-
-interface Addresses {
-  readonly what: string;
-  readonly declared: readonly string[];
-  readonly workerName: string;
-  /** What Cloudflare has, and which of its properties hold the address and the name of its Worker. */
-  readonly there: readonly Properties[];
-  readonly addressIn: string;
-  readonly workerIn: string;
-  readonly refresh: string;
-}
-
-function addresses({ what, declared, workerName, there, addressIn, workerIn, refresh }: Addresses): readonly Finding[] {
-  const missing = declared.flatMap((address): Finding[] => {
-    const found = there.find((candidate) => candidate[addressIn] === address);
-    if (!found)
-      return [
-        {
-          code: "resource_missing",
-          subject: `${what} ${address}`,
-          message: "it does not exist.",
-          fix: putsRight(refresh),
-        },
-      ];
-    if (found[workerIn] === workerName) return [];
-    const message = `it leads to ${found[workerIn] ?? "no Worker"}, not to ${workerName}.`;
-    const fix = `remove it from the other Worker once nobody needs it there, then run \`${refresh}\`, which never takes an address from another Worker.`;
-    return [{ code: "resource_changed", subject: `${what} ${address}`, message, fix }];
-  });
-  const unknown = there
-    .filter((candidate) => candidate[workerIn] === workerName && !declared.includes(String(candidate[addressIn])))
-    .map(
-      (candidate): Finding => ({
-        code: "resource_unknown",
-        subject: `${what} ${candidate[addressIn]}`,
-        message: `it leads to ${workerName}, and the settings do not have it.`,
-        fix: "add it to the stack's settings, or delete it where it was made.",
-      }),
-    );
-  return [...missing, ...unknown];
 }

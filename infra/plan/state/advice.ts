@@ -10,6 +10,9 @@ interface Which {
 export const refreshing = ({ stack }: Which, known: Pick<Known, "looksAtAll"> | undefined): string =>
   known?.looksAtAll ? "the next `npm start`" : `\`npm run up -- --stack ${stack} --refresh\``;
 
+/** What brings back what something else has changed. `refresh`: the command that looks at every resource first. */
+export const putsRight = (refresh: string): string => `\`${refresh}\` puts it right.`;
+
 /**
  * How what is gone is taken out of the state, and what comes then. A local account has its states in its own folder, where
  * the Pulumi CLI does not look by itself.
