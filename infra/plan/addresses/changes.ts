@@ -1,11 +1,12 @@
 /** Which addresses a stack's Worker gets and loses by an update: its host name, its routes, workers.dev. */
 import type { PublicSettings } from "../../stack/config.ts";
-import { isLeftOnWorkersDev, LOGICAL, onWorkersDev } from "../../stack/declared.ts";
+import { isLeftOnWorkersDev, onWorkersDev } from "../../stack/declared.ts";
 import type { Reads } from "../account/reads.ts";
 import type { Claims } from "../claims/claims.ts";
 import type { OwnWorker } from "../claims/own-worker.ts";
 import type { Known } from "../state/known.ts";
 import type { Traffic } from "../traffic/split.ts";
+import { heldIn } from "./in-state.ts";
 
 /** What the account's own domain for Workers is called in a plan. */
 export const WORKERS_DEV = "workers.dev";
@@ -64,7 +65,7 @@ export async function addressPlan(addressing: Addressing): Promise<AddressPlan> 
   return {
     changes: [...changes, ...workersDev],
     staysOnWorkersDev: workersDev.some(({ kind }) => kind === "removed") && (comes || isLeft),
-    changesHostname: known !== undefined && hostname !== undefined && heldHostname(known) !== hostname,
+    changesHostname: known !== undefined && hostname !== undefined && heldIn(known).hostname !== hostname,
     isWithoutState: known === undefined,
   };
 }
@@ -92,21 +93,14 @@ interface HadAddresses {
 
 /** Those that an update makes, changes or deletes; and those that it takes over, of which the plan tells by itself. */
 function inState(known: Known, { hostname }: PublicSettings, claims: Addressing["claims"]): HadAddresses {
-  const held = heldHostname(known);
-  const prefix = LOGICAL.route("");
+  const held = heldIn(known);
   return {
     domains: [
-      ...(held === undefined ? [] : [held]),
+      ...(held.hostname === undefined ? [] : [held.hostname]),
       ...(claims.domain !== undefined && hostname !== undefined ? [hostname] : []),
     ],
-    routes: [...known.names("WorkersRoute").map((name) => name.slice(prefix.length)), ...claims.routes.keys()],
+    routes: [...held.routes, ...claims.routes.keys()],
   };
-}
-
-/** The host name that the state has. */
-function heldHostname(known: Known): string | undefined {
-  const hostname = known.get("WorkersCustomDomain", LOGICAL.domain)?.hostname;
-  return typeof hostname === "string" ? hostname : undefined;
 }
 
 /** Those that lead to the Worker. */

@@ -1,9 +1,9 @@
 /** Whether a stack's host name and routes are free: what another Worker has is not taken from it. */
 import type { PublicSettings } from "../../stack/config.ts";
-import { LOGICAL } from "../../stack/declared.ts";
 import type { PlanReads } from "../account/reads.ts";
 import type { Finding } from "../rules/codes.ts";
 import type { Known } from "../state/known.ts";
+import { heldIn } from "./in-state.ts";
 
 /** Addresses that the settings name and another Worker has. */
 export async function addressesTaken(
@@ -12,9 +12,9 @@ export async function addressesTaken(
   workerName: string,
   known: Known | undefined,
 ): Promise<readonly Finding[]> {
-  const held = addressesIn(known);
+  const held = heldIn(known);
   const domainReads = held.hostname === hostname ? besides : certain;
-  const routeReads = routes.every((route) => held.routes.has(LOGICAL.route(route))) ? besides : certain;
+  const routeReads = routes.every((route) => held.routes.includes(route)) ? besides : certain;
   const [domains, inZone] = await Promise.all([
     hostname === undefined ? undefined : domainReads.domains(),
     zoneId === undefined || routes.length === 0 ? undefined : routeReads.routes(zoneId),
@@ -27,21 +27,11 @@ export async function addressesTaken(
 }
 
 /** Those of addresses that the state does not have, so that an update would take them: what it has, it leaves alone. */
-export function notHeld(
-  taken: readonly Finding[],
-  { hostname }: PublicSettings,
-  known: Known | undefined,
-): readonly Finding[] {
-  const { hostname: domain, routes } = addressesIn(known);
-  const held = new Set([...(domain === hostname ? [`hostname ${hostname}`] : []), ...routes]);
+export function notHeld(taken: readonly Finding[], known: Known | undefined): readonly Finding[] {
+  const { hostname, routes } = heldIn(known);
+  const held = new Set([`hostname ${hostname}`, ...routes.map((route) => `route ${route}`)]);
   return taken.filter(({ subject }) => !held.has(subject));
 }
-
-/** The host name of a state, and the names of its routes there. */
-const addressesIn = (known: Known | undefined) => ({
-  hostname: known?.get("WorkersCustomDomain", LOGICAL.domain)?.hostname,
-  routes: new Set(known?.names("WorkersRoute")),
-});
 
 /** A host name or a route pattern, and the Worker that it leads to; undefined: it leads to none. */
 interface Address {

@@ -69,7 +69,7 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
   const taken = await addressesTaken(reads, settings, ownWorker.name, known);
   const dropped = plan.adopts ? await lostByAdopting(args, planned.looked, claims) : [];
   const lost = await missingOfPin(reads.besides, live, { stack, pin, storage });
-  const always = [...whose, ...left, ...lost, ...hidden, ...dropped, ...notHeld(taken, settings, known)];
+  const always = [...whose, ...left, ...lost, ...hidden, ...dropped, ...notHeld(taken, known)];
 
   const serves = live.serving.length > 0 && live.serving.every(({ digest }) => digest === release.digest);
   const promotion = serves ? [] : unlessNamed(args.promotion, settings, release, plan);
