@@ -6,7 +6,8 @@
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { isOurs } from "../plan/live/ours.ts";
-import { type LiveWorker, readWorker, regionTableOf } from "../plan/live/worker.ts";
+import { regionTableOf } from "../plan/live/version.ts";
+import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
 import { previewOf } from "../plan/preview/preview.ts";
 import { allRefused } from "../plan/rules/refused-release.ts";
 import { isSameRegions } from "../plan/rules/regions.ts";

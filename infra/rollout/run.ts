@@ -6,7 +6,8 @@
  */
 import { describe } from "@durable-stack/class-lifecycle";
 import { updateLine } from "../apply/update-line.ts";
-import { type LiveVersion, type LiveWorker, readWorker } from "../plan/live/worker.ts";
+import type { LiveVersion } from "../plan/live/version.ts";
+import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
 import type { Preview } from "../plan/preview/preview.ts";
 import { isAllowed } from "../plan/rules/allowed.ts";
 import { allRefused, refusedIn } from "../plan/rules/refused-release.ts";

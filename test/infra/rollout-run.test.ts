@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import type { UpdateOptions } from "../../infra/apply/update.ts";
-import type { ServingVersion } from "../../infra/plan/live/worker.ts";
+import type { ServingVersion } from "../../infra/plan/live/version.ts";
 import type { Finding } from "../../infra/plan/rules/codes.ts";
 import type { Left } from "../../infra/plan/storage/left.ts";
 import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";

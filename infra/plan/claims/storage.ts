@@ -12,7 +12,7 @@ import {
 import type { StorageOfStack } from "../../stack/extras.ts";
 import { fileOf } from "../../stack/placed.ts";
 import { isOurs } from "../live/ours.ts";
-import type { LiveVersion } from "../live/worker.ts";
+import type { LiveVersion } from "../live/version.ts";
 import type { Finding } from "../rules/codes.ts";
 import { outOfState } from "../state/advice.ts";
 import { bindingOf, isEmpty, KINDS, thereOf } from "../storage/kinds.ts";

@@ -1,10 +1,7 @@
-/** What is live in the stack's account, as the planner needs it. */
-import type { Live, LiveClass, LiveClasses } from "@durable-stack/class-lifecycle";
-import { storageOf } from "@durable-stack/class-lifecycle";
-import * as v from "valibot";
-import type { Told } from "../../../contract/bindings.ts";
-import { RecordedRelease, type Schemas } from "../../../contract/release.ts";
-import type { BindingRead, DeploymentRead, NamespaceRead, Reads, VersionRead, WorkerRead } from "../account/reads.ts";
+/** A Worker as it is live: what serves, what can serve again, and what its deployments say. */
+import type { Live, LiveClasses } from "@durable-stack/class-lifecycle";
+import type { Schemas } from "../../../contract/release.ts";
+import type { BindingRead, DeploymentRead, Reads, VersionRead, WorkerRead } from "../account/reads.ts";
 import type { RegionTable } from "../rules/regions.ts";
 import { floorOf, schemasInUse } from "../rules/schema.ts";
 import { lastToArriveFirst } from "./arrival.ts";
@@ -13,28 +10,17 @@ import { withNamesOf } from "./earlier-schemas.ts";
 import { sinceLastChange } from "./last-change.ts";
 import { beginsWithout, deployedLast, isWayBack, pinnedBy, refusedBy } from "./messages.ts";
 import { isOurs, servedLast, servedSince } from "./ours.ts";
-import type { KnownDeployment, KnownVersion, Serving } from "./version.ts";
-
-/** A version that serves. */
-export interface ServingVersion extends Serving {
-  /** Digest of its release; undefined: none of ours. */
-  readonly digest: string | undefined;
-}
-
-/** A version, whether it serves or not. */
-export interface LiveVersion extends KnownVersion {
-  /** The last step of its release's history; undefined: none of ours. */
-  readonly step: string | undefined;
-  /** The commit that its release was built from, and when that was made; undefined: it is not recorded. */
-  readonly commit: string | undefined;
-  readonly committed: string | undefined;
-  /** The SQL schemas of its classes; undefined: they are not recorded. */
-  readonly schemas: Schemas | undefined;
-  /** The mark of the secrets that it was made with; undefined: it is not recorded. */
-  readonly secrets: string | undefined;
-  readonly createdOn: string | undefined;
-  readonly bindings: readonly BindingRead[];
-}
+import {
+  classesIn,
+  classesOf,
+  type KnownDeployment,
+  type LiveVersion,
+  liveVersion,
+  recordOf,
+  regionsOf,
+  type ServingVersion,
+  servingVersion,
+} from "./version.ts";
 
 /** A Worker as Cloudflare knows it now. */
 export interface LiveWorker extends Live {
@@ -71,13 +57,6 @@ export interface LiveWorker extends Live {
   /** Bindings of other Workers to this one's classes. */
   readonly references: readonly { readonly className: string; readonly worker: string }[];
 }
-
-/** The part of the binding REGIONS that names of objects are made of: as little as any version of ours has. */
-const Regions = v.object({
-  environmentPrefix: v.string(),
-  home: v.string(),
-  regions: v.array(v.object({ id: v.string(), prefix: v.string(), jurisdiction: v.optional(v.string()) })),
-});
 
 const NOTHING: LiveWorker = {
   id: undefined,
@@ -234,13 +213,6 @@ const referencesTo = ({ name, references }: WorkerRead, { bindings }: VersionRea
 export const readWorker = async (reads: Reads, workerName: string): Promise<LiveWorker> =>
   readLive(await listWorkers(reads), workerName);
 
-function liveVersion({ id, number, createdOn, source, annotations, bindings }: VersionRead): LiveVersion {
-  const record = recordOf(bindings);
-  const tag = annotations?.workersTag;
-  const { digest, migration: step, commit, committed, schemas, secrets } = record ?? {};
-  return { versionId: id, number, tag, digest, step, commit, committed, schemas, secrets, createdOn, source, bindings };
-}
-
 /** The version with an id; undefined: it has none such. */
 export const versionOf = ({ versions }: LiveWorker, id: string | undefined): LiveVersion | undefined =>
   versions.find(({ versionId }) => versionId === id);
@@ -262,55 +234,4 @@ export async function readClasses({ reads, list }: Workers, workerName: string):
   // Versions that share a deployment agree on their classes.
   const [share] = newest?.versions ?? [];
   return worker && share ? classesOf((await reads.version(worker.id, share.versionId)).exports) : new Map();
-}
-
-/** The stack that a version was made for, as its SETTINGS binding says; undefined: it does not. */
-export const environmentOf = (bindings: readonly BindingRead[]): string | undefined =>
-  jsonOf(bindings, "SETTINGS", v.object({ environment: v.string() }))?.environment;
-
-/** What the version's release recorded, or undefined when none of ours made it. */
-const recordOf = (bindings: readonly BindingRead[]) => jsonOf(bindings, "RELEASE", RecordedRelease);
-
-const servingVersion = ({ versionId, number, tag, digest }: LiveVersion, percentage: number): ServingVersion => ({
-  versionId,
-  percentage,
-  number,
-  tag,
-  digest,
-});
-
-/** The region table of a version; undefined where it has none. */
-export const regionTableOf = ({ bindings }: { readonly bindings: readonly BindingRead[] }): RegionTable | undefined =>
-  jsonOf(bindings, "REGIONS", Regions);
-const regionsOf = (version: { readonly bindings: readonly BindingRead[] }) => regionTableOf(version) ?? [];
-
-/** The value of a `json` binding; undefined where there is none, or another value than `schema` wants. */
-function jsonOf<Output>(
-  bindings: readonly BindingRead[],
-  name: keyof Told,
-  schema: v.GenericSchema<unknown, Output>,
-): Output | undefined {
-  const binding = bindings.find((candidate) => candidate.name === name);
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), binding?.json);
-  return parsed.success ? parsed.output : undefined;
-}
-
-/** The classes that have a namespace, and those that wait for their objects, which have none yet. */
-const classesIn = (namespaces: readonly NamespaceRead[], exports: VersionRead["exports"]): LiveClasses =>
-  new Map([
-    ...[...classesOf(exports)].filter(([, { fromWorker }]) => fromWorker !== undefined),
-    ...namespaces.flatMap(({ class: name, useSqlite }): [string, LiveClass][] =>
-      name === undefined ? [] : [[name, { storage: useSqlite ? "sqlite" : "legacy-kv" }]],
-    ),
-  ]);
-
-function classesOf(exports: VersionRead["exports"]): LiveClasses {
-  return new Map(
-    Object.entries(exports)
-      .filter(([, entry]) => entry.type === "durable-object")
-      .map(([name, entry]): [string, LiveClass] => [
-        name,
-        { storage: storageOf(entry.storage), ...(entry.transferFrom && { fromWorker: entry.transferFrom }) },
-      ]),
-  );
 }

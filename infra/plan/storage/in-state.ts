@@ -4,7 +4,8 @@ import { blobsInputs, LOGICAL, readCacheInputs, storageName } from "../../stack/
 import { STORAGE_KINDS, type StorageOfStack } from "../../stack/extras.ts";
 import type { Reads } from "../account/reads.ts";
 import { isOurs } from "../live/ours.ts";
-import type { LiveVersion, LiveWorker } from "../live/worker.ts";
+import type { LiveVersion } from "../live/version.ts";
+import type { LiveWorker } from "../live/worker.ts";
 import type { Known } from "../state/known.ts";
 import { bindingOf, KINDS, targetOf, thereOf } from "./kinds.ts";
 

@@ -1,7 +1,7 @@
 /** The kinds of storage: how each is called and found in an account, and how a binding leads to it. */
 import { STORAGE_KINDS, type StorageKind } from "../../stack/extras.ts";
 import type { BindingRead, Reads } from "../account/reads.ts";
-import type { LiveVersion } from "../live/worker.ts";
+import type { LiveVersion } from "../live/version.ts";
 
 /** A kind of storage: its resource, which of its properties is its name, and what a binding of it leads to. */
 export const KINDS = {

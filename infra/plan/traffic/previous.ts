@@ -1,7 +1,8 @@
 /** The version that a stack goes back to where none is named. Pure. */
 import { shortDigest } from "../../release/manifest.ts";
 import type { DeploymentRead } from "../account/reads.ts";
-import type { LiveVersion, LiveWorker } from "../live/worker.ts";
+import type { LiveVersion } from "../live/version.ts";
+import type { LiveWorker } from "../live/worker.ts";
 import { canServe } from "./pin.ts";
 
 /**
