@@ -2,7 +2,7 @@
 import type { Move, Plan } from "@durable-stack/class-lifecycle";
 import { OBJECTS_LIMIT, type ObjectCount } from "./account/reads.ts";
 import { WORKERS_DEV } from "./addresses/changes.ts";
-import type { BindingChange } from "./claims/dropped.ts";
+import type { BindingChange } from "./claims/bindings.ts";
 import { noColors, type Paint, type Tone } from "./paint.ts";
 import type { Preview } from "./preview/preview.ts";
 import type { RegionChange } from "./rules/regions.ts";

@@ -1,6 +1,7 @@
 /** Bindings that a Worker would lose when it is taken over: each is named, and lost only if the stack allows it. */
 import { describe, expect, it } from "vitest";
-import { bindingChanges, type Dropping, droppedFindings } from "../../infra/plan/claims/dropped.ts";
+import { bindingChanges } from "../../infra/plan/claims/bindings.ts";
+import { type Dropping, droppedFindings } from "../../infra/plan/claims/dropped.ts";
 
 type Live = Dropping["live"][number];
 const live = (name: string, type: string, more: Partial<Live> = {}): Live => ({
