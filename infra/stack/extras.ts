@@ -6,11 +6,9 @@
 import type * as pulumi from "@pulumi/pulumi";
 import { blobsBinding, jurisdictionsOf, type Region } from "../../contract/regions.ts";
 import type * as cloudflare from "../cloudflare.ts";
-import type { Finding } from "../plan/rules/codes.ts";
 import { type Extras, NO_EXTRAS } from "../release/extras.ts";
 import type { Manifest } from "../release/manifest.ts";
 import type { PublicSettings } from "./config.ts";
-import { fileOf, type Placed } from "./placed.ts";
 
 type Binding = cloudflare.types.input.WorkerVersionBinding;
 type Own = Pick<PublicSettings, "vars" | "bind"> & { readonly regions: readonly Pick<Region, "jurisdiction">[] };
@@ -161,7 +159,7 @@ export function versionPart(release: WithExtras, { vars, bind }: Pick<Own, "vars
 }
 
 /** Names of bindings that `bind` may lead elsewhere. */
-function bindable(release: WithExtras, own: Pick<Own, "regions">): readonly string[] {
+export function bindable(release: WithExtras, own: Pick<Own, "regions">): readonly string[] {
   const { services, objects, queues } = of(release);
   return [...storageBindings(release, own), ...services, ...objects, ...(queues?.producers ?? [])].map(
     ({ binding }) => binding,
@@ -173,32 +171,3 @@ const WITHOUT_BUCKETS: readonly unknown[] = ["fedramp-high"];
 
 /** Whether a bucket in this jurisdiction is made by hand, and `bind` leads to it. */
 export const isMadeByHand = (jurisdiction: unknown): boolean => WITHOUT_BUCKETS.includes(jurisdiction);
-
-/** What a stack sets that the release has no place for. */
-export function overrideFindings(release: WithExtras, { vars, bind, regions, ...placed }: Own & Placed) {
-  const { vars: known } = of(release);
-  const unknown = (key: string, name: string, names: readonly string[]): Finding => ({
-    code: "setting_without_place",
-    subject: `${key}.${name}`,
-    message: `wrangler.jsonc, as it was when the release was built, has no such ${key === "vars" ? "variable" : "binding"}${names.length ? `; it has ${names.join(", ")}` : ""}.`,
-    fix: `correct its name in ${fileOf(placed, key)}, or remove it; or add it to wrangler.jsonc and build again.`,
-  });
-  const names = bindable(release, { regions });
-  return [
-    ...Object.keys(vars)
-      .filter((name) => !Object.hasOwn(known, name))
-      .map((name) => unknown("vars", name, Object.keys(known))),
-    ...Object.keys(bind)
-      .filter((name) => !names.includes(name))
-      .map((name) => unknown("bind", name, names)),
-    ...storageOf(release, { bind, regions })
-      .filter(({ jurisdiction }) => isMadeByHand(jurisdiction))
-      .map(({ binding, jurisdiction }) => ({
-        code: "jurisdiction_without_bucket" as const,
-        subject: String(jurisdiction),
-        message:
-          "the provider makes no bucket in this jurisdiction, and the files of its regions may lie nowhere else.",
-        fix: `make the bucket by hand, and lead to it in ${fileOf(placed, "bind")}: bind: { ${binding}: <the bucket's name> }.`,
-      })),
-  ];
-}

@@ -1,5 +1,4 @@
 /** The stack of a pull request: `pr-123`. Nothing else is called so. */
-import type { Finding } from "../plan/rules/codes.ts";
 
 export const stackOf = (pull: number): string => `pr-${pull}`;
 
@@ -11,7 +10,3 @@ export function pullOf(stack: string): number | undefined {
 
 /** Whether a stack's data may go, whatever its settings say: a pull request's is there to be tried, and goes with it. */
 export const mayLoseData = (stack: string): boolean => pullOf(stack) !== undefined;
-
-/** The plan's warnings without those that a pull request's stack has on purpose: it allows every class to go. */
-export const toldTo = (stack: string, warnings: readonly Finding[]): readonly Finding[] =>
-  pullOf(stack) === undefined ? warnings : warnings.filter(({ code }) => code !== "allowance_unused");

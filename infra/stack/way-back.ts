@@ -2,7 +2,6 @@
  * Which settings a way back does without: a mistake in one of them is told, and does not keep the traffic where it is.
  * What a way back does need, such as the regions, stops it like everything else.
  */
-import type { Finding } from "../plan/rules/codes.ts";
 import { SECRET, type SettingKey } from "./schema.ts";
 
 /** How the traffic goes back: by a pin, or because the release's share becomes 0. */
@@ -50,7 +49,3 @@ export function wayOf({ pin, rollout }: Readonly<Record<string, unknown>>): Way 
   if (typeof pin === "number" && Number.isInteger(pin) && pin > 0) return "pin";
   return rollout === 0 && (pin === undefined || pin === 0) ? "share" : undefined;
 }
-
-/** What stands against a release that would get traffic all the same, such as a stack's first. */
-export const wrongFindings = (wrong: readonly Wrong[]): readonly Finding[] =>
-  wrong.map(({ keys, message, fix }) => ({ code: "setting_wrong", subject: keys.join(", "), message, fix }));

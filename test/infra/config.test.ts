@@ -6,13 +6,13 @@ import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { Regions } from "../../contract/regions.ts";
 import { Settings as WorkerSettings } from "../../contract/settings.ts";
+import { wrongFindings } from "../../infra/plan/rules/settings.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { parsePublicSettings, parseSettings } from "../../infra/stack/config.ts";
 import { SettingsError } from "../../infra/stack/mistakes.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { CONFIG_KEYS } from "../../infra/stack/schema.ts";
 import { regionTable, workerSettings } from "../../infra/stack/told.ts";
-import { wrongFindings } from "../../infra/stack/way-back.ts";
 import { unfitForProject } from "../../infra/stack/worker-name.ts";
 import { patterns } from "../../worker/patterns.ts";
 

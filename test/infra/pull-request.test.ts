@@ -7,6 +7,7 @@ import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import type { Schemas } from "../../contract/release.ts";
+import { toldTo } from "../../infra/plan/rules/codes.ts";
 import { ARTIFACT_LIMIT, readArtifact } from "../../infra/pull-request/artifact.ts";
 import { classChanges, rowChanges, tableChanges } from "../../infra/pull-request/changes.ts";
 import {
@@ -24,7 +25,6 @@ import { stackFile } from "../../infra/pull-request/stack-file.ts";
 import { decide, type Listed, type Pull } from "../../infra/pull-request/stale.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { parsePublicSettings } from "../../infra/stack/config.ts";
-import { toldTo } from "../../infra/stack/pull-stack.ts";
 import { fc } from "../properties.ts";
 
 const side = (digit: string) => ({ digest: digit.repeat(64), step: "0001-first", bytes: 204_800, compressed: 51_200 });

@@ -3,6 +3,7 @@
  * docs/.
  */
 import { CLASS_WARNINGS, type ClassCode, type Finding as FindingOf } from "@durable-stack/class-lifecycle";
+import { pullOf } from "../../stack/pull-stack.ts";
 
 /** What this program finds beside classes. */
 type OwnCode =
@@ -100,3 +101,7 @@ const OWN_WARNINGS: ReadonlySet<string> = new Set<OwnCode>([
 /** Whether a finding stops a deployment. */
 export const isError = ({ code }: { readonly code: Code }): boolean =>
   !OWN_WARNINGS.has(code) && !CLASS_WARNINGS.has(code);
+
+/** The plan's warnings without those that a pull request's stack has on purpose: it allows every class to go. */
+export const toldTo = (stack: string, warnings: readonly Finding[]): readonly Finding[] =>
+  pullOf(stack) === undefined ? warnings : warnings.filter(({ code }) => code !== "allowance_unused");
