@@ -1,5 +1,4 @@
 /** All that stands against the deployment of a release to a stack, or is worth a warning. */
-import { hashes, type Migration } from "@durable-stack/class-lifecycle";
 import { unlessNamed } from "../../promote/missed.ts";
 import type { Release } from "../../release/read.ts";
 import type { PublicSettings } from "../../stack/config.ts";
@@ -18,6 +17,7 @@ import { dirtyFindings } from "../rules/dirty-release.ts";
 import { orderFindings } from "../rules/older-release.ts";
 import { refusedFindings } from "../rules/refused-release.ts";
 import { regionFindings } from "../rules/regions.ts";
+import { stepFindings } from "../rules/release-step.ts";
 import type { SchemaPlan } from "../rules/schema.ts";
 import { overrideFindings, wrongFindings } from "../rules/settings.ts";
 import { stableRegionFindings } from "../rules/stable-regions.ts";
@@ -77,7 +77,7 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
   // Settings have mistakes here only on the way back. No version is made then, not even of the release that serves: the
   // admin token, which a version needs, may be what is missing.
   const first = [...wrongFindings(settings.wrong), ...promotion];
-  const misbuilt = [...(args.lock ?? []), ...mismatch(settings, release, migrations)];
+  const misbuilt = [...(args.lock ?? []), ...stepFindings(settings, release, migrations)];
   const ended = [...misbuilt, ...ownWorker.findings.filter(isError)];
   // Where the history or the Worker is another, all other findings would suggest wrong fixes.
   if (ended.length > 0) return { all: [...first, ...misbuilt, ...ownWorker.findings], always, ended };
@@ -158,25 +158,4 @@ async function lostByAdopting(
     logpush: { live: worker?.logpush ?? false, given: logpushOf(release) },
     allowDrop: settings.allowDrop,
   });
-}
-
-/** A release goes out only with the history that it was built from. */
-function mismatch(
-  { release: folder }: PublicSettings,
-  { migration }: Release,
-  migrations: readonly Migration[],
-): readonly Finding[] {
-  const last = migrations.at(-1)?.name ?? "";
-  if (migration.step === last && migration.history === hashes(migrations).at(-1)) return [];
-  return [
-    {
-      code: "release_step_mismatch",
-      subject: folder,
-      message:
-        migration.step === last
-          ? `the release was built at step ${last} of another history than infra/migrations.ts has now.`
-          : `the release was built at step ${migration.step}, but infra/migrations.ts ends at ${last}.`,
-      fix: "build it again (`npm run build`), or check out the commit that it was built from.",
-    },
-  ];
 }
