@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { type AnalysisSettings, judge, type Numbers, numbersInWords } from "../../infra/rollout/analysis.ts";
-import { otherSecrets } from "../../infra/rollout/at-hand.ts";
+import { otherSecrets } from "../../infra/rollout/other-secrets.ts";
 import { boundsOf, chanceOfMore, normalQuantile, type Quantiles } from "../../infra/rollout/statistics.ts";
 import { DEFAULT_STEPS, indexAt, LEAST_SHARE, looksIn, Steps, shareOf, standingAt } from "../../infra/rollout/steps.ts";
 
