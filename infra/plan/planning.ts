@@ -1,7 +1,7 @@
 /** The program's part of planning: reads through the provider, shows the plan, and ends the program when it is refused. */
 import { describe } from "@durable-stack/class-lifecycle";
 import * as pulumi from "@pulumi/pulumi";
-import { promotionFindings } from "../promote/promotion.ts";
+import { promotionFindings } from "../promote/program-guard.ts";
 import { lockFindings, ownMigrations } from "../release/own-migrations.ts";
 import type { Release } from "../release/read.ts";
 import type { Settings } from "../stack/config.ts";

@@ -1,13 +1,10 @@
 /** Whether a release may go from one stack to the next: pure. Every reason against it is told at once. */
 import { describe } from "@durable-stack/class-lifecycle";
-import { type Manifest, shortDigest } from "../release/manifest.ts";
+import type { Manifest } from "../release/manifest.ts";
 import { tokenAdvice } from "../smoke/verdict.ts";
-import { notServed, type Standing, servedOf, soakReason } from "./served.ts";
-
-/** What a person may override by its name. That another digest is served is no such rule: it would be another release. */
-export const RULES = ["smoke", "soak"] as const;
-export type Rule = (typeof RULES)[number];
-export type Overrides = ReadonlyMap<Rule, string>;
+import type { Overrides, Rule } from "./override.ts";
+import { notServed, type Standing, servedOf } from "./served.ts";
+import { soakReason } from "./soak.ts";
 
 /** What is known of the stack that a release comes from. */
 export interface Source extends Standing {
@@ -86,25 +83,3 @@ export function untriedReason({ stack, smoked }: Pick<Source, "stack" | "smoked"
   if (untried.length === 0) return undefined;
   return `the smoke test of ${stack} had no admin token, and only saw that strangers are refused: ${untried.join(", ")}. Give ${stack}'s token as FROM_ADMIN_TOKEN or --admin-token.`;
 }
-
-/** What the stack's setting `promotionOverride` and the version's message say: `1f3a2b4c5d6e soak: hotfix 123`. */
-export const overrideRecord = ({ digest }: Pick<Manifest, "digest">, overridden: readonly string[]): string =>
-  `${shortDigest(digest)} ${overridden.join("; ")}`;
-
-/** What a version's message says of an override, where the setting is about this release. */
-export function overrideNote(record: string | undefined, digest: string): string {
-  const overridden = overridesIn(record, digest);
-  return overridden === undefined ? "" : `; promoted over ${overridden}`;
-}
-
-/** What a record says was overridden; undefined if it is about another release. */
-function overridesIn(record: string | undefined, digest: string): string | undefined {
-  const begin = `${shortDigest(digest)} `;
-  return record?.startsWith(begin) ? record.slice(begin.length) : undefined;
-}
-
-/** Whether such a record is about this release, and overrides the rule. */
-export const isOverridden = (record: string | undefined, digest: string, rule: Rule): boolean =>
-  overridesIn(record, digest)
-    ?.split("; ")
-    .some((part) => part.startsWith(`${rule}: `)) ?? false;

@@ -2,8 +2,9 @@
 import type { Finding } from "../plan/rules/codes.ts";
 import type { Manifest } from "../release/manifest.ts";
 import type { PublicSettings } from "../stack/config.ts";
-import { isOverridden } from "./decide.ts";
-import { notServed, type Served, type ServedByOthers, soaking } from "./served.ts";
+import { isOverridden } from "./override.ts";
+import { notServed, type Served, type ServedByOthers } from "./served.ts";
+import { soaking } from "./soak.ts";
 
 /** What the stack `from` serves, and since when to everybody. */
 export interface Observed {

@@ -3,16 +3,9 @@ import { describe, expect, it } from "vitest";
 import { Reads } from "../../infra/plan/account/reads.ts";
 import { servedSince } from "../../infra/plan/live/ours.ts";
 import { readWorker } from "../../infra/plan/live/worker.ts";
-import {
-  decide,
-  isOverridden,
-  type Overrides,
-  overrideNote,
-  overrideRecord,
-  type Rule,
-  type Source,
-} from "../../infra/promote/decide.ts";
+import { decide, type Source } from "../../infra/promote/decide.ts";
 import { gather } from "../../infra/promote/gather.ts";
+import { isOverridden, type Overrides, overrideNote, overrideRecord, type Rule } from "../../infra/promote/override.ts";
 import { ofSource } from "../../infra/promote/source.ts";
 import { Api } from "../../infra/provider/api.ts";
 import type { Blind } from "../../infra/smoke/reason.ts";

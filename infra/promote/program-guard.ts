@@ -1,5 +1,5 @@
 /**
- * The promotion guard: a stack that promotes from another one deploys only what that one serves, to all its callers.
+ * The promotion guard of the program: a stack that promotes from another one deploys only what that one serves, to all its callers.
  * The account is asked what that is: the other stack's outputs are of its last update, and something else may have moved
  * its traffic since.
  */
