@@ -17,7 +17,7 @@ import { loggedNow, numbersOf, windowOf } from "../rollout/numbers.ts";
 import { otherSecrets } from "../rollout/other-secrets.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { rollOut } from "../rollout/run.ts";
-import { refusedLine, statusLine, stepLine } from "../rollout/told.ts";
+import { refusedLine, statusLine, stepLine } from "../rollout/status-lines.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import type { SettingKey } from "../stack/schema.ts";
