@@ -3,9 +3,9 @@ import { setTimeout as pause } from "node:timers/promises";
 import { readWorker } from "../plan/live/worker.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { UserError } from "../stack/user-error.ts";
-import { judge, type Numbers, numbersInWords, type Verdict } from "./analysis.ts";
+import { judge, type Numbers, numbersInWords, type Verdict } from "./compare/analysis.ts";
+import { isPassing, loggedNow, numbersOf, windowOf } from "./compare/numbers.ts";
 import type { LastTraffic } from "./last-traffic.ts";
-import { isPassing, loggedNow, numbersOf, windowOf } from "./numbers.ts";
 import { releaseIn, type Standing, stableOf } from "./standing.ts";
 import { LOOKS, looksIn, type Step } from "./steps.ts";
 

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { Api } from "../../infra/provider/api.ts";
 import { NO_EXTRAS } from "../../infra/release/extras.ts";
-import { mustBeCountable } from "../../infra/rollout/countable.ts";
-import { isPassing, isUnlogged, loggedNow, numbersOf } from "../../infra/rollout/numbers.ts";
+import { mustBeCountable } from "../../infra/rollout/compare/countable.ts";
+import { isPassing, isUnlogged, loggedNow, numbersOf } from "../../infra/rollout/compare/numbers.ts";
 import { isUserError } from "../../infra/stack/user-error.ts";
 
 const window = { accountId: "0".repeat(32), script: "w", from: 0, to: 60_000 };

@@ -136,7 +136,7 @@ vi.mock("../../infra/smoke/ready.ts", () => ({
   readiness: async () => world.readiness(),
   isAnswered: async () => world.isAnswered,
 }));
-vi.mock("../../infra/rollout/numbers.ts", () => ({
+vi.mock("../../infra/rollout/compare/numbers.ts", () => ({
   isPassing: () => true,
   windowOf: () => ({}),
   loggedNow: async () => ({ share: 1, because: "" }),

@@ -1,6 +1,6 @@
 /** When a step of a rollout is judged, and when its watching ends. The clock is played: every pause passes at once. */
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Numbers } from "../../infra/rollout/analysis.ts";
+import type { Numbers } from "../../infra/rollout/compare/analysis.ts";
 import { NEW, preview } from "./preview.ts";
 
 /** Now, in minutes since the step's deployment was made. */
@@ -24,8 +24,8 @@ vi.mock("node:timers/promises", () => ({
   setTimeout: async (ms: number) => void vi.advanceTimersByTime(ms),
 }));
 vi.mock("../../infra/plan/live/worker.ts", () => ({ readWorker: async () => live() }));
-vi.mock("../../infra/rollout/numbers.ts", async (original) => ({
-  ...(await original<typeof import("../../infra/rollout/numbers.ts")>()),
+vi.mock("../../infra/rollout/compare/numbers.ts", async (original) => ({
+  ...(await original<typeof import("../../infra/rollout/compare/numbers.ts")>()),
   loggedNow: async () => ({ share: 1, because: "" }),
   numbersOf: async (_api: unknown, { from }: { readonly from: number }, versionId: string) => {
     if (versionId === "v-4") return calm;
@@ -40,7 +40,7 @@ vi.mock("../../infra/rollout/numbers.ts", async (original) => ({
 const { Reads } = await import("../../infra/plan/account/reads.ts");
 const { Api } = await import("../../infra/provider/api.ts");
 const { LastTraffic } = await import("../../infra/rollout/last-traffic.ts");
-const { MetricsUnread } = await import("../../infra/rollout/numbers.ts");
+const { MetricsUnread } = await import("../../infra/rollout/compare/numbers.ts");
 const { TrafficTold } = await import("../../infra/rollout/became.ts");
 const { watch } = await import("../../infra/rollout/watch.ts");
 

@@ -1,9 +1,9 @@
 /** A rollout's judge: what is chance and what is worse, and the steps that it goes through. */
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
-import { type AnalysisSettings, judge, type Numbers, numbersInWords } from "../../infra/rollout/analysis.ts";
+import { type AnalysisSettings, judge, type Numbers, numbersInWords } from "../../infra/rollout/compare/analysis.ts";
+import { boundsOf, chanceOfMore, normalQuantile, type Quantiles } from "../../infra/rollout/compare/statistics.ts";
 import { otherSecrets } from "../../infra/rollout/other-secrets.ts";
-import { boundsOf, chanceOfMore, normalQuantile, type Quantiles } from "../../infra/rollout/statistics.ts";
 import { DEFAULT_STEPS, indexAt, LEAST_SHARE, looksIn, Steps, shareOf, standingAt } from "../../infra/rollout/steps.ts";
 
 const settings: AnalysisSettings = { minRequests: 100, risk: 0.01, slower: 1.5 };
