@@ -10,7 +10,7 @@ import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
 import type { Finding } from "../plan/rules/codes.ts";
 import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
-import { isUserError } from "../stack/user-error.ts";
+import { firstLine, isUserError } from "../stack/user-error.ts";
 import { promotedFrom } from "./guard.ts";
 import { servedOf } from "./served.ts";
 
@@ -75,7 +75,7 @@ async function liveOf(
     return reads ? await readWorker(reads, workerName) : { why: "its account is read with an API token only" };
   } catch (error) {
     if (!isUserError(error)) throw error;
-    return { why: `its account cannot be read from here: ${error.message.split("\n")[0]?.replace(/\.$/, "")}` };
+    return { why: `its account cannot be read from here: ${firstLine(error.message)}` };
   }
 }
 

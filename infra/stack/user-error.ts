@@ -19,3 +19,6 @@ export class UserError extends Error {
 
 /** Whether an error is for the person alone: ours, or a RunError of Pulumi. */
 export const isUserError = (error: unknown): error is Error => error instanceof Error && MARK in error;
+
+/** The first line of what an error says, without its full stop: for a sentence that quotes it. */
+export const firstLine = (message: string): string => (message.split("\n")[0] ?? "").replace(/\.$/, "");

@@ -1,5 +1,6 @@
 /** Why an account cannot be read, in words: without a plan, nothing is sent. */
 import { ApiError } from "../../provider/api.ts";
+import { firstLine } from "../../stack/user-error.ts";
 import type { Finding } from "../rules/codes.ts";
 
 /** The finding about a read that failed; undefined where the error is something else, and a bug. */
@@ -8,12 +9,10 @@ export function unreadable(accountId: string, error: unknown): Finding | undefin
   return {
     code: "account_unreadable",
     subject: `account ${accountId}`,
-    message: `what is live cannot be read, and without that there is no plan. ${firstLine(error)}.`,
+    message: `what is live cannot be read, and without that there is no plan. ${firstLine(error.message)}.`,
     fix: fixOf(error),
   };
 }
-
-const firstLine = ({ message }: ApiError) => (message.split("\n")[0] ?? "").replace(/\.$/, "");
 
 function fixOf({ status }: ApiError): string {
   if (status === undefined) return "see that the API can be reached from here, then run it again.";

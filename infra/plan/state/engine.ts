@@ -1,5 +1,6 @@
 /** The state of the stack that the program runs for, asked of the engine that runs it. */
 import * as pulumi from "@pulumi/pulumi";
+import { firstLine } from "../../stack/user-error.ts";
 import { PlanRefused } from "../rules/plan-refused.ts";
 import { Known, READ_STATE } from "./known.ts";
 import { foreignState } from "./owner.ts";
@@ -17,7 +18,7 @@ export async function engineState(): Promise<Known | undefined> {
     const said = error instanceof Error ? error.message : String(error);
     if (said.includes(UNKNOWN_FUNCTION)) return undefined;
     throw unreadable(
-      `The engine says: ${(said.split("\n")[0] ?? "").replace(/\.$/, "") || "nothing more"}.`,
+      `The engine says: ${firstLine(said) || "nothing more"}.`,
       `see that \`pulumi stack export --stack ${pulumi.getStack()}\` prints it (the backend answers, its keys and the passphrase are right), then run it again. A state that is lost: docs/recover.md.`,
     );
   }
