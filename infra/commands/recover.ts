@@ -6,12 +6,12 @@ import { describe } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
 import { update } from "../apply/update.ts";
 import { ADOPTED } from "../plan/claims/claim.ts";
-import { type Preview, previewOf } from "../plan/preview/preview.ts";
+import type { Preview } from "../plan/preview/preview.ts";
 import { report } from "../plan/report.ts";
+import { previewUnguarded } from "../plan/stack-preview.ts";
 import { Known } from "../plan/state/known.ts";
 import { trafficBefore } from "../plan/traffic/words.ts";
 import { shortDigest } from "../release/manifest.ts";
-import { ownMigrations } from "../release/own-migrations.ts";
 import { readRelease } from "../release/read.ts";
 import { pinnedElsewhereText } from "../rollout/pinned.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -43,10 +43,9 @@ async function recover({ stack: name, dir, yes = false }: Options): Promise<void
       `What is in ${dir} was deployed by the Pulumi CLI. Its next update takes over what its state does not have: npm run preview -- --stack ${LOCAL} shows it.`,
     );
   }
-  const { settings, reads } = stack;
   const known = stateOf(stack, here);
-  const release = readRelease(releaseDir(settings));
-  const preview = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
+  const release = readRelease(releaseDir(stack.settings));
+  const preview = await previewUnguarded({ ...stack, known }, release);
   console.log(`${inAccount(preview)}\n\n${report(preview)}`);
   for (const finding of preview.warnings) console.log(describe(finding));
   refuseUnlessLost(name, preview);

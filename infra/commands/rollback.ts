@@ -8,10 +8,9 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { isOurs } from "../plan/live/ours.ts";
 import { regionTableOf } from "../plan/live/version.ts";
 import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
-import { previewOf } from "../plan/preview/preview.ts";
 import { allRefused } from "../plan/rules/refused-release.ts";
 import { isSameRegions } from "../plan/rules/regions.ts";
-import { previewStack } from "../plan/stack-preview.ts";
+import { previewStack, previewUnguarded } from "../plan/stack-preview.ts";
 import { isTooOld, whyNot } from "../plan/traffic/pin.ts";
 import { previousVersion } from "../plan/traffic/previous.ts";
 import { servesAsWanted } from "../plan/traffic/split.ts";
@@ -120,11 +119,11 @@ function pinnedAlready(
 }
 
 /** @throws UserError where the update would be refused: better to know before anything has been changed. */
-async function check({ reads, known, ...stack }: OpenStack, to: number): Promise<void> {
+async function check(stack: OpenStack, to: number): Promise<void> {
   // The program wants a release, whether it sends it or not.
-  const release = readRelease(releaseDir(stack.settings));
-  const settings = { ...stack.settings, pin: to };
-  const { errors } = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
+  const { settings } = stack;
+  const release = readRelease(releaseDir(settings));
+  const { errors } = await previewUnguarded({ ...stack, settings: { ...settings, pin: to } }, release);
   if (errors.length === 0) return;
   throw new UserError(
     `Version ${to} may not get the traffic. Nothing was changed.\n${errors.map((error) => `  ${describe(error)}`).join("\n")}`,

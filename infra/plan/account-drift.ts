@@ -4,7 +4,6 @@ import type { Api } from "../provider/api.ts";
 import { kindOf } from "../provider/index.ts";
 import { check, difference } from "../provider/kind.ts";
 import type { Properties } from "../provider/values.ts";
-import { ownMigrations } from "../release/own-migrations.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { rolloutWays } from "../rollout/under-way.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
@@ -13,9 +12,10 @@ import { cronsOf } from "../stack/extras.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { UserError } from "../stack/user-error.ts";
 import { addressDrift } from "./addresses/drift.ts";
-import { type Preview, previewOf } from "./preview/preview.ts";
+import type { Preview } from "./preview/preview.ts";
 import { servesAll, settingsThatStay } from "./preview/worker-settings.ts";
 import type { Code, Finding } from "./rules/codes.ts";
+import { previewUnguarded } from "./stack-preview.ts";
 import { putsRight } from "./state/advice.ts";
 import { KINDS } from "./storage/kinds.ts";
 import { servesAsWanted } from "./traffic/split.ts";
@@ -52,9 +52,9 @@ interface Advice {
 
 /** All that differs. @throws Error when the release or the account cannot be read, or they cannot be compared. */
 export async function driftOf(stack: OpenStack, { refresh, dir }: Advice): Promise<Drift> {
-  const { settings, reads, api, known } = stack;
+  const { settings, api } = stack;
   const release = readRelease(releaseDir(settings));
-  const preview = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
+  const preview = await previewUnguarded(stack, release);
   if (preview.live.serving.length === 0) {
     return {
       found: [

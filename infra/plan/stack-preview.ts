@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Migration } from "@durable-stack/class-lifecycle";
 import { promotionOf } from "../promote/command-guard.ts";
-import { lockFindings } from "../release/own-migrations.ts";
+import { lockFindings, ownMigrations } from "../release/own-migrations.ts";
 import type { Release } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { readIfThere } from "../stack/named-file.ts";
@@ -22,3 +22,9 @@ export async function previewStack(
   const mayAdd = !addsNothing(readIfThere(join(options.root ?? ROOT, "infra/index.ts")) ?? "");
   return previewOf({ reads, settings, release, migrations, lock: lockFindings(), promotion, known, mayAdd });
 }
+
+/** The same without its guards: neither the lock file nor the stack that the release comes from is asked. */
+export const previewUnguarded = (
+  { settings, reads, known }: Pick<OpenStack, "settings" | "reads" | "known">,
+  release: Release,
+): Promise<Preview> => previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });

@@ -1,9 +1,8 @@
 /** What the next deployment of a release to a stack would do, for the people who look at a pull request. It only reads. */
 import { describe } from "@durable-stack/class-lifecycle";
 import { unreadable } from "../plan/account/unreadable.ts";
-import { previewOf } from "../plan/preview/preview.ts";
 import { report } from "../plan/report.ts";
-import { ownMigrations } from "../release/own-migrations.ts";
+import { previewUnguarded } from "../plan/stack-preview.ts";
 import type { Release } from "../release/read.ts";
 import { type OpenStack, openStack, StackUnavailable } from "../stack/open.ts";
 import type { StackPlan } from "./found.ts";
@@ -16,14 +15,13 @@ export async function planOf(stack: string, release: Release, dir: string): Prom
   const unknown = (text: string): StackPlan => ({ stack, outcome: "unknown", text });
   const open = opened(stack, dir);
   if (open instanceof StackUnavailable) return unknown(open.message);
-  const { settings, reads, known } = open;
   try {
-    const preview = await previewOf({ reads, settings, release, migrations: ownMigrations(), promotion: [], known });
+    const preview = await previewUnguarded(open, release);
     const { errors, warnings } = preview;
     const lines = [report(preview), ...[...warnings, ...errors].map(describe)];
     return { stack, outcome: errors.length > 0 ? "refused" : "planned", text: lines.join("\n") };
   } catch (error) {
-    const finding = unreadable(settings.accountId, error);
+    const finding = unreadable(open.settings.accountId, error);
     if (!finding) throw error;
     return unknown(describe(finding));
   }
