@@ -123,7 +123,7 @@ program
   .action(async ({ stack, release, json, dir }: { stack: string; release?: string; json: boolean; dir: string }) => {
     const open = openStack(stack, { dir });
     const built = readRelease(release === undefined ? releaseDir(open.settings) : resolve(release));
-    const preview = await previewStack(open, built, ownMigrations(), { dir });
+    const preview = await previewStack(open, built, { dir });
     if (json) console.log(JSON.stringify(planData(preview), null, 2));
     else console.log(report(preview, terminalColors(process.stdout)));
     if (!json) print([...preview.warnings, ...preview.errors]);

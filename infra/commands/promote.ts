@@ -18,7 +18,6 @@ import { type Overrides, overrideRecord, RULES, type Rule } from "../promote/ove
 import { soakReason } from "../promote/soak.ts";
 import { openSource } from "../promote/source.ts";
 import { shortDigest } from "../release/manifest.ts";
-import { ownMigrations } from "../release/own-migrations.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { commitIn } from "../release/source.ts";
@@ -151,7 +150,7 @@ async function judge(options: Options, { source, target, release, approved }: Op
     isTokenLater,
   });
   const settings = { ...target.settings, rollout: 100, rolloutTrial: false };
-  const preview = await previewStack({ ...target, settings }, release, ownMigrations(), { dir });
+  const preview = await previewStack({ ...target, settings }, release, { dir });
   // The soak time is asked above, where it may be overridden.
   const errors = preview.errors.filter(({ code }) => code !== "soak_not_over");
   const all = [...new Set([...reasons, ...errors.map(describe)])];

@@ -16,7 +16,6 @@ import { previousVersion } from "../plan/traffic/previous.ts";
 import { servesAsWanted } from "../plan/traffic/split.ts";
 import { trafficAfter, trafficBefore } from "../plan/traffic/words.ts";
 import { shortDigest } from "../release/manifest.ts";
-import { ownMigrations } from "../release/own-migrations.ts";
 import { readRelease } from "../release/read.ts";
 import { byHand } from "../rollout/became.ts";
 import { otherSecrets } from "../rollout/other-secrets.ts";
@@ -161,7 +160,7 @@ async function unpin(stack: OpenStack, live: LiveWorker, { dir, yes = false }: O
     return;
   }
   const release = readRelease(releaseDir(settings));
-  const next = await previewStack({ ...stack, settings: { ...settings, pin: 0 } }, release, ownMigrations(), { dir });
+  const next = await previewStack({ ...stack, settings: { ...settings, pin: 0 } }, release, { dir });
   if (!isPinned && servesAsWanted(next.live.serving, next.tag, next.traffic)) {
     console.log(free);
     return;

@@ -7,7 +7,6 @@ import { Command, InvalidArgumentError } from "commander";
 import { readWorker } from "../plan/live/worker.ts";
 import { previewStack } from "../plan/stack-preview.ts";
 import { versionName } from "../plan/traffic/words.ts";
-import { ownMigrations } from "../release/own-migrations.ts";
 import { readRelease } from "../release/read.ts";
 import { otherAtHand } from "../rollout/at-hand.ts";
 import { byHand } from "../rollout/became.ts";
@@ -128,7 +127,7 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
 /** The tag of the version that is rolled out. @throws UserError where another release is at hand: the share would be that one's. */
 async function tagRolledOut(stack: OpenStack, dir: string): Promise<string> {
   const release = readRelease(releaseDir(stack.settings));
-  const preview = await previewStack(stack, release, ownMigrations(), { dir });
+  const preview = await previewStack(stack, release, { dir });
   const other = otherAtHand(preview);
   if (other !== undefined) throw new UserError(other);
   return preview.tag;

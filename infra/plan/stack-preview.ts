@@ -1,6 +1,5 @@
 /** What the next deployment to a stack will do, for a command, which opens the stack itself. */
 import { join } from "node:path";
-import type { Migration } from "@durable-stack/class-lifecycle";
 import { promotionOf } from "../promote/command-guard.ts";
 import { lockFindings, ownMigrations } from "../release/own-migrations.ts";
 import type { Release } from "../release/read.ts";
@@ -11,13 +10,9 @@ import { addsNothing } from "../stack/program-bindings.ts";
 import { type Preview, previewOf } from "./preview/preview.ts";
 
 /** What the next `up` of a stack will do, as `previewOf` says, with the promotion guard asked of the live account. */
-export async function previewStack(
-  stack: OpenStack,
-  release: Release,
-  migrations: readonly Migration[],
-  options: StackOptions,
-): Promise<Preview> {
+export async function previewStack(stack: OpenStack, release: Release, options: StackOptions): Promise<Preview> {
   const { settings, reads, known } = stack;
+  const migrations = ownMigrations();
   const promotion = await promotionOf(settings, release, options);
   const mayAdd = !addsNothing(readIfThere(join(options.root ?? ROOT, "infra/index.ts")) ?? "");
   return previewOf({ reads, settings, release, migrations, lock: lockFindings(), promotion, known, mayAdd });

@@ -39,7 +39,7 @@ export async function statusOf(
 ): Promise<StackStatus> {
   const built = findRelease(stack.settings);
   const release = built instanceof Error ? unbuilt(migrations) : built;
-  const preview = await previewStack(stack, release, migrations, options);
+  const preview = await previewStack(stack, release, options);
   const { live, plan } = preview;
   const at = plan.state === "fresh" ? 0 : migrations.findIndex(({ name }) => name === plan.from) + 1 || undefined;
   return {

@@ -14,7 +14,6 @@ import { allRefused, refusedIn } from "../plan/rules/refused-release.ts";
 import { previewStack } from "../plan/stack-preview.ts";
 import { previousVersion } from "../plan/traffic/previous.ts";
 import { shortDigest } from "../release/manifest.ts";
-import { ownMigrations } from "../release/own-migrations.ts";
 import { readRelease } from "../release/read.ts";
 import type { Blind } from "../smoke/reason.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -163,7 +162,7 @@ class Rollout {
     const open = openStack(stack, { dir });
     const release = readRelease(releaseDir(open.settings));
     const settings = { ...open.settings, rollout: 100 };
-    const preview = await previewStack({ ...open, settings }, release, ownMigrations(), { dir });
+    const preview = await previewStack({ ...open, settings }, release, { dir });
     this.#options.approve?.(preview);
     this.#tag ??= preview.tag;
     if (preview.tag !== this.#tag) {
@@ -200,7 +199,7 @@ class Rollout {
   /** Why a version may not get the traffic back, a line each: a pin that no update carries out would be in the way. */
   async #obstaclesBack(open: OpenStack, { release }: Preview, back: SettingsBack): Promise<readonly string[]> {
     const settings = { ...open.settings, ...back };
-    const { errors } = await previewStack({ ...open, settings }, release, ownMigrations(), { dir: this.#options.dir });
+    const { errors } = await previewStack({ ...open, settings }, release, { dir: this.#options.dir });
     return errors.map((error) => `  ${describe(error)}`);
   }
 
