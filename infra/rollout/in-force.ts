@@ -1,10 +1,10 @@
 /** Brings a changed setting of the traffic into force. Where nothing came of it, the setting says again what it said. */
 import { update } from "../apply/update.ts";
 import { Interrupted } from "../stack/interrupted.ts";
+import type { Changed } from "../stack/kept-settings.ts";
 import { isUserError } from "../stack/user-error.ts";
 import { type AsLeft, updateAsLeft } from "./as-left.ts";
 import { type Became, seeStatus, TrafficTold } from "./became.ts";
-import type { Changed } from "./kept-settings.ts";
 
 /** How the traffic stands after an update that failed, or was interrupted; `done`: it was complete all the same. */
 export type Outcome = "as it was" | "may have moved" | "done";

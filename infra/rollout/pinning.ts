@@ -8,13 +8,13 @@ import type { Preview } from "../plan/preview/preview.ts";
 import { servesAsWanted } from "../plan/traffic/split.ts";
 import { trafficBefore } from "../plan/traffic/words.ts";
 import { ROOT } from "../release/root.ts";
+import { changed } from "../stack/kept-settings.ts";
 import { LOCAL } from "../stack/project.ts";
 import type { SettingKey } from "../stack/schema.ts";
 import { changeSetting, settingsFile, takeOut } from "../stack/settings-file.ts";
 import { UserError } from "../stack/user-error.ts";
 import { asked, type ByHand, became, changedSince, seeStatus } from "./became.ts";
 import { bringIntoForce } from "./in-force.ts";
-import { changed } from "./kept-settings.ts";
 
 const PIN = "pin" satisfies SettingKey;
 

@@ -1,7 +1,7 @@
 /** How a stack's settings say the share of its release: `rollout`, and `rolloutTrial` where that is less than 1 %. */
+import { type Changed, changed, type Kept, keptIn } from "../stack/kept-settings.ts";
 import type { SettingKey } from "../stack/schema.ts";
 import { changeSetting, settingsFile, takeOut } from "../stack/settings-file.ts";
-import { type Changed, changed, type Kept, keptIn } from "./kept-settings.ts";
 
 const KEYS = ["rollout", "rolloutTrial"] as const satisfies readonly SettingKey[];
 

@@ -1,8 +1,8 @@
 /** Sets the release's share of a stack's traffic: the one way in, for a rollout and for a person. */
+import { type Changed, isAsKept, type Kept } from "../stack/kept-settings.ts";
 import { settingsFile } from "../stack/settings-file.ts";
 import { TrafficTold } from "./became.ts";
 import { bringIntoForce, type Change } from "./in-force.ts";
-import { type Changed, isAsKept, type Kept } from "./kept-settings.ts";
 import { shareWords, writeShare } from "./share-setting.ts";
 
 export interface ShareChange extends Change {

@@ -4,7 +4,7 @@ import { allRefused } from "../plan/rules/refused-release.ts";
 import { versionName } from "../plan/traffic/words.ts";
 import { shortDigest } from "../release/manifest.ts";
 import type { PublicSettings } from "../stack/config.ts";
-import { type Step, shareSet, standingAt } from "./steps.ts";
+import { type Step, shareSet, standingAt } from "../stack/rollout-steps.ts";
 
 /** `my-worker: version 2 (1f3a…) 10 %, version 1 (9b0c…) 90 %; the settings say 10 % for the release`. */
 export function statusLine(

@@ -2,12 +2,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { readWorker } from "../plan/live/worker.ts";
 import type { OpenStack } from "../stack/open.ts";
+import { LOOKS, looksIn, type Step } from "../stack/rollout-steps.ts";
 import { UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./compare/analysis.ts";
 import { isPassing, loggedNow, numbersOf, windowOf } from "./compare/numbers.ts";
 import type { LastTraffic } from "./last-traffic.ts";
 import { releaseIn, type Standing, stableOf } from "./standing.ts";
-import { LOOKS, looksIn, type Step } from "./steps.ts";
 
 /** Between two looks once a step's time is over and there are too few requests. */
 const AGAIN_MS = 15_000;

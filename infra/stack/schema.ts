@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { EnvironmentPrefix, Region, RegionName } from "../../contract/regions.ts";
 import { sharedSettings } from "../../contract/settings.ts";
 import { slug, whole, yesOrNo } from "../../contract/values.ts";
-import { Analysis, DEFAULT_STEPS, Steps } from "../rollout/steps.ts";
+import { Analysis, DEFAULT_STEPS, Steps } from "./rollout-steps.ts";
 import { WorkerName } from "./worker-name.ts";
 
 const hexId = v.pipe(v.string("must be text"), v.regex(/^[0-9a-f]{32}$/, "must be 32 lower-case hex digits"));

@@ -10,10 +10,10 @@ import type { Finding } from "../../infra/plan/rules/codes.ts";
 import type { Left } from "../../infra/plan/storage/left.ts";
 import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
 import type { RolloutOptions } from "../../infra/rollout/run.ts";
-import type { Step } from "../../infra/rollout/steps.ts";
 import type { Check } from "../../infra/smoke/probe.ts";
 import type { NotReady, Readiness } from "../../infra/smoke/ready.ts";
 import type { Blind } from "../../infra/smoke/reason.ts";
+import type { Step } from "../../infra/stack/rollout-steps.ts";
 import { NEW, OLD, preview, version } from "./preview.ts";
 
 const fresh = () => ({

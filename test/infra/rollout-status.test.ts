@@ -1,7 +1,7 @@
 /** What `npm run rollout -- status` prints, a line each. */
 import { describe, expect, it } from "vitest";
 import { refusedLine, statusLine, stepLine } from "../../infra/rollout/status-lines.ts";
-import { LEAST_SHARE, type Step } from "../../infra/rollout/steps.ts";
+import { LEAST_SHARE, type Step } from "../../infra/stack/rollout-steps.ts";
 import { preview } from "./preview.ts";
 
 const settings = { ...preview().settings, workerName: "my-worker", rollout: 10 };

@@ -4,7 +4,15 @@ import { describe, expect, it } from "vitest";
 import { type AnalysisSettings, judge, type Numbers, numbersInWords } from "../../infra/rollout/compare/analysis.ts";
 import { boundsOf, chanceOfMore, normalQuantile, type Quantiles } from "../../infra/rollout/compare/statistics.ts";
 import { otherSecrets } from "../../infra/rollout/other-secrets.ts";
-import { DEFAULT_STEPS, indexAt, LEAST_SHARE, looksIn, Steps, shareOf, standingAt } from "../../infra/rollout/steps.ts";
+import {
+  DEFAULT_STEPS,
+  indexAt,
+  LEAST_SHARE,
+  looksIn,
+  Steps,
+  shareOf,
+  standingAt,
+} from "../../infra/stack/rollout-steps.ts";
 
 const settings: AnalysisSettings = { minRequests: 100, risk: 0.01, slower: 1.5 };
 const LOOKS = 8;

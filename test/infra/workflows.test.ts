@@ -10,8 +10,8 @@ import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
-import { Analysis, DEFAULT_STEPS, type Step as RolloutStep, Steps } from "../../infra/rollout/steps.ts";
 import { fullKey, readProject } from "../../infra/stack/project.ts";
+import { Analysis, DEFAULT_STEPS, type Step as RolloutStep, Steps } from "../../infra/stack/rollout-steps.ts";
 import { evaluate, isTrue, memberOf } from "../engine/expression.ts";
 
 const DIR = join(ROOT, ".github/workflows");

@@ -1,10 +1,10 @@
 /** What serves once a release was deployed: its version, another one in its place, or both. Pure. */
 import type { Release } from "../../release/read.ts";
 import { versionTag } from "../../release/tag.ts";
-import { shareSet } from "../../rollout/steps.ts";
 import type { PublicSettings } from "../../stack/config.ts";
 import { LOGICAL } from "../../stack/declared.ts";
 import { versionPart } from "../../stack/extras.ts";
+import { shareSet } from "../../stack/rollout-steps.ts";
 import { regionTable, workerSettings } from "../../stack/told.ts";
 import { isCutOff, servableOf, servableTag } from "../live/changed-by-others.ts";
 import { deploymentMessage, refusalNote } from "../live/messages.ts";

@@ -1,11 +1,11 @@
 /** Settings that a command changes, and puts back where nothing came of the change. */
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
-import { readIfThere, writeNamed } from "../stack/named-file.ts";
-import { fullKey, projectName, readStackFile } from "../stack/project.ts";
-import type { SettingKey } from "../stack/schema.ts";
-import type { SettingValue } from "../stack/setting-text.ts";
-import { changeSetting } from "../stack/settings-file.ts";
+import { readIfThere, writeNamed } from "./named-file.ts";
+import { fullKey, projectName, readStackFile } from "./project.ts";
+import type { SettingKey } from "./schema.ts";
+import type { SettingValue } from "./setting-text.ts";
+import { changeSetting } from "./settings-file.ts";
 
 /** The values of some settings as a stack's file has them; undefined: it has none. */
 export type Kept = readonly (readonly [key: SettingKey, value: SettingValue | undefined])[];
