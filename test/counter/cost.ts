@@ -5,8 +5,15 @@ export const cost = {
   operations: {
     increment: {
       option: "increments",
-      says: "changes of counters with one caller at a time",
+      says: "changes of counters with one caller at a time, without a key",
       ours: 1,
+      articles: 1,
+    },
+    /** The key's row too, and the deletion of that row a day later. */
+    keyedIncrement: {
+      option: "keyed-increments",
+      says: "the same, with an Idempotency-Key",
+      ours: 3,
       articles: 1,
     },
     /** With 32 callers at a time. */

@@ -12,7 +12,8 @@ import { ADMIN, call, connect, fetchApp, Socket, unique } from "../../worker/hel
 import { countRows, fewestRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
 
-const DAY = 24 * 60 * 60 * 1_000;
+const HOUR = 60 * 60 * 1_000;
+const DAY = 24 * HOUR;
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
 
 /** A new counter, and its object. */
@@ -195,6 +196,8 @@ describe("durability", () => {
 });
 
 describe("rows written", () => {
+  afterEach(() => vi.useRealTimers());
+
   it("is one for an increment", async () => {
     const { stub, post } = aCounter();
     await post("increment");
@@ -222,6 +225,24 @@ describe("rows written", () => {
     await post("increment", {}, headers);
     await value();
     expect(rows()).toBe(2);
+  });
+
+  it("is three with a key in the long run: a new key deletes one of the day before", async () => {
+    stopClock();
+    const { stub, post } = aCounter();
+    const addTen = async (day: string) => {
+      for (let turn = 0; turn < 10; turn++)
+        await post("increment", {}, { ...ADMIN, "Idempotency-Key": `${day}-${turn}` });
+    };
+    await addTen("yesterday");
+    pass(31 * HOUR);
+    const rows = await countRows(stub);
+    await addTen("today");
+    expect(rows()).toBe(10 * cost.operations.keyedIncrement.ours);
+    const keys = await runInDurableObject(stub, (_, { storage }) =>
+      storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM replays").one(),
+    );
+    expect(keys).toEqual({ count: 10 });
   });
 });
 

@@ -5,9 +5,11 @@ import { env } from "cloudflare:workers";
 import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { Auditor } from "../../../worker/ledger/audit.ts";
+import type { AccountDO } from "../../../worker/ledger/ledger.ts";
 import { NEW_ACCOUNT, OUTSIDE } from "../../../worker/ledger/rules.ts";
 import { heard } from "../../../worker/ledger/told.ts";
 import { fc } from "../../properties.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { ADMIN, type Answer, call, keyWith, unique } from "../../worker/helpers.ts";
 import { hasSessions, logIn } from "../../worker/log-in.ts";
 import { countRows, fewestRows } from "../../worker/rows.ts";
@@ -29,7 +31,16 @@ const TransactionsPage = v.object({
   cursor: v.nullable(v.string()),
 });
 
+const HOUR = 60 * 60 * 1_000;
+
 afterEach(() => vi.useRealTimers());
+
+/** How many idempotency keys a ledger remembers. */
+const keysOf = (stub: DurableObjectStub<AccountDO>) =>
+  runInDurableObject(
+    stub,
+    (_, { storage }) => storage.sql.exec<{ count: number }>("SELECT count(*) AS count FROM replays").one().count,
+  );
 
 describe("a transfer", () => {
   it("moves money and returns both balances", async () => {
@@ -413,13 +424,40 @@ describe("rows written", () => {
     await transfer("alice", "bob", 1);
     expect(rows()).toBe(3);
     await transfer("alice", "bob", 1, { "Idempotency-Key": "k" });
-    expect(rows()).toBe(3 + cost.operations.transfer.ours);
+    expect(rows()).toBe(7);
     await transfer("alice", "bob", 1, { "Idempotency-Key": "k" });
     await transfer("alice", "bob", 100);
     await get("balances");
     await get("transactions?account=alice");
     await audit();
     expect(rows()).toBe(7);
+  });
+
+  it("are six for a transfer with a key in the long run: its key and its row are deleted, too", async () => {
+    stopClock();
+    const { stub, deposit, audit } = aLedger();
+    await deposit("alice", 10_000);
+    const pay = (key: string) => stub.transfer("alice", "bob", 1, { key });
+    // In groups, because they are only here to be deleted.
+    for (let i = 0; i < 10; i++) {
+      await Promise.all(Array.from({ length: 100 }, (_, j) => pay(`yesterday-${i}-${j}`)));
+    }
+    pass(31 * HOUR);
+    const rows = await countRows(stub);
+    for (let i = 0; i < 1_000; i++) expect(isMade(await pay(`today-${i}`))).toBe(true);
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await audit()).toMatchObject({ ...inOrder, transactions: 2_001, archived: 1_000 });
+    expect(await keysOf(stub)).toBe(1_000);
+    expect(rows() / 1_000).toBeGreaterThanOrEqual(6);
+    expect(rows() / 1_000).toBeLessThanOrEqual(cost.operations.transfer.ours);
+  });
+
+  it("are one more with a reference, which stays when its transaction is in the archive", async () => {
+    const { stub, deposit } = aLedger();
+    await deposit("alice", 10);
+    const rows = await countRows(stub);
+    await stub.transfer("alice", "bob", 1, { reference: "order-1" });
+    expect(rows()).toBe(4);
   });
 
   it("are fewer if many pay at once between the same accounts", async () => {
