@@ -22,6 +22,12 @@ describe("docs/security.md", () => {
     expect(readFileSync(join(ROOT, file), "utf8")).toContain(words);
   });
 
+  it("names every address with a user's id, because Cloudflare logs addresses", () => {
+    const access = readFileSync(join(ROOT, "docs/access.md"), "utf8");
+    const addresses = [...access.matchAll(/`[A-Z]+ (\/\S*:userId)/g)].map(([, address = ""]) => address);
+    expect(addresses.filter((address) => !page.includes(`\`${address}\``))).toEqual([]);
+  });
+
   it("names a missing file only of a removed pattern", () => {
     const folders = named.filter(([file]) => !existsSync(join(ROOT, file))).map(([file]) => file.split("/")[1] ?? "");
     expect(folders.filter((folder) => existsSync(join(ROOT, "test", folder)))).toEqual([]);

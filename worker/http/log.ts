@@ -1,7 +1,8 @@
 /**
  * The request log: one line of JSON per request. It names the route, and the object's class and region, never the caller:
- * no ids, no tokens, no query. `class` is the pattern's name, as in the names of its objects: `chat`, not `ChatRoomDO`.
- * To find a line, search for the answer's `X-Request-Id`.
+ * no ids, no tokens, no query. (Cloudflare's own line of the same request has its whole address: docs/security.md.)
+ * `class` is the pattern's name, as in the names of its objects: `chat`, not `ChatRoomDO`. To find a line, search for the
+ * answer's `X-Request-Id`.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
