@@ -107,7 +107,10 @@ async function read(c: Context<App>, { id, consistency }: v.InferOutput<typeof R
   return { count, asOf: new Date(asOf).toISOString(), age: Math.max(0, Date.now() - asOf) / 1000 };
 }
 
-/** A count that may be some seconds old. KV knows no jurisdictions, so a count in one is read from its object. */
+/**
+ * A count that may be some seconds old. READS is one namespace for all regions of the stack, and in no jurisdiction, so a
+ * count that is in one is read from its object.
+ */
 async function nearCopy(c: Context<App>, id: string): Promise<Copy> {
   if (placeOf(c, id).region.jurisdiction !== undefined) {
     return { asOf: Date.now(), count: await readAll(c, id) };
