@@ -22,6 +22,7 @@ import { interruptionOf } from "../stack/interrupted.ts";
 import { attempt, temporaryFolder, writeNamed } from "../stack/named-file.ts";
 import { LOCAL, missingStack } from "../stack/project.ts";
 import { UserError } from "../stack/user-error.ts";
+import { linkWorkspaces } from "./workspaces.ts";
 
 export interface Side {
   /** As the caller named it: a folder, or a tag, branch or commit. */
@@ -139,6 +140,7 @@ export class Sides {
       git("worktree", "prune");
       this.#hasWorktrees = true;
       workTree(name, root, commit);
+      attempt(root, "written", () => linkWorkspaces(root));
       await promisify(execFile)("npm", ["run", "-s", "build"], { cwd: root }).catch((error: unknown) => {
         if (interruptionOf(error) !== undefined) throw error;
         throw new SideError(`${name} does not build with the packages of this checkout:\n${wordsOf(error)}`);

@@ -217,6 +217,17 @@ it("has storage in the place of what a stack is bound to, and no pin", async () 
   for (const outcome of classes) expect(outcome).toMatchObject(allKept);
 });
 
+it("runs a commit's program with the packages of that commit, whatever they have become since", async () => {
+  const name = "packages/class-lifecycle/src/index.ts";
+  project.write(name, `${project.read(name)}export { history as historyOfThen } from "./history.ts";\n`);
+  const history = project.read("infra/migrations.ts").replace(/\bhistory\b(?=[ (])/g, "historyOfThen");
+  project.write("infra/migrations.ts", history);
+  await project.run("git commit -qam then && git tag then && git reset -q --hard v1");
+  const { code, ok, classes } = await rehearse("then");
+  expect({ code, ok }).toEqual({ code: 0, ok: true });
+  for (const outcome of classes) expect(outcome).toMatchObject(allKept);
+});
+
 it("passes if a binding goes with its storage, and says that the stack does not allow it yet", async () => {
   const yaml = "Pulumi.local.yaml";
   const [plain, settings] = [project.read("wrangler.jsonc"), project.read(yaml)];
