@@ -29,13 +29,14 @@ import { readJoinRequest, sendToRelay } from "./joining.ts";
 import { KeptDoor } from "./kept-door.ts";
 import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { type Answer, CONFLICT, type Objection, Outgoing, type Store } from "./outgoing.ts";
+import { chat } from "./pattern.ts";
 import { type ChatFrame, PING, PONG, type ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
 import { Relay, type RelayLimits } from "./relay.ts";
 import { homeOf, relayNamed, relayNames } from "./relay-places.ts";
 import { LOOK_EVERY_MS, type Push, type RelayState, type Talker } from "./relaying.ts";
 import { type Home, Relays } from "./relays.ts";
-import { RETRY_AFTER_MS, SWEEP_INTERVAL_MS, Upkeep } from "./upkeep.ts";
+import { SWEEP_INTERVAL_MS, Upkeep } from "./upkeep.ts";
 import type { Upload } from "./uploads.ts";
 import type { Page } from "./welcome.ts";
 
@@ -417,16 +418,10 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /**
    * Looks for silent sockets, and deletes old messages and files that nobody needs. It may run early, late or twice,
-   * and tries again until it succeeds: the runtime gives up an alarm that fails again and again.
+   * and tries again until it succeeds.
    */
-  override async alarm(): Promise<void> {
-    this.#wake.gone();
-    try {
-      await (this.#relay ? this.#relay.alarm() : this.#doChores());
-    } catch (error) {
-      console.error(JSON.stringify({ chat: "alarm failed", error: String(error) }));
-      await this.#upkeep.arm(Date.now() + RETRY_AFTER_MS);
-    }
+  override alarm(): Promise<void> {
+    return this.#wake.run(chat.name, () => (this.#relay ? this.#relay.alarm() : this.#doChores()));
   }
 
   async #doChores(): Promise<void> {

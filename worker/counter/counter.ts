@@ -221,8 +221,11 @@ export class CounterDO extends DurableObject<Env> {
   }
 
   /** Deletes or publishes what is due, and sweeps old keys. It may run early, late or twice. */
-  override async alarm(): Promise<void> {
-    this.#wake.gone();
+  override alarm(): Promise<void> {
+    return this.#wake.run(counter.name, () => this.#doChores());
+  }
+
+  async #doChores(): Promise<void> {
     // The row tells of no change that is not written yet, and a deletion would take it along.
     await this.#commits.settled();
     if (this.#schema.empty) return;

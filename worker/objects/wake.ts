@@ -1,3 +1,6 @@
+/** When an alarm that failed comes again. */
+const AGAIN_MS = 60_000;
+
 /**
  * An object's only alarm, shared by several things that are due at different times. It is only ever moved to an earlier
  * time. What is due later costs no write: the alarm sets itself again when it runs.
@@ -30,6 +33,17 @@ export class Wake {
   async arm(due: number): Promise<void> {
     await this.look();
     this.by(due);
+  }
+
+  /** Does what the alarm is for. One that fails is set again: the runtime gives up an alarm that fails again and again. */
+  async run(pattern: string, chores: () => Promise<void>): Promise<void> {
+    this.gone();
+    try {
+      await chores();
+    } catch (error) {
+      console.error(JSON.stringify({ [pattern]: "alarm failed", error: String(error) }));
+      await this.arm(Date.now() + AGAIN_MS);
+    }
   }
 
   /** Call it when the alarm has run, or was deleted with everything else. */

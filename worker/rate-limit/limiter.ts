@@ -35,7 +35,9 @@ import {
   type Written,
   waitFor,
 } from "../objects/bucket.ts";
+import { Wake } from "../objects/wake.ts";
 import { type Ask, type Ended, HOLD_MS, Holds, leaseSize, mostHeld } from "./holds.ts";
+import { limit } from "./pattern.ts";
 import { packed, type Verdict } from "./verdict.ts";
 
 /** The stored bucket. One key in KV, because a table's schema would double the rows of a short-lived bucket. */
@@ -120,7 +122,11 @@ export class RateLimiterDO extends DurableObject<Env> {
   }
 
   /** Deletes a full bucket, since no bucket means a full one; else comes again. May run early, late or twice. */
-  override async alarm(): Promise<void> {
+  override alarm(): Promise<void> {
+    return new Wake(this.ctx.storage).run(limit.name, () => this.#cleanUp());
+  }
+
+  async #cleanUp(): Promise<void> {
     const now = Date.now();
     this.#followClock(now);
     const row = this.#written;

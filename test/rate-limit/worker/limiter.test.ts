@@ -307,6 +307,19 @@ describe("an idle bucket", () => {
     expect(await stored(stub)).toMatchObject({ entries: 1 });
   });
 
+  it("deletes itself also if storage fails for longer than the runtime tries an alarm again", async () => {
+    const stub = bucket();
+    await stub.take(DEFAULT, 5);
+    pass(HOUR_MS);
+    await runInDurableObject(stub, (_, { storage }) => {
+      vi.spyOn(storage, "deleteAll").mockRejectedValueOnce(new Error("away"));
+    });
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await stored(stub)).toEqual({ entries: 1, alarm: Date.now() + 60_000 });
+    expect(await runDurableObjectAlarm(stub)).toBe(true);
+    expect(await stored(stub)).toEqual({ entries: 0, alarm: null });
+  });
+
   it("keeps its state when the alarm comes early or twice, and sets the alarm again", async () => {
     const stub = bucket();
     await drain(stub);
