@@ -5,7 +5,7 @@
 import { Schema } from "../objects/schema.ts";
 import { History, type Range } from "./history.ts";
 import { chat } from "./pattern.ts";
-import { Sent } from "./sent.ts";
+import { agedAt, Sent } from "./sent.ts";
 import { Uploads } from "./uploads.ts";
 import type { Page } from "./welcome.ts";
 
@@ -45,6 +45,13 @@ export class Book {
     if (!history) return undefined;
     this.#sent ??= new Sent(this.#sql, history.stored(), this.#limits.limit);
     return this.#sent;
+  }
+
+  /** When the oldest messages, or what was sent, will be too old (ms since the epoch); Infinity if nothing ever is. */
+  agedAt(): number {
+    const never = Number.POSITIVE_INFINITY;
+    const history = this.history();
+    return history ? Math.min(history.agedAt() ?? never, agedAt(this.#sql) ?? never) : never;
   }
 
   page(range: Range): Page {

@@ -3,7 +3,7 @@
  *
  * A message in the history has its id in its row. To know the ids of dropped messages too, ids are also written in
  * batches, one row for many, each batch over the oldest one: before the first message of a batch is dropped, however
- * few the history keeps.
+ * few the history keeps. The alarm deletes batches that are too old to matter.
  */
 import type { Message } from "./protocol.ts";
 
@@ -27,7 +27,7 @@ export const ANY = "";
 export class Sent {
   readonly #sql: SqlStorage;
   readonly #limit: number;
-  /** The ids of all messages up to this number are in batches; perhaps of some after it, too. */
+  /** All messages up to this number are in batches, or too old to matter; perhaps some after it are in batches, too. */
   #written: number;
   readonly #known = new Map<string, SentMessage>();
 
@@ -38,8 +38,10 @@ export class Sent {
     const batches = sql.exec<{ entries: string }>("SELECT entries FROM sent").toArray();
     const stored = batches.flatMap(({ entries }): [string, SentMessage][] => JSON.parse(entries));
     for (const [key, sent] of stored.sort(([, a], [, b]) => a.seq - b.seq)) this.#known.set(key, sent);
-    this.#written = Math.max((kept[0]?.seq ?? 1) - 1, stored.at(-1)?.[1].seq ?? 0);
-    for (const message of kept) {
+    const fresh = kept.filter(({ timestamp }) => timestamp > Date.now() - KEPT_MS);
+    const old = fresh[0] ? fresh[0].seq - 1 : (kept.at(-1)?.seq ?? 0);
+    this.#written = Math.max(old, stored.at(-1)?.[1].seq ?? 0);
+    for (const message of fresh) {
       // The text of a deleted message is gone, and with it its fingerprint.
       const isKnown = message.clientId !== undefined && this.#known.has(keyOf(message.userId, message.clientId));
       if (!(message.deleted && isKnown)) this.#remember(message);
@@ -73,16 +75,6 @@ export class Sent {
     return isDropped ? last : Math.max(this.#written, last - (last % BATCH));
   }
 
-  /** Deletes batches that are too old to matter. Call it in a transaction. */
-  deleteAged(now: number): void {
-    const batches = this.#sql.exec<{ batch: number; entries: string }>("SELECT batch, entries FROM sent").toArray();
-    for (const { batch, entries } of batches) {
-      const sent: [string, SentMessage][] = JSON.parse(entries);
-      if (sent.some(([, { timestamp }]) => timestamp > now - KEPT_MS)) continue;
-      this.#sql.exec("DELETE FROM sent WHERE batch = ?", batch);
-    }
-  }
-
   /** Remembers messages. Call it after their transaction. */
   appended(messages: readonly Message[]): void {
     this.#written = this.#writtenWith(messages);
@@ -99,6 +91,23 @@ export class Sent {
       this.#known.delete(key);
     }
   }
+}
+
+/** SQL for the time of the newest message of a batch. */
+const newestOf = (entries: string) => `SELECT max(value ->> '$[1].timestamp') AS at FROM json_each(${entries})`;
+
+/**
+ * When a batch will be too old to matter (ms since the epoch); undefined if there is none. It need not be the oldest, but
+ * a day after that one mattered this one is deleted, and the oldest with it, or both are overwritten.
+ */
+export function agedAt(sql: SqlStorage): number | undefined {
+  const { at } = sql.exec<{ at: number | null }>(newestOf("(SELECT entries FROM sent LIMIT 1)")).one();
+  return at === null ? undefined : at + KEPT_MS;
+}
+
+/** Deletes batches that are too old to matter. */
+export function deleteAged(sql: SqlStorage, now: number): void {
+  sql.exec(`DELETE FROM sent WHERE (${newestOf("entries")}) <= ?`, now - KEPT_MS);
 }
 
 /** A hash of a text (FNV-1a in two lanes): two texts of one user under one id will not share it by chance. */

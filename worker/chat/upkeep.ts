@@ -4,11 +4,12 @@
  */
 import type { Wake } from "../objects/wake.ts";
 import type { Book } from "./book.ts";
+import { deleteAged } from "./sent.ts";
 
 /** R2 deletes many files in one call, so a deletion waits this long for further files. */
 const DELETE_AFTER_MS = 5_000;
 /** What failed is tried again after so long. */
-export const RETRY_AFTER_MS = 60_000;
+const RETRY_AFTER_MS = 60_000;
 /** Messages that are too old are hidden at once, and deleted together, this often at most. */
 export const SWEEP_INTERVAL_MS = 60 * 60 * 1_000;
 
@@ -31,7 +32,7 @@ export class Upkeep {
   readonly #options: Options;
   /** Whether a known user has sent a message, or set the door. */
   #isKept: boolean;
-  /** Whether the alarm is known to be set for messages that will be too old. */
+  /** Whether the alarm is known to be set for what will be too old. */
   #sweepArmed = false;
   /** Whether the alarm is known to be set for the end of a room that is not kept. */
   #endArmed = false;
@@ -96,13 +97,12 @@ export class Upkeep {
   }
 
   /**
-   * Deletes old messages, and files that nobody needs. `isFrequent`: the alarm comes for another reason, too often to
-   * delete messages each time. False if R2 did not delete the files; then the alarm tries again.
+   * Deletes old messages and ids, and files that nobody needs. `isFrequent`: the alarm comes for another reason, too
+   * often to delete messages each time. False if R2 did not delete the files; then the alarm tries again.
    */
   async sweep(now: number, isFrequent: boolean): Promise<boolean> {
     const { book, bucket } = this.#options;
-    const agedAt = book.history()?.agedAt() ?? Number.POSITIVE_INFINITY;
-    if (now >= agedAt + (isFrequent ? SWEEP_INTERVAL_MS : 0)) this.#deleteAged(now);
+    if (now >= book.agedAt() + (isFrequent ? SWEEP_INTERVAL_MS : 0)) this.#deleteAged(now);
     const leaving = book.uploads.leaving(now);
     let deleted = true;
     try {
@@ -128,20 +128,22 @@ export class Upkeep {
 
   #deleteAged(now: number): void {
     const { book, storage } = this.#options;
-    const [history, sent] = [book.history(), book.sent()];
-    if (!history || !sent) return;
+    const history = book.history();
+    const agedAt = history?.agedAt();
     storage.transactionSync(() => {
+      deleteAged(storage.sql, now);
+      // What is hidden only since the limit was lowered stays: a client may send it again.
+      if (!history || agedAt === undefined || agedAt > now) return;
       for (const { key } of history.deleteHidden()) book.uploads.leave(key);
-      sent.deleteAged(now);
       // The numbering goes on for a while, for clients that know the last number.
       if (!this.#isKept && history.newestAt === undefined) storage.kv.put(SILENT_SINCE, now);
     });
   }
 
-  /** Sets the alarm to delete messages when they are too old, but not before `earliest`. */
+  /** Sets the alarm to delete what is too old when it is, but not before `earliest`. */
   async #armSweep(earliest: number): Promise<void> {
-    const due = this.#options.book.history()?.agedAt();
-    if (due !== undefined) await this.arm(Math.max(due, earliest));
-    this.#sweepArmed = due !== undefined;
+    const due = this.#options.book.agedAt();
+    this.#sweepArmed = due < Number.POSITIVE_INFINITY;
+    if (this.#sweepArmed) await this.arm(Math.max(due, earliest));
   }
 }

@@ -1,8 +1,8 @@
-/** Retention by age: old messages are hidden, then deleted with their files, and their numbers are never used again. */
+/** What goes by age: old messages are hidden, then deleted with their files; their numbers are never used again. */
 
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { stackOf } from "../../../worker/stack.ts";
 import { pass, stopClock } from "../../worker/clock.ts";
 import { fetchApp } from "../../worker/helpers.ts";
@@ -140,4 +140,83 @@ it("a clock that goes back keeps no message longer and uses no number twice", as
   expect((await page(room)).seqs).toEqual([]);
   await runDurableObjectAlarm(roomObject(room));
   expect(await member.say("five")).toMatchObject({ seq: 5 });
+});
+
+describe("ids of messages that the history may drop", () => {
+  beforeEach(() => {
+    delete chat.retentionDays;
+  });
+
+  const batches = (room: string) =>
+    runInDurableObject(
+      roomObject(room),
+      (_, { storage }) => storage.sql.exec("SELECT batch FROM sent").toArray().length,
+    );
+
+  /** A room that keeps its messages, with enough of them for a batch of ids; the last came just now. */
+  async function aFullRoom(): Promise<{ room: string; author: Member }> {
+    const room = newRoom();
+    await stays(room);
+    const author = await join(room);
+    for (let i = 1; i <= 50; i++) {
+      pass(1_000);
+      await author.say(`${i}`, { clientId: `${i}` });
+    }
+    expect(await batches(room)).toBe(1);
+    return { room, author };
+  }
+
+  it("go by the alarm after a day, though the messages stay", async () => {
+    const { room, author } = await aFullRoom();
+    await evictDurableObject(roomObject(room), { webSockets: "hibernate" });
+    const { alarm, seqs } = await stored(room);
+    expect([alarm, seqs.length]).toEqual([Date.now() + DAY_MS, 50]);
+    pass(DAY_MS - 1);
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await batches(room)).toBe(1);
+    expect(await author.say("50", { clientId: "50" })).toMatchObject({ seq: 50, duplicate: true });
+    pass(60 * 60 * 1_000);
+    await runDurableObjectAlarm(roomObject(room));
+    expect([await batches(room), await stored(room)]).toEqual([0, { seqs, alarm: null }]);
+    expect(await author.say("50", { clientId: "50" })).toMatchObject({ seq: 51 });
+  });
+
+  it("go also while others are there, for whom the alarm comes every minute", async () => {
+    const { room } = await aFullRoom();
+    await join(room);
+    pass(DAY_MS + 2 * 60 * 60 * 1_000);
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await batches(room)).toBe(0);
+  });
+
+  it("go also where an older release left them without an alarm, once somebody joins", async () => {
+    const { room, author } = await aFullRoom();
+    author.close();
+    await author.closed;
+    await runInDurableObject(roomObject(room), (_, { storage }) => storage.deleteAlarm());
+    await evictDurableObject(roomObject(room));
+    pass(30 * DAY_MS);
+    await join(room);
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await batches(room)).toBe(0);
+  });
+
+  it("go without the messages that a lowered limit hides, whose rows know theirs", async () => {
+    const { room, author } = await aFullRoom();
+    pass(23 * 60 * 60 * 1_000);
+    for (let i = 51; i <= 59; i++) {
+      pass(1_000);
+      await author.say(`${i}`, { clientId: `${i}` });
+    }
+    chat.historyLimit = 1;
+    onTestFinished(() => {
+      chat.historyLimit = 100;
+    });
+    await evictDurableObject(roomObject(room), { webSockets: "hibernate" });
+    pass(60 * 60 * 1_000);
+    await runDurableObjectAlarm(roomObject(room));
+    expect(await batches(room)).toBe(0);
+    await evictDurableObject(roomObject(room), { webSockets: "hibernate" });
+    expect(await author.say("51", { clientId: "51" })).toMatchObject({ seq: 51, duplicate: true });
+  });
 });

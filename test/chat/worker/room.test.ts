@@ -14,7 +14,7 @@ import { pass, stopClock } from "../../worker/clock.ts";
 import { fetchApp } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { cost } from "../cost.ts";
-import { fill, join, knock, Member, newRoom, roomObject } from "./support.ts";
+import { fill, join, knock, Member, newRoom, roomObject, stays } from "./support.ts";
 
 afterEach(() => {
   vi.useRealTimers();
@@ -356,6 +356,24 @@ describe("what a room writes", () => {
     }
     expect(rows()).toBeGreaterThanOrEqual(200);
     expect(rows() / 200).toBeLessThanOrEqual(cost.operations.message.ours);
+  });
+
+  it("is as little where a message comes every hour, and the room sleeps and forgets ids in between", async () => {
+    stopClock();
+    const room = newRoom();
+    const [author] = [await join(room), await stays(room)];
+    let rows = 0;
+    for (let i = 0; i < 250; i++) {
+      pass(60 * 60 * 1_000);
+      const counted = await countRows(roomObject(room));
+      const alarm = await runInDurableObject(roomObject(room), (_, { storage }) => storage.getAlarm());
+      if (alarm !== null && alarm <= Date.now()) await runDurableObjectAlarm(roomObject(room));
+      expect(await author.say(`${i}`, { clientId: `${i}` })).toMatchObject({ seq: i + 1 });
+      if (i >= 100) rows += counted();
+      await evictDurableObject(roomObject(room), { webSockets: "hibernate" });
+    }
+    expect(rows).toBeGreaterThanOrEqual(150);
+    expect(rows / 150).toBeLessThanOrEqual(cost.operations.message.ours);
   });
 
   it("is nothing for joining, leaving, typing, and reading", async () => {
