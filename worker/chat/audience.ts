@@ -9,7 +9,6 @@ import {
   closeSocket,
   hasAll,
   isOpen,
-  keepWith,
   openSockets,
   POLICY,
   sendTo,
@@ -423,7 +422,7 @@ export class Audience {
   #write(socket: WebSocket, member: Member, now: number): void {
     const kept = { ...member, left: this.#budgets.left(member.userId, now), keptAt: now };
     this.#roster.update(socket, kept);
-    keepWith(socket, kept);
+    socket.serializeAttachment(kept);
   }
 }
 

@@ -3,7 +3,7 @@
  * the fields here only repeat it. A client that does not read fills the memory with its frames: so every now and then
  * the document asks it for what it has (a step 1), which it can only answer once it has read all before that.
  */
-import { acceptSocket, closeSocket, isOpen, keepWith, openSockets } from "../objects/sockets.ts";
+import { acceptSocket, closeSocket, isOpen, openSockets } from "../objects/sockets.ts";
 import type { Joining, Visitor } from "./joining.ts";
 import type { ClientState } from "./wire.ts";
 
@@ -126,7 +126,7 @@ export class Seats {
 
   /** Writes the attachment after a change of the seat. */
   keep(socket: WebSocket, seat: Seat): void {
-    keepWith(socket, seat);
+    socket.serializeAttachment(seat);
   }
 
   /** Notes a frame. `answers`: it answers our step 1, so all that was sent before that was read. */

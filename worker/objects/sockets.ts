@@ -15,14 +15,17 @@ const RESERVED_CLOSE_CODES = [1004, 1005, ABNORMAL, 1015];
 /** Sockets in all, those included that wait for their client to answer the close: this many times a limit. */
 const CLOSING_FACTOR = 2;
 
-/** Accepts a WebSocket with its tags and attachment. Returns the client's end and ours. */
+/**
+ * Accepts a WebSocket with its tags and attachment. Returns the client's end and ours. @throws what the runtime says, of
+ * too many tags, or an attachment of more than 16,384 bytes; then there is no socket
+ */
 export function acceptSocket(
   ctx: DurableObjectState,
   { tags = [], attachment }: { tags?: string[]; attachment?: unknown } = {},
 ): { client: WebSocket; server: WebSocket } {
   const { 0: client, 1: server } = new WebSocketPair();
+  if (attachment !== undefined) server.serializeAttachment(attachment);
   ctx.acceptWebSocket(server, tags);
-  if (attachment !== undefined) keepWith(server, attachment);
   return { client, server };
 }
 
@@ -51,11 +54,6 @@ export const isOpen = ({ readyState }: WebSocket): boolean => readyState === Web
 export function hasAll(ctx: DurableObjectState, tag: string, limit: number): boolean {
   const listed = ctx.getWebSockets(tag);
   return listed.length >= limit * CLOSING_FACTOR || listed.filter(isOpen).length >= limit;
-}
-
-/** Writes a socket's attachment. Does nothing for a closed socket, which needs none. */
-export function keepWith(socket: WebSocket, attachment: unknown): void {
-  attempt(() => socket.serializeAttachment(attachment));
 }
 
 /** Sends texts to one socket. False if it is closed. */
