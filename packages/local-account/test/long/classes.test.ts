@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { account, live, refusal, temporaryDirectory } from "../support.ts";
+import { account, codeOf, live, refusal, temporaryDirectory } from "../support.ts";
 
 const DELETED = { type: "durable-object", state: "deleted" };
 const renamedTo = (to: string) => ({ type: "durable-object", state: "renamed", renamed_to: to });
@@ -190,6 +190,38 @@ describe("legacy migrations", () => {
     expect(await refusal(test.split("app", { [has.id]: 50, [before.id]: 50 }))).toMatchObject({ status: 400 });
     await test.split("app", { [has.id]: 50, [hasAgain.id]: 50 });
     expect((await test.ask("app", "/A/x")).json()).toMatchObject({ count: 1 });
+  });
+
+  it("are refused with a version that is not deployed at once, as wrangler uploads one (10211)", async () => {
+    const test = await account();
+    await test.deploy("app", { tag: "before any class" });
+    const body = new FormData();
+    const migrations = { new_tag: "v1", new_sqlite_classes: ["A"] };
+    body.append("metadata", JSON.stringify({ main_module: "index.js", migrations }));
+    const code = codeOf({ classes: ["A"] });
+    body.append("index.js", new File([code], "index.js", { type: "application/javascript+module" }));
+    const versions = `/accounts/${test.id}/workers/scripts/app/versions`;
+    expect(await refusal(test.sdk.post(versions, { body }))).toMatchObject({
+      status: 400,
+      code: 10211,
+      message: expect.stringContaining("must be fully applied via a non-versioned deployment"),
+    });
+    expect(await test.namespaces()).toEqual({});
+  });
+
+  it("refuse a split with a version whose migration is not applied (10211), and are applied at 100 %", async () => {
+    const test = await account();
+    const before = await test.deploy("app", { tag: "before any class" });
+    const migrations = { new_tag: "v1", new_sqlite_classes: ["A"] };
+    const next = await test.upload("app", { classes: ["A"], migrations });
+    expect(await refusal(test.split("app", { [before.id]: 50, [next.id]: 50 }))).toMatchObject({
+      status: 400,
+      code: 10211,
+      message: expect.stringContaining(next.id),
+    });
+    expect(await test.namespaces()).toEqual({});
+    await test.split("app", { [next.id]: 100 });
+    expect(Object.keys(await test.namespaces())).toEqual(["app/A"]);
   });
 
   it("refuse a binding to a class that is not provisioned (10061), and `migrations` beside `exports`", async () => {
