@@ -82,18 +82,20 @@ export class DocumentDO extends DurableObject<Env> {
     (await this.#editor()).closed(socket, ABNORMAL);
   }
 
-  override async alarm(): Promise<void> {
-    const editor = await this.#editor();
-    await this.#keeping.alarm({
-      lookForSilent: (now) => editor.lookForSilent(now),
-      isInUse: () => editor.isInUse,
-      compact: () => editor.writer.isLoose && editor.writer.compact(),
-      keepVersion: async (now) => {
-        await this.#versions.add(await editor.state(), undefined, now);
-      },
-      sweepVersions: (now) => this.#versions.sweep(now),
-      clear: () => this.#versions.clear(),
-      end: () => this.#end(),
+  override alarm(): Promise<void> {
+    return this.#keeping.alarm(async () => {
+      const editor = await this.#editor();
+      return {
+        lookForSilent: (now) => editor.lookForSilent(now),
+        isInUse: () => editor.isInUse,
+        compact: () => editor.writer.isLoose && editor.writer.compact(),
+        keepVersion: async (now) => {
+          await this.#versions.add(await editor.state(), undefined, now);
+        },
+        sweepVersions: (now) => this.#versions.sweep(now),
+        clear: () => this.#versions.clear(),
+        end: () => this.#end(),
+      };
     });
   }
 

@@ -8,6 +8,7 @@ import { sweepDue, sweepReplays } from "../objects/replays.ts";
 import type { Schema } from "../objects/schema.ts";
 import { Wake } from "../objects/wake.ts";
 import type { Visitor } from "./joining.ts";
+import { document } from "./pattern.ts";
 import { ASK_AFTER_MS } from "./seats.ts";
 import type { Level, Sharing } from "./sharing.ts";
 import type { Author } from "./writer.ts";
@@ -200,8 +201,11 @@ export class Keeping {
   }
 
   /** Does what is due, and sets the alarm for what is not. It may run early, late or twice. */
-  async alarm(chores: Chores): Promise<void> {
-    this.#wake.gone();
+  alarm(chores: () => Promise<Chores>): Promise<void> {
+    return this.#wake.run(document.name, async () => this.#do(await chores()));
+  }
+
+  async #do(chores: Chores): Promise<void> {
     const now = Date.now();
     await this.#try("look for silent clients", async () => chores.lookForSilent(now));
     if (this.#deletedUntil > 0) return this.#try("end of the deletion", () => this.#endDeletion(now, chores));
