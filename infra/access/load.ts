@@ -6,9 +6,9 @@
 import { builtinModules, registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { UserError } from "../common/user-error.ts";
 import { type Bundle, type BundleConfig, bundlerOf } from "../release/bundle.ts";
 import type { SideModule } from "../release/module-rules.ts";
-import { UserError } from "../stack/user-error.ts";
 
 const ENTRY = "infra/access/entry.mjs";
 /** Made by a build, which a check does without; nothing of it matters here. */

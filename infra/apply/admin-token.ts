@@ -1,10 +1,10 @@
 /** The admin token of the Workers in a local account. */
 import { randomBytes } from "node:crypto";
 import { join, relative } from "node:path";
+import { makeFolder, readIfThere, writeNamed } from "../common/named-file.ts";
+import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
-import { makeFolder, readIfThere, writeNamed } from "../stack/named-file.ts";
 import { adminTokenProblem } from "../stack/schema.ts";
-import { UserError } from "../stack/user-error.ts";
 
 /** In the account's folder: the token for deposits and resets of the Workers that are deployed there. */
 const ADMIN_TOKEN_FILE = "admin-token";

@@ -6,15 +6,15 @@
 import { join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { stringify } from "yaml";
+import { Interrupted } from "../common/interrupted.ts";
+import { makeFolder, writeNamed } from "../common/named-file.ts";
+import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
 import { localAccount } from "../stack/account.ts";
-import { Interrupted } from "../stack/interrupted.ts";
-import { makeFolder, writeNamed } from "../stack/named-file.ts";
 import { checkLocalSettings } from "../stack/open.ts";
 import { setOverVariable } from "../stack/placed.ts";
 import { encryptedIn, fullKey, LOCAL, ownFile, projectName, readProject, readStackFile } from "../stack/project.ts";
 import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
-import { UserError } from "../stack/user-error.ts";
 import { adminTokenOf, WITHOUT_TOKENS } from "./admin-token.ts";
 import { runPulumi, type Variables } from "./pulumi-cli.ts";
 

@@ -1,6 +1,6 @@
 /** One apply at a time in a folder. */
 import { join } from "node:path";
-import { takeFileLock } from "../stack/file-lock.ts";
+import { takeFileLock } from "../common/file-lock.ts";
 
 /** Takes the folder's lock and returns its release. @throws UserError when another apply has it, or the folder cannot be written. */
 export const lockFolder = (dir: string): (() => void) =>

@@ -1,8 +1,8 @@
 /** The folders of the project where this checkout keeps what it has deployed to local accounts. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { attempt } from "../common/named-file.ts";
 import { ROOT } from "../release/root.ts";
-import { attempt } from "../stack/named-file.ts";
 import { CLI_FOLDER } from "../stack/settings-file.ts";
 import { DEFAULT_DIR } from "./hints.ts";
 import { STATE_FILE } from "./state.ts";

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { setTimeout as pause } from "node:timers/promises";
-import { END_SIGNALS, type EndSignal, Interrupted } from "../stack/interrupted.ts";
+import { END_SIGNALS, type EndSignal, Interrupted } from "../common/interrupted.ts";
 
 let waiting = 0;
 let wasInterrupted = false;

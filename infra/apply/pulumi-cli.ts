@@ -1,7 +1,7 @@
 /** Runs the Pulumi CLI. */
 import { spawnSync } from "node:child_process";
+import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
-import { UserError } from "../stack/user-error.ts";
 import { inForeground } from "./foreground.ts";
 
 /** Variables over this process's own; undefined takes one away. */

@@ -11,10 +11,10 @@ import "./lazy.ts";
 // What the program will want, loaded before the account is there to work on.
 import "../cloudflare.ts";
 import * as pulumi from "@pulumi/pulumi";
+import { END_SIGNALS } from "../common/interrupted.ts";
+import { isUserError, UserError } from "../common/user-error.ts";
 import { Api } from "../provider/api.ts";
 import { object } from "../provider/values.ts";
-import { END_SIGNALS } from "../stack/interrupted.ts";
-import { isUserError, UserError } from "../stack/user-error.ts";
 import { lockFolder } from "./folder-lock.ts";
 import type { Order, Report } from "./messages.ts";
 import { Monitor } from "./monitor.ts";

@@ -6,14 +6,14 @@ import { CannotStart, DirectoryInUse, forget, type RunningAccount, startAccount 
 import { runningAccount } from "@durable-stack/local-account/address";
 import * as v from "valibot";
 import { patterns } from "../../worker/patterns.ts";
+import { readIfThere, removeNamed, writeNamed } from "../common/named-file.ts";
+import { UserError } from "../common/user-error.ts";
 import { buildRelease } from "../release/build.ts";
 import { kib, shortDigest, sizeOf } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
 import { type Account, localAccount } from "../stack/account.ts";
-import { readIfThere, removeNamed, writeNamed } from "../stack/named-file.ts";
 import { LOCAL } from "../stack/project.ts";
 import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
-import { UserError } from "../stack/user-error.ts";
 import type { ApplyResult } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
 import { ELSEWHERE, STARTED_FROM_FILE } from "./folders.ts";

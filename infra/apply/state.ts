@@ -8,9 +8,9 @@ import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
+import { attempt, makeFolder, readIfThere } from "../common/named-file.ts";
+import { UserError } from "../common/user-error.ts";
 import { Known } from "../plan/state/known.ts";
-import { attempt, makeFolder, readIfThere } from "../stack/named-file.ts";
-import { UserError } from "../stack/user-error.ts";
 
 const Entry = v.object({
   urn: v.string(),

@@ -1,11 +1,11 @@
 /** Brings a stack's changed settings into force, by whatever deployed it: the Pulumi CLI, or `npm start`. */
 import { resolve } from "node:path";
+import { saying } from "../common/interrupted.ts";
+import { isUserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
 import { localAccount } from "../stack/account.ts";
-import { saying } from "../stack/interrupted.ts";
 import { LOCAL } from "../stack/project.ts";
 import { isApplied } from "../stack/settings-file.ts";
-import { isUserError } from "../stack/user-error.ts";
 import { ApplyFailed } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
 import { outlive } from "./foreground.ts";

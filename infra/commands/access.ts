@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { routesOf } from "../access/routes.ts";
 import { tableOf, withTable } from "../access/table.ts";
+import { readNamed, writeNamed } from "../common/named-file.ts";
+import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
-import { readNamed, writeNamed } from "../stack/named-file.ts";
-import { UserError } from "../stack/user-error.ts";
 import { runCommand } from "./command.ts";
 
 const PAGE = "docs/access.md";

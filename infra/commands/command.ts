@@ -5,10 +5,10 @@ import { setImmediate } from "node:timers/promises";
 import { isOfMachine } from "@durable-stack/local-account/disk";
 import { type Command, InvalidArgumentError } from "commander";
 import { DEFAULT_DIR } from "../apply/hints.ts";
+import { exitCodeOf, Interrupted, interruptionOf } from "../common/interrupted.ts";
+import { refusal } from "../common/named-file.ts";
+import { isUserError, UserError } from "../common/user-error.ts";
 import type { PublicSettings } from "../stack/config.ts";
-import { exitCodeOf, Interrupted, interruptionOf } from "../stack/interrupted.ts";
-import { refusal } from "../stack/named-file.ts";
-import { isUserError, UserError } from "../stack/user-error.ts";
 import { inWords } from "../stack/way-back.ts";
 
 export interface StackCommandOptions {

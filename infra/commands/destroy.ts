@@ -7,12 +7,12 @@ import { Command } from "commander";
 import { dirOption } from "../apply/hints.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { lockLine } from "../apply/update-line.ts";
+import { saying } from "../common/interrupted.ts";
+import { UserError } from "../common/user-error.ts";
 import { destructionOf } from "../plan/destruction.ts";
 import { ROOT } from "../release/root.ts";
-import { saying } from "../stack/interrupted.ts";
 import { openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
-import { UserError } from "../stack/user-error.ts";
 import { confirm, onStack, runCommand, type StackCommandOptions } from "./command.ts";
 
 interface Options extends StackCommandOptions {

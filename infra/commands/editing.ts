@@ -6,17 +6,17 @@ import { dirname, join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { isOfMachine } from "@durable-stack/local-account/disk";
 import { deployedFolders } from "../apply/folders.ts";
+import { END_SIGNALS, type EndSignal, Interrupted, interruptionOf } from "../common/interrupted.ts";
+import { makeFolder, readIfThere, refusal, removeNamed, writeNamed } from "../common/named-file.ts";
+import { table } from "../common/table.ts";
+import { isUserError, UserError } from "../common/user-error.ts";
 import type { Change, ProjectFiles } from "../init/draft.ts";
 import { type Deployed, releasedReasons } from "../init/released.ts";
 import { tagsOf } from "../init/tags.ts";
 import { madeAnew } from "../pattern/made.ts";
 import { knownToGit, linesOfGit } from "../release/git.ts";
 import { ROOT } from "../release/root.ts";
-import { END_SIGNALS, type EndSignal, Interrupted, interruptionOf } from "../stack/interrupted.ts";
-import { makeFolder, readIfThere, refusal, removeNamed, writeNamed } from "../stack/named-file.ts";
 import { projectName, stackNames } from "../stack/project.ts";
-import { table } from "../stack/table.ts";
-import { isUserError, UserError } from "../stack/user-error.ts";
 
 export const files: ProjectFiles = {
   read: (file) => readIfThere(join(ROOT, file)),

@@ -4,12 +4,12 @@ import Cloudflare from "cloudflare";
 import { Command, InvalidArgumentError } from "commander";
 import { patterns } from "../../worker/patterns.ts";
 import { DEFAULT_DIR } from "../apply/hints.ts";
+import { isUserError } from "../common/user-error.ts";
 import { type Account, givenAccount, localAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { localWorker } from "../stack/local-worker.ts";
 import { LOCAL } from "../stack/project.ts";
 import { settingsFile } from "../stack/settings-file.ts";
-import { isUserError } from "../stack/user-error.ts";
 import { folder, orFail, refusingSecond } from "./command.ts";
 
 interface Options {

@@ -2,6 +2,8 @@
 import { Command } from "commander";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { patterns } from "../../worker/patterns.ts";
+import { table } from "../common/table.ts";
+import { UserError } from "../common/user-error.ts";
 import { Draft } from "../init/draft.ts";
 import { addPattern, obstacleToName } from "../pattern/add.ts";
 import { problemsOf } from "../pattern/check.ts";
@@ -12,8 +14,6 @@ import { templateIn } from "../pattern/template.ts";
 import { ownMigrations } from "../release/own-migrations.ts";
 import { ROOT } from "../release/root.ts";
 import { projectName, stackNames } from "../stack/project.ts";
-import { table } from "../stack/table.ts";
-import { UserError } from "../stack/user-error.ts";
 import { runCommand } from "./command.ts";
 import { files, make, paths, released, wantGit } from "./editing.ts";
 

@@ -8,6 +8,17 @@ import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
 import { DEFAULT_DIR } from "../apply/hints.ts";
+import { END_SIGNALS, exitCodeOf } from "../common/interrupted.ts";
+import { issueLines } from "../common/issues.ts";
+import {
+  mustBeWritable,
+  namesIn,
+  readNamed,
+  readNamedBytes,
+  temporaryFolder,
+  writeNamed,
+} from "../common/named-file.ts";
+import { UserError } from "../common/user-error.ts";
 import { readArtifact } from "../pull-request/artifact.ts";
 import {
   type Kind,
@@ -26,18 +37,7 @@ import { commitOf, Sides } from "../rehearsal/side.ts";
 import { OWN_RELEASE, ownUnless } from "../release/own.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
-import { END_SIGNALS, exitCodeOf } from "../stack/interrupted.ts";
-import { issueLines } from "../stack/issues.ts";
-import {
-  mustBeWritable,
-  namesIn,
-  readNamed,
-  readNamedBytes,
-  temporaryFolder,
-  writeNamed,
-} from "../stack/named-file.ts";
 import { stackOf } from "../stack/pull-stack.ts";
-import { UserError } from "../stack/user-error.ts";
 import { folder, httpUrl, runCommand, wholeNumber } from "./command.ts";
 
 const program = new Command("npm run pr --")

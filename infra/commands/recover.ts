@@ -5,6 +5,8 @@
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command } from "commander";
 import { update } from "../apply/update.ts";
+import { table } from "../common/table.ts";
+import { UserError } from "../common/user-error.ts";
 import { ADOPTED } from "../plan/claims/claim.ts";
 import type { Preview } from "../plan/preview/preview.ts";
 import { report } from "../plan/report.ts";
@@ -20,8 +22,6 @@ import { engineResources, knownOf } from "../stack/engine-file.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
 import { appliesHere } from "../stack/settings-file.ts";
-import { table } from "../stack/table.ts";
-import { UserError } from "../stack/user-error.ts";
 import { confirm, onStack, runCommand, type StackCommandOptions } from "./command.ts";
 
 interface Options extends StackCommandOptions {

@@ -2,13 +2,13 @@
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
+import { END_SIGNALS, exitCodeOf } from "../common/interrupted.ts";
+import { temporaryFolder } from "../common/named-file.ts";
 import { rehearse } from "../rehearsal/rehearse.ts";
 import { asJson, asText } from "../rehearsal/report.ts";
 import { commitOf, type Side, Sides, wantStack } from "../rehearsal/side.ts";
 import { OWN_RELEASE, ownUnless } from "../release/own.ts";
 import { RELEASE_DIR, ROOT } from "../release/root.ts";
-import { END_SIGNALS, exitCodeOf } from "../stack/interrupted.ts";
-import { temporaryFolder } from "../stack/named-file.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
 import { orFail, refusingSecond, wholeNumber } from "./command.ts";
 

@@ -2,14 +2,14 @@
 import { statSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { Command } from "commander";
+import { attempt, writeNamed } from "../common/named-file.ts";
+import { UserError } from "../common/user-error.ts";
 import { filesOf, readFiles } from "../release/files.ts";
 import { kib, type Manifest, shortDigest, sizeOf } from "../release/manifest.ts";
 import { RELEASE_DIR, ROOT } from "../release/root.ts";
 import { describeSource } from "../release/source.ts";
 import { type Files, packed, unpacked } from "../release/tarball.ts";
 import { reasonToKeep, writeRelease } from "../release/write.ts";
-import { attempt, writeNamed } from "../stack/named-file.ts";
-import { UserError } from "../stack/user-error.ts";
 import { runCommand } from "./command.ts";
 
 const FOLDER = relative(ROOT, RELEASE_DIR);

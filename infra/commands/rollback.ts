@@ -5,6 +5,8 @@
  */
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { table } from "../common/table.ts";
+import { UserError } from "../common/user-error.ts";
 import { isOurs } from "../plan/live/ours.ts";
 import { regionTableOf } from "../plan/live/version.ts";
 import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
@@ -25,9 +27,7 @@ import { isIrreversible, nameOf, refuseErrors, wholeLines } from "../rollout/who
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { settingsFile } from "../stack/settings-file.ts";
-import { table } from "../stack/table.ts";
 import { mustFindToken } from "../stack/token-at-hand.ts";
-import { UserError } from "../stack/user-error.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, tellPassedOver } from "./command.ts";
 
 interface Options extends StackCommandOptions {

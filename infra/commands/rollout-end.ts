@@ -3,13 +3,13 @@
 import { resolve } from "node:path";
 import { runningAccount } from "@durable-stack/local-account/address";
 import { endsInOrder } from "../apply/foreground.ts";
+import { END_SIGNALS, exitCodeOf } from "../common/interrupted.ts";
+import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
 import type { End } from "../rollout/run.ts";
 import type { OptionNames } from "../smoke/ready.ts";
 import type { PublicSettings } from "../stack/config.ts";
-import { END_SIGNALS, exitCodeOf } from "../stack/interrupted.ts";
 import { LOCAL } from "../stack/project.ts";
-import { UserError } from "../stack/user-error.ts";
 
 /** The exit code of each end but the good one; 1 is an error, as everywhere. */
 export const EXIT: Readonly<Record<End, number>> = { done: 0, "went back": 3, "not known": 4, "no way back": 5 };

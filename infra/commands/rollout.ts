@@ -4,6 +4,7 @@
  * It sets `rollout` in the stack's settings and updates the stack, so that no later update undoes it.
  */
 import { Command, InvalidArgumentError } from "commander";
+import { isUserError, UserError } from "../common/user-error.ts";
 import { readWorker } from "../plan/live/worker.ts";
 import { previewStack } from "../plan/stack-preview.ts";
 import { versionName } from "../plan/traffic/words.ts";
@@ -22,7 +23,6 @@ import { type OpenStack, openStack } from "../stack/open.ts";
 import type { SettingKey } from "../stack/schema.ts";
 import { takeOut } from "../stack/settings-file.ts";
 import { exportedToken, mustFindToken } from "../stack/token-at-hand.ts";
-import { isUserError, UserError } from "../stack/user-error.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, tellPassedOver, workerUrl } from "./command.ts";
 import { addressOf, EXIT, OWN, stopBetweenUpdates } from "./rollout-end.ts";
 

@@ -9,12 +9,12 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
 import { DEFAULT_DIR, dirOption } from "../apply/hints.ts";
 import { start, startHere, startInto } from "../apply/start.ts";
+import { mustBeFree } from "../common/ports.ts";
+import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
 import { runningElsewhere } from "../stack/account.ts";
 import { localWorker } from "../stack/local-worker.ts";
-import { mustBeFree } from "../stack/ports.ts";
 import { wantLocal } from "../stack/project.ts";
-import { UserError } from "../stack/user-error.ts";
 import { failed, folder, orFail, port, runCommand } from "./command.ts";
 import { whenNpmEnds } from "./npm-parent.ts";
 

@@ -3,9 +3,9 @@
  * `wrangler dev` does the same more slowly: it starts a process for the page and bundles twice.
  */
 import { join } from "node:path";
-import { takeFileLock } from "../stack/file-lock.ts";
-import { mustBeFree } from "../stack/ports.ts";
-import { isUserError } from "../stack/user-error.ts";
+import { takeFileLock } from "../common/file-lock.ts";
+import { mustBeFree } from "../common/ports.ts";
+import { isUserError } from "../common/user-error.ts";
 import { Bundles } from "./bundles.ts";
 import { onChanges } from "./changes.ts";
 import { type Bound, runnable, STATE } from "./options.ts";

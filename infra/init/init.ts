@@ -2,11 +2,11 @@
 import type { Migration } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import type { PatternFacts } from "../../worker/pattern.ts";
+import { UserError } from "../common/user-error.ts";
 import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
 import { ownFile } from "../stack/project.ts";
 import { Hostname } from "../stack/schema.ts";
 import { withSetting } from "../stack/setting-text.ts";
-import { UserError } from "../stack/user-error.ts";
 import { unfitForProject } from "../stack/worker-name.ts";
 import { type Change, Draft, type ProjectFiles } from "./draft.ts";
 import { beginHistory, freshHistory } from "./history.ts";

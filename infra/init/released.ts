@@ -1,8 +1,8 @@
 /** What shows, on this machine alone, that something of this project may have been deployed. */
 import * as v from "valibot";
+import { UserError } from "../common/user-error.ts";
+import { readYaml } from "../common/yaml-file.ts";
 import { LOCAL, ownFile } from "../stack/project.ts";
-import { UserError } from "../stack/user-error.ts";
-import { readYaml } from "../stack/yaml-file.ts";
 import type { ProjectFiles } from "./draft.ts";
 
 const StackFile = v.object({

@@ -1,8 +1,8 @@
 /** What a project becomes when a pattern is added to it, as changes of files. Pure: nothing is read but through `files`. */
 import type { Migration } from "@durable-stack/class-lifecycle";
 import type { PatternFacts } from "../../worker/pattern.ts";
+import { UserError } from "../common/user-error.ts";
 import type { Draft, ProjectFiles } from "../init/draft.ts";
-import { UserError } from "../stack/user-error.ts";
 import { nextStepName, withStep } from "./history.ts";
 import { relock } from "./history-lock.ts";
 import { type Names, namesOf, unfit } from "./names.ts";

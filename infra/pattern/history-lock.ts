@@ -1,7 +1,7 @@
 /** The history's lock file, as the commands write it that change the history. Pure. */
 import { checkLock, describe, formatLock, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
+import { UserError } from "../common/user-error.ts";
 import type { Draft } from "../init/draft.ts";
-import { UserError } from "../stack/user-error.ts";
 
 /**
  * Writes the lock of the history as it will be. Only where the lock file fits the history as it is (`before`), but for

@@ -1,6 +1,6 @@
 /** What becomes of a pattern's class in the history: a step more, or no trace where nothing was ever released. */
 import { type Migration, namesIn, sourceOf } from "@durable-stack/class-lifecycle";
-import { UserError } from "../stack/user-error.ts";
+import { UserError } from "../common/user-error.ts";
 import { type Chain, chainOf } from "./chain.ts";
 
 const FILE = "infra/migrations.ts";

@@ -1,6 +1,6 @@
 /** Edits of worker/index.ts and worker/patterns.ts, by TypeScript's own reader. The formatter runs after them. */
 import ts from "typescript";
-import { UserError } from "../stack/user-error.ts";
+import { UserError } from "../common/user-error.ts";
 
 interface Span {
   readonly start: number;

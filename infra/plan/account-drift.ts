@@ -1,5 +1,6 @@
 /** What in a stack's account is not as its settings and the release at hand say: the comparison of every resource. */
 import { describe } from "@durable-stack/class-lifecycle";
+import { UserError } from "../common/user-error.ts";
 import type { Api } from "../provider/api.ts";
 import { kindOf } from "../provider/index.ts";
 import { check, difference } from "../provider/kind.ts";
@@ -10,7 +11,6 @@ import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { blobsInputs, isLeftOnWorkersDev, onWorkersDev, readCacheInputs, workerInputs } from "../stack/declared.ts";
 import { cronsOf } from "../stack/extras.ts";
 import type { OpenStack } from "../stack/open.ts";
-import { UserError } from "../stack/user-error.ts";
 import { addressDrift } from "./addresses/drift.ts";
 import type { Preview } from "./preview/preview.ts";
 import { servesAll, settingsThatStay } from "./preview/worker-settings.ts";

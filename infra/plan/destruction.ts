@@ -1,10 +1,11 @@
 /** What the destruction of a stack takes with it, read from its state and its account. */
+
+import { UserError } from "../common/user-error.ts";
 import type { Properties } from "../provider/values.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { pullOf } from "../stack/pull-stack.ts";
-import { UserError } from "../stack/user-error.ts";
 import type { ObjectCount, Reads } from "./account/reads.ts";
 import { bindersOf } from "./claims/own-worker.ts";
 import { type DestroyPlan, destroyPlan } from "./destroy-plan.ts";

@@ -1,10 +1,10 @@
 /** What the next deployment to a stack will do, for a command, which opens the stack itself. */
 import { join } from "node:path";
+import { readIfThere } from "../common/named-file.ts";
 import { promotionOf } from "../promote/command-guard.ts";
 import { lockFindings, ownMigrations } from "../release/own-migrations.ts";
 import type { Release } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
-import { readIfThere } from "../stack/named-file.ts";
 import type { OpenStack, StackOptions } from "../stack/open.ts";
 import { addsNothing } from "../stack/program-bindings.ts";
 import { type Preview, previewOf } from "./preview/preview.ts";

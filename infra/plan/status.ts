@@ -1,11 +1,11 @@
 /** How each stack stands to the history and to the release that was built: rows of `npm run migrations -- status`. */
 import type { Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
+import { table } from "../common/table.ts";
 import { findRelease } from "../release/find.ts";
 import { FORMAT, shortDigest } from "../release/manifest.ts";
 import type { Release } from "../release/read.ts";
 import type { OpenStack, StackOptions } from "../stack/open.ts";
-import { table } from "../stack/table.ts";
 import type { Preview } from "./preview/preview.ts";
 import { changeLine } from "./report.ts";
 import { previewStack } from "./stack-preview.ts";

@@ -8,11 +8,11 @@
 import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
+import { UserError } from "../common/user-error.ts";
 import type { Preview } from "../plan/preview/preview.ts";
 import { changes } from "../plan/report.ts";
 import { canonical } from "../release/canonical.ts";
 import { shortDigest } from "../release/manifest.ts";
-import { UserError } from "../stack/user-error.ts";
 
 const Plan = v.strictObject({
   format: v.literal(1),

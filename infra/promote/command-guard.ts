@@ -1,11 +1,12 @@
 /** The promotion guard of a command, which opens the stack that a release comes from and asks its account. */
+
+import { isUserError } from "../common/user-error.ts";
 import { readWorker } from "../plan/live/worker.ts";
 import type { Finding } from "../plan/rules/codes.ts";
 import type { Release } from "../release/read.ts";
 import { sourceEnvironment } from "../stack/account.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { openStack, type StackOptions } from "../stack/open.ts";
-import { isUserError } from "../stack/user-error.ts";
 import { promotedFrom } from "./guard.ts";
 import { servedOf } from "./served.ts";
 import { ownVariables } from "./source.ts";

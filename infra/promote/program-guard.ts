@@ -5,12 +5,12 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
+import { firstLine, isUserError } from "../common/user-error.ts";
 import { sourceReads } from "../plan/account/provider-reads.ts";
 import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
 import type { Finding } from "../plan/rules/codes.ts";
 import type { Release } from "../release/read.ts";
 import type { PublicSettings } from "../stack/config.ts";
-import { firstLine, isUserError } from "../stack/user-error.ts";
 import { promotedFrom } from "./guard.ts";
 import { servedOf } from "./served.ts";
 

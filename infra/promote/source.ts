@@ -1,8 +1,9 @@
 /** The stack that a release comes from, whose account may be another: what is wrong with it is told as its own. */
+
+import { isUserError, UserError } from "../common/user-error.ts";
 import { type Environment, sourceEnvironment, sourceVariable } from "../stack/account.ts";
 import { type OpenStack, openStack, type StackOptions } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
-import { isUserError, UserError } from "../stack/user-error.ts";
 
 /** Opens the stack that a release comes from. @throws UserError that names it, and the variables it is read with. */
 export function openSource(name: string, { env = process.env, ...options }: StackOptions): OpenStack {

@@ -3,7 +3,7 @@
  * Cloudflare's own SDK, which loads every resource that it knows (half a second) before it sends anything by its path.
  */
 import ky, { HTTPError, isKyError, type KyInstance, type Options, TimeoutError } from "ky";
-import { UserError } from "../stack/user-error.ts";
+import { UserError } from "../common/user-error.ts";
 import { SENDABLE, shapeOf } from "./token.ts";
 import { isObject, object, objects, type Properties } from "./values.ts";
 

@@ -1,8 +1,8 @@
 /** Opens an artifact that a pull request's code may have filled: one small file of a name that is known, or nothing. */
 import { unzipSync } from "fflate";
 import * as v from "valibot";
-import { issueLines } from "../stack/issues.ts";
-import { UserError } from "../stack/user-error.ts";
+import { issueLines } from "../common/issues.ts";
+import { UserError } from "../common/user-error.ts";
 
 /** Bytes of an artifact, and of the file in it. */
 export const ARTIFACT_LIMIT = 1_000_000;

@@ -3,6 +3,7 @@
  * what no state has. Only stacks of pull requests are looked for in this way, because all of theirs may go.
  */
 import { JURISDICTIONS, jurisdictionsOf } from "../../contract/regions.ts";
+import { UserError } from "../common/user-error.ts";
 import { ApiError, at } from "../provider/api.ts";
 import { type Bucket, emptyBucket, inJurisdiction } from "../provider/buckets.ts";
 import { type Properties, text } from "../provider/values.ts";
@@ -12,7 +13,6 @@ import { isMadeByHand } from "../stack/extras.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { stackNames } from "../stack/project.ts";
 import { pullOf } from "../stack/pull-stack.ts";
-import { UserError } from "../stack/user-error.ts";
 
 /** Something of the stack. */
 interface Leftover {

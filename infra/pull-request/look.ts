@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { checkLock, describe, LOCK_FILE, lint, type Migration } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
+import { readIfThere } from "../common/named-file.ts";
+import { isUserError } from "../common/user-error.ts";
 import type { Costs } from "../cost/operation.ts";
 import { costs } from "../cost/patterns.ts";
 import { rehearse } from "../rehearsal/rehearse.ts";
@@ -15,8 +17,6 @@ import { ownUnless } from "../release/own.ts";
 import type { Release } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { compressedSize } from "../release/size.ts";
-import { readIfThere } from "../stack/named-file.ts";
-import { isUserError } from "../stack/user-error.ts";
 import { classChanges, rowChanges, rowsOf, tableChanges } from "./changes.ts";
 import type { Facts, SideFacts } from "./found.ts";
 

@@ -1,7 +1,7 @@
 /** Writes a comment on a pull request through GitHub's own CLI, which has the token: the one before is edited in place. */
 import { spawnSync } from "node:child_process";
 import * as v from "valibot";
-import { UserError } from "../stack/user-error.ts";
+import { UserError } from "../common/user-error.ts";
 import { type Kind, MARKERS } from "./comment.ts";
 
 /** What of a comment tells whose it is. */

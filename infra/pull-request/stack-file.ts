@@ -3,8 +3,8 @@ import { everNamed, type Migration } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import { stringify } from "yaml";
 import { sharedSettings } from "../../contract/settings.ts";
+import { UserError } from "../common/user-error.ts";
 import { stackOf } from "../stack/pull-stack.ts";
-import { UserError } from "../stack/user-error.ts";
 import { defaultWorkerName, WorkerName } from "../stack/worker-name.ts";
 
 /** What is taken over: what the Worker is told, and where its objects are. */

@@ -1,7 +1,8 @@
 /** The outcome of a rehearsal as a person reads it, and as a program does. */
+
+import { table } from "../common/table.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { describeSource } from "../release/source.ts";
-import { table } from "../stack/table.ts";
 import type { Back } from "./back.ts";
 import type { ClassOutcome, Fate } from "./classes.ts";
 import type { Rehearsal } from "./rehearse.ts";

@@ -12,16 +12,16 @@ import { promisify } from "node:util";
 import type { Migration } from "@durable-stack/class-lifecycle";
 import { formatLock, hashes, LOCK_FILE } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
+import { interruptionOf } from "../common/interrupted.ts";
+import { attempt, temporaryFolder, writeNamed } from "../common/named-file.ts";
+import { UserError } from "../common/user-error.ts";
 import { gitIn, isWithoutGit, wordsOf } from "../release/git.ts";
 import { MANIFEST } from "../release/manifest.ts";
 import { ownMigrations, unloadable } from "../release/own-migrations.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { commitIn } from "../release/source.ts";
-import { interruptionOf } from "../stack/interrupted.ts";
-import { attempt, temporaryFolder, writeNamed } from "../stack/named-file.ts";
 import { LOCAL, missingStack } from "../stack/project.ts";
-import { UserError } from "../stack/user-error.ts";
 import { linkWorkspaces } from "./workspaces.ts";
 
 export interface Side {

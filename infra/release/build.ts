@@ -8,7 +8,7 @@ import esbuild from "esbuild/package.json" with { type: "json" };
 import * as v from "valibot";
 import project from "../../package.json" with { type: "json" };
 import { patterns } from "../../worker/patterns.ts";
-import { readIfThere } from "../stack/named-file.ts";
+import { readIfThere } from "../common/named-file.ts";
 import { BuildError } from "./build-error.ts";
 import { bundle } from "./bundle.ts";
 import { contentOf } from "./content.ts";

@@ -1,6 +1,7 @@
 /** The release that a stack deploys, where it may be missing. */
+
+import { isUserError } from "../common/user-error.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
-import { isUserError } from "../stack/user-error.ts";
 import { type Release, readRelease } from "./read.ts";
 
 /** The release in the folder that the stack's settings name, or why there is none. */

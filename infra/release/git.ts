@@ -1,7 +1,7 @@
 /** Asks git. */
 import { execFileSync } from "node:child_process";
-import { interruptionOf } from "../stack/interrupted.ts";
-import { UserError } from "../stack/user-error.ts";
+import { interruptionOf } from "../common/interrupted.ts";
+import { UserError } from "../common/user-error.ts";
 
 /** What git says in a folder, in English. @throws Error with what it said as `stderr`. */
 export const gitIn = (cwd: string, ...args: readonly string[]): string =>

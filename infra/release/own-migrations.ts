@@ -5,8 +5,8 @@
 import { join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { checkLock, type Finding, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
-import { readIfThere } from "../stack/named-file.ts";
-import { UserError } from "../stack/user-error.ts";
+import { readIfThere } from "../common/named-file.ts";
+import { UserError } from "../common/user-error.ts";
 import { ROOT } from "./root.ts";
 
 const FILE = "infra/migrations.ts";

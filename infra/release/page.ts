@@ -14,7 +14,7 @@ import { type BuildOptions, build } from "esbuild";
 import { gzipSync } from "fflate";
 import * as v from "valibot";
 import manifest from "../../package.json" with { type: "json" };
-import { makeFolder, readNamed, writeNamed } from "../stack/named-file.ts";
+import { makeFolder, readNamed, writeNamed } from "../common/named-file.ts";
 import { projectName } from "../stack/project.ts";
 import { building } from "./esbuild-errors.ts";
 import { digestOf } from "./manifest.ts";

@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { issueLines } from "../stack/issues.ts";
-import { unknownPaths } from "../stack/unknown.ts";
-import { UserError } from "../stack/user-error.ts";
+import { issueLines } from "../common/issues.ts";
+import { unknownPaths } from "../common/unknown.ts";
+import { UserError } from "../common/user-error.ts";
 import { digestOf, FORMAT, MANIFEST, Manifest, releaseDigest } from "./manifest.ts";
 
 export interface Release extends Manifest {

@@ -1,5 +1,5 @@
 /** What a release is built from: the commit that is checked out, and whether files differ from it. */
-import { interruptionOf } from "../stack/interrupted.ts";
+import { interruptionOf } from "../common/interrupted.ts";
 import { BuildError } from "./build-error.ts";
 import { gitIn, isWithoutRepository, wordsOf } from "./git.ts";
 import type { Manifest } from "./manifest.ts";

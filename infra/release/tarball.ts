@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { gzipSync } from "fflate";
 import { Header, Parser, Pax, type ReadEntry } from "tar";
-import { UserError } from "../stack/user-error.ts";
+import { UserError } from "../common/user-error.ts";
 import { isInside } from "./manifest.ts";
 
 /** More than a release that Cloudflare takes can be, unpacked, with its source map. */

@@ -6,8 +6,8 @@
 import { basename, join } from "node:path";
 import { type ParseError, parse, printParseErrorCode } from "jsonc-parser";
 import * as v from "valibot";
-import { issueLines } from "../stack/issues.ts";
-import { readIfThere } from "../stack/named-file.ts";
+import { issueLines } from "../common/issues.ts";
+import { readIfThere } from "../common/named-file.ts";
 import { BuildError } from "./build-error.ts";
 import { EXTRA_KEYS } from "./extras.ts";
 import { ROOT } from "./root.ts";

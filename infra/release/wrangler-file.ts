@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import type { Migration } from "@durable-stack/class-lifecycle";
 import { historyOfExports, historyOfMigrations } from "@durable-stack/class-lifecycle";
-import { UserError } from "../stack/user-error.ts";
+import { UserError } from "../common/user-error.ts";
 
 /**
  * A first history from the wrangler file at `path`, as it is for the environment `env` (what wrangler's own `--env`

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import * as v from "valibot";
-import { attempt, namesIn, readNamed } from "../stack/named-file.ts";
+import { attempt, namesIn, readNamed } from "../common/named-file.ts";
 import { MANIFEST } from "./manifest.ts";
 import { ROOT } from "./root.ts";
 import type { Files } from "./tarball.ts";

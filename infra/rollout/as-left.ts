@@ -2,8 +2,9 @@
  * Keeps an update from doing another thing than was decided or asked: somebody else may have abandoned the rollout in
  * another terminal since, or built another release. The program, which no other update runs beside, compares once more.
  */
+
+import { UserError } from "../common/user-error.ts";
 import type { Preview } from "../plan/preview/preview.ts";
-import { UserError } from "../stack/user-error.ts";
 
 /** What an update was decided by. */
 export interface AsLeft {

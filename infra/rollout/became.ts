@@ -1,8 +1,9 @@
 /** What became of a stack's traffic in an update that has failed: the account is asked. */
+
+import { isUserError, UserError } from "../common/user-error.ts";
 import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
 import { sharesOf } from "../plan/traffic/words.ts";
 import type { OpenStack } from "../stack/open.ts";
-import { isUserError, UserError } from "../stack/user-error.ts";
 
 /** An error whose message says where the traffic is, and what to do about it. */
 export class TrafficTold extends UserError {

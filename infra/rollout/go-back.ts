@@ -3,11 +3,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import { outlive } from "../apply/foreground.ts";
 import { interruptedText, update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
+import { Interrupted, saying } from "../common/interrupted.ts";
+import { isUserError, UserError } from "../common/user-error.ts";
 import type { Serving } from "../plan/live/version.ts";
 import { sharesOf } from "../plan/traffic/words.ts";
-import { Interrupted, saying } from "../stack/interrupted.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
-import { isUserError, UserError } from "../stack/user-error.ts";
 import { asked, seeStatus, TrafficTold } from "./became.ts";
 import { writeShare } from "./share-setting.ts";
 

@@ -1,8 +1,8 @@
 /** Brings a changed setting of the traffic into force. Where nothing came of it, the setting says again what it said. */
 import { update } from "../apply/update.ts";
-import { Interrupted } from "../stack/interrupted.ts";
+import { Interrupted } from "../common/interrupted.ts";
+import { isUserError } from "../common/user-error.ts";
 import type { Changed } from "../stack/kept-settings.ts";
-import { isUserError } from "../stack/user-error.ts";
 import { type AsLeft, updateAsLeft } from "./as-left.ts";
 import { type Became, seeStatus, TrafficTold } from "./became.ts";
 

@@ -1,12 +1,12 @@
 /** What a pin means for a rollout: it holds the traffic, or it is a way back that no update has carried out. */
 import { relative } from "node:path";
 import { updateLine } from "../apply/update-line.ts";
+import { UserError } from "../common/user-error.ts";
 import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
 import { whyNot } from "../plan/traffic/pin.ts";
 import { ROOT } from "../release/root.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { settingsFile } from "../stack/settings-file.ts";
-import { UserError } from "../stack/user-error.ts";
 
 /**
  * Reads the Worker of a stack that is not pinned.

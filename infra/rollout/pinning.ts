@@ -3,6 +3,7 @@ import { relative } from "node:path";
 import { dirOption } from "../apply/hints.ts";
 import { update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
+import { UserError } from "../common/user-error.ts";
 import type { LiveWorker } from "../plan/live/worker.ts";
 import type { Preview } from "../plan/preview/preview.ts";
 import { servesAsWanted } from "../plan/traffic/split.ts";
@@ -12,7 +13,6 @@ import { changed } from "../stack/kept-settings.ts";
 import { LOCAL } from "../stack/project.ts";
 import type { SettingKey } from "../stack/schema.ts";
 import { changeSetting, settingsFile, takeOut } from "../stack/settings-file.ts";
-import { UserError } from "../stack/user-error.ts";
 import { asked, type ByHand, became, changedSince, seeStatus } from "./became.ts";
 import { bringIntoForce } from "./in-force.ts";
 

@@ -6,6 +6,8 @@
  */
 import { describe } from "@durable-stack/class-lifecycle";
 import { updateLine } from "../apply/update-line.ts";
+import { Interrupted } from "../common/interrupted.ts";
+import { isUserError, UserError } from "../common/user-error.ts";
 import type { LiveVersion } from "../plan/live/version.ts";
 import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
 import type { Preview } from "../plan/preview/preview.ts";
@@ -17,12 +19,10 @@ import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import type { Blind } from "../smoke/reason.ts";
 import { releaseDir } from "../stack/config.ts";
-import { Interrupted } from "../stack/interrupted.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { indexAt, type Step, shareOf } from "../stack/rollout-steps.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { mustFindToken } from "../stack/token-at-hand.ts";
-import { isUserError, UserError } from "../stack/user-error.ts";
 import type { Way } from "../stack/way-back.ts";
 import { otherAtHand } from "./at-hand.ts";
 import { became, TrafficTold } from "./became.ts";

@@ -1,7 +1,8 @@
 /** How a stack stands in a rollout: what of its traffic the release has, and which version it is beside. Pure. */
+
+import { UserError } from "../common/user-error.ts";
 import { servableOf } from "../plan/live/changed-by-others.ts";
 import type { Preview } from "../plan/preview/preview.ts";
-import { UserError } from "../stack/user-error.ts";
 
 /** What serves, and the tag of the release's version. */
 export type Standing = Pick<Preview, "live" | "tag">;

@@ -1,5 +1,6 @@
 /** The smoke test of a rollout: first whether it can judge anything, then what it says about the release. */
 import { adminTokenOf } from "../apply/admin-token.ts";
+import { UserError } from "../common/user-error.ts";
 import type { Preview } from "../plan/preview/preview.ts";
 import type { Check } from "../smoke/probe.ts";
 import { askFor, isAnswered, type NotReady, type OptionNames, type Readiness, readiness } from "../smoke/ready.ts";
@@ -7,7 +8,6 @@ import type { Blind } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { hasAnswered, inAll } from "../smoke/verdict.ts";
 import { LOCAL } from "../stack/project.ts";
-import { UserError } from "../stack/user-error.ts";
 
 export interface TrialOptions {
   readonly stack: string;

@@ -1,9 +1,9 @@
 /** The watching of a step: how often the new version is compared with the stable one, and when that is decided. */
 import { setTimeout as pause } from "node:timers/promises";
+import { UserError } from "../common/user-error.ts";
 import { readWorker } from "../plan/live/worker.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { LOOKS, looksIn, type Step } from "../stack/rollout-steps.ts";
-import { UserError } from "../stack/user-error.ts";
 import { judge, type Numbers, numbersInWords, type Verdict } from "./compare/analysis.ts";
 import { isPassing, loggedNow, numbersOf, windowOf } from "./compare/numbers.ts";
 import type { LastTraffic } from "./last-traffic.ts";

@@ -1,9 +1,9 @@
 /** What a person hears before a release goes out that no earlier version can follow, or that may not go out at all. */
 import { describe } from "@durable-stack/class-lifecycle";
+import { UserError } from "../common/user-error.ts";
 import { isCutOff } from "../plan/live/changed-by-others.ts";
 import type { Preview } from "../plan/preview/preview.ts";
 import { shortDigest } from "../release/manifest.ts";
-import { UserError } from "../stack/user-error.ts";
 
 /** How a text calls the release. */
 export const nameOf = ({ release }: Preview): string => `Release ${shortDigest(release.digest)}`;

@@ -4,8 +4,8 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ADDRESS_FILE, runningAccount } from "@durable-stack/local-account/address";
 import { deployedFolders } from "../apply/folders.ts";
+import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
-import { UserError } from "./user-error.ts";
 
 /** A Cloudflare account that can be talked to. */
 export interface Account {

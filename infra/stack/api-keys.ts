@@ -7,7 +7,7 @@ import { randomBytes } from "node:crypto";
 import Cloudflare from "cloudflare";
 import * as v from "valibot";
 import { API_KEY_PREFIX, newApiKey, ApiKey as Stored, storedAt } from "../../contract/api-keys.ts";
-import { UserError } from "./user-error.ts";
+import { UserError } from "../common/user-error.ts";
 
 /** For people: whose key it is, and since when. */
 const Record = v.object({ ...Stored.entries, name: v.string(), createdAt: v.string() });

@@ -1,10 +1,10 @@
 /** What the Pulumi CLI has in its state of a stack, for a command that runs outside the program. It only reads. */
 import * as v from "valibot";
 import { askPulumi } from "../apply/pulumi-cli.ts";
+import { UserError } from "../common/user-error.ts";
 import { Known } from "../plan/state/known.ts";
 import { foreignState } from "../plan/state/owner.ts";
 import { ownFile, projectName } from "./project.ts";
-import { UserError } from "./user-error.ts";
 
 /** A resource of a state, as much of it as is looked at. */
 const StateResource = v.object({

@@ -2,7 +2,7 @@
 import { REGION_SEPARATOR } from "../../contract/regions.ts";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { patterns } from "../../worker/patterns.ts";
-import { isObject } from "./unknown.ts";
+import { isObject } from "../common/unknown.ts";
 
 const all: readonly PatternFacts[] = patterns;
 

@@ -1,7 +1,7 @@
 /** Settings that a command changes, and puts back where nothing came of the change. */
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
-import { readIfThere, writeNamed } from "./named-file.ts";
+import { readIfThere, writeNamed } from "../common/named-file.ts";
 import { fullKey, projectName, readStackFile } from "./project.ts";
 import type { SettingKey } from "./schema.ts";
 import type { SettingValue } from "./setting-text.ts";

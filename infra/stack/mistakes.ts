@@ -1,13 +1,13 @@
 /** What is wrong with a stack's settings: every mistake at once, each with its key, its file and the fix. */
 import * as v from "valibot";
 import { sharedSettings, Settings as WorkerSettings } from "../../contract/settings.ts";
+import { unknownPaths } from "../common/unknown.ts";
+import { UserError } from "../common/user-error.ts";
 import { contradictions, regionIds } from "./contradictions.ts";
 import { leftFromOthers } from "./other-name.ts";
 import { fileOf, overFile, type Placed } from "./placed.ts";
 import { fullKey, LOCAL, OF_PULUMI, ownFile, splitKey } from "./project.ts";
 import { CONFIG_KEYS, SECRET_KEYS } from "./schema.ts";
-import { unknownPaths } from "./unknown.ts";
-import { UserError } from "./user-error.ts";
 import { inWords, type Wrong } from "./way-back.ts";
 import { unfitProjectName } from "./worker-name.ts";
 

@@ -2,6 +2,7 @@
 
 import { join, resolve } from "node:path";
 import { STATE_FILE, State } from "../apply/state.ts";
+import { isUserError, UserError } from "../common/user-error.ts";
 import { Reads } from "../plan/account/reads.ts";
 import type { Known } from "../plan/state/known.ts";
 import { Api, READ_LIMIT } from "../provider/api.ts";
@@ -12,7 +13,6 @@ import { SettingsError } from "./mistakes.ts";
 import { absentStack, fullKey, LOCAL, type Project, readProject } from "./project.ts";
 import { SECRET_KEYS } from "./schema.ts";
 import { isApplied, settingsFile } from "./settings-file.ts";
-import { isUserError, UserError } from "./user-error.ts";
 import { doesWithout, type Way } from "./way-back.ts";
 
 export interface OpenStack {

@@ -4,11 +4,11 @@ import { readdirSync } from "node:fs";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
+import { issueLines } from "../common/issues.ts";
+import { readIfThere, readNamed } from "../common/named-file.ts";
+import { UserError } from "../common/user-error.ts";
+import { readYaml } from "../common/yaml-file.ts";
 import { ROOT } from "../release/root.ts";
-import { issueLines } from "./issues.ts";
-import { readIfThere, readNamed } from "./named-file.ts";
-import { UserError } from "./user-error.ts";
-import { readYaml } from "./yaml-file.ts";
 
 /** The stack whose account is on this machine. */
 export const LOCAL = "local";

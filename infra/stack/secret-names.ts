@@ -1,5 +1,5 @@
 /** The names under which a Worker finds its secrets. */
-import { UserError } from "./user-error.ts";
+import { UserError } from "../common/user-error.ts";
 
 /** What Cloudflare takes as a secret's name. */
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;

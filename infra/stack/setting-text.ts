@@ -7,9 +7,9 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { type Document, isMap, isScalar, type Pair, parseDocument, stringify, type YAMLMap } from "yaml";
+import { UserError } from "../common/user-error.ts";
+import { readYaml } from "../common/yaml-file.ts";
 import { fullKey } from "./project.ts";
-import { UserError } from "./user-error.ts";
-import { readYaml } from "./yaml-file.ts";
 
 export type SettingValue = number | string | boolean;
 

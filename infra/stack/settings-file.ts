@@ -3,8 +3,8 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { STATE_FILE } from "../apply/state.ts";
+import { makeFolder, readNamed, writeNamed } from "../common/named-file.ts";
 import { ROOT } from "../release/root.ts";
-import { makeFolder, readNamed, writeNamed } from "./named-file.ts";
 import { fullKey, LOCAL, ownFile, projectName, readStackFile } from "./project.ts";
 import { type SettingValue, withSetting } from "./setting-text.ts";
 

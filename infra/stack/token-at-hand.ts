@@ -1,10 +1,10 @@
 /** Whether an update of a stack would find its admin token, as far as that is seen without the Pulumi CLI. */
 import { join } from "node:path";
+import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
 import type { Environment } from "./account.ts";
 import { fullKey, LOCAL, ownFile, readProject, readStackFile } from "./project.ts";
 import { adminTokenProblem, type SettingKey } from "./schema.ts";
-import { UserError } from "./user-error.ts";
 
 const KEY = "adminToken" satisfies SettingKey;
 

@@ -5,7 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
-import { isUserError, UserError } from "../../infra/stack/user-error.ts";
+import { isUserError, UserError } from "../../infra/common/user-error.ts";
 import { module, runWork, scratch } from "./own-process.ts";
 
 const dir = scratch();

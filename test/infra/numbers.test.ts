@@ -1,10 +1,10 @@
 /** What was counted of a version: which failures pass, which are the token's, and which are neither. */
 import { describe, expect, it } from "vitest";
+import { isUserError } from "../../infra/common/user-error.ts";
 import { Api } from "../../infra/provider/api.ts";
 import { NO_EXTRAS } from "../../infra/release/extras.ts";
 import { mustBeCountable } from "../../infra/rollout/compare/countable.ts";
 import { isPassing, isUnlogged, loggedNow, numbersOf } from "../../infra/rollout/compare/numbers.ts";
-import { isUserError } from "../../infra/stack/user-error.ts";
 
 const window = { accountId: "0".repeat(32), script: "w", from: 0, to: 60_000 };
 const quantiles = { wallTimeP50: 5_000 };

@@ -33,7 +33,7 @@ export function runWork(dir: string, work: string) {
     dir,
     "command.mjs",
     `import { orFail } from "infra/commands/command.ts";
-     import { UserError } from "infra/stack/user-error.ts";
+     import { UserError } from "infra/common/user-error.ts";
      await orFail(async () => { ${work} });`,
   );
   const { status, stderr } = spawnSync(program, args, { encoding: "utf8" });

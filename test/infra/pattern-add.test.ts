@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkLock, formatLock, LOCK_FILE, lint, type Migration } from "@durable-stack/class-lifecycle";
 import { describe, expect, it } from "vitest";
+import { UserError } from "../../infra/common/user-error.ts";
 import { type Change, Draft, type ProjectFiles } from "../../infra/init/draft.ts";
 import { migrations } from "../../infra/migrations.ts";
 import { addPattern, obstacleToName } from "../../infra/pattern/add.ts";
@@ -12,7 +13,6 @@ import { withElement } from "../../infra/pattern/source.ts";
 import { templateIn } from "../../infra/pattern/template.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { CONFIG_KEYS } from "../../infra/stack/schema.ts";
-import { UserError } from "../../infra/stack/user-error.ts";
 import { patterns } from "../../worker/patterns.ts";
 
 const files: ProjectFiles = {

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
+import { UserError } from "../../infra/common/user-error.ts";
 import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
 import { setPin, takePinOut } from "../../infra/rollout/pinning.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
-import { UserError } from "../../infra/stack/user-error.ts";
 import { NEW, OLD, preview } from "./preview.ts";
 
 /** The exit code of the update. */

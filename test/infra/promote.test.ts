@@ -1,5 +1,6 @@
 /** Whether a release may be promoted: every reason at once, and only the rules that a person named are overridden. */
 import { describe, expect, it } from "vitest";
+import { UserError } from "../../infra/common/user-error.ts";
 import { Reads } from "../../infra/plan/account/reads.ts";
 import { servedSince } from "../../infra/plan/live/ours.ts";
 import { readWorker } from "../../infra/plan/live/worker.ts";
@@ -11,7 +12,6 @@ import { Api } from "../../infra/provider/api.ts";
 import type { Blind } from "../../infra/smoke/reason.ts";
 import { isTokenRefused } from "../../infra/smoke/verdict.ts";
 import { openStack } from "../../infra/stack/open.ts";
-import { UserError } from "../../infra/stack/user-error.ts";
 
 const release = { digest: "a".repeat(64), migration: { step: "0002-second", history: "h" } };
 const other = "b".repeat(64);

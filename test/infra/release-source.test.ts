@@ -4,8 +4,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { isUserError } from "../../infra/common/user-error.ts";
 import { sourceOf } from "../../infra/release/source.ts";
-import { isUserError } from "../../infra/stack/user-error.ts";
 
 let root: string;
 beforeEach(() => {

@@ -177,8 +177,8 @@ const deployments = () => [
 
 const { rollOut } = await import("../../infra/rollout/run.ts");
 const { changeSetting } = await import("../../infra/stack/settings-file.ts");
-const { Interrupted } = await import("../../infra/stack/interrupted.ts");
-const { UserError } = await import("../../infra/stack/user-error.ts");
+const { Interrupted } = await import("../../infra/common/interrupted.ts");
+const { UserError } = await import("../../infra/common/user-error.ts");
 
 /** How a rollout ends, and all that it says, an error's message too. */
 async function rolledOut(more: Partial<RolloutOptions> = {}): Promise<{ readonly end: string; readonly text: string }> {

@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { UserError } from "../../infra/common/user-error.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { fullKey } from "../../infra/stack/project.ts";
 import { type SettingValue, withSetting } from "../../infra/stack/setting-text.ts";
-import { UserError } from "../../infra/stack/user-error.ts";
 
 const NAMESPACE = "durable-stack";
 const change = (text: string, key: string, value?: SettingValue) =>

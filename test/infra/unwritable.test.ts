@@ -122,7 +122,7 @@ describe("a file of an apply", () => {
       const { DatabaseSync } = await import("node:sqlite");
       try { new DatabaseSync(FILE, { readOnly: true }).exec("CREATE TABLE t (x)"); }
       catch (error) { throw refusal("the lock", "written", error); }`;
-    expect(onFile(readOnly, "../stack/named-file.ts", file)).toEqual({
+    expect(onFile(readOnly, "../common/named-file.ts", file)).toEqual({
       status: 1,
       stderr: expect.stringMatching(/^the lock cannot be written: it may only be read \(attempt to write a readonly/),
     });
@@ -148,7 +148,7 @@ it("a file that a full disk cannot take keeps what it had", () => {
   writeFileSync(
     write,
     `import { orFail } from ${module("infra/commands/command.ts")};
-     import { writeNamed } from ${module("infra/stack/named-file.ts")};
+     import { writeNamed } from ${module("infra/common/named-file.ts")};
      await orFail(async () => writeNamed(process.argv[2], "x".repeat(Number(process.argv[3]))));`,
   );
   // A limit for each file stands for a full disk. Its unit is 512 or 1024 bytes.
@@ -170,7 +170,7 @@ it("a file that a full disk cannot take keeps what it had", () => {
 });
 
 it("a new file that a full disk cannot take is not there by half", () => {
-  const work = `const { writeNamed } = await import(${module("infra/stack/named-file.ts")});
+  const work = `const { writeNamed } = await import(${module("infra/common/named-file.ts")});
     writeNamed(${JSON.stringify(join(dir, "new.yaml"))}, "x".repeat(100_000));`;
   const file = join(dir, "new.mjs");
   writeFileSync(
@@ -200,7 +200,7 @@ it("a folder for temporary files that is not there is told by the rehearsal, and
 it("a folder that no system call can make is refused, and does not take for ever", () => {
   const { status, stderr } = runWork(
     dir,
-    `const { makeFolder } = await import(${module("infra/stack/named-file.ts")});
+    `const { makeFolder } = await import(${module("infra/common/named-file.ts")});
     makeFolder(${JSON.stringify(join(dir, "made/below"))}); makeFolder(${JSON.stringify(dir)}); makeFolder("/proc/x/y");`,
   );
   expect(stderr).toMatch(/^\/proc\/x\/y cannot be written: [^\n]*\n$/);

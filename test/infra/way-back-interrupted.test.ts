@@ -4,15 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
+import { Interrupted } from "../../infra/common/interrupted.ts";
+import { UserError } from "../../infra/common/user-error.ts";
 import type { Serving } from "../../infra/plan/live/version.ts";
 import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
 import { abandon, giveShare } from "../../infra/rollout/by-hand.ts";
 import { goBack } from "../../infra/rollout/go-back.ts";
 import { setShare } from "../../infra/rollout/share.ts";
-import { Interrupted } from "../../infra/stack/interrupted.ts";
 import { LEAST_SHARE } from "../../infra/stack/rollout-steps.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
-import { UserError } from "../../infra/stack/user-error.ts";
 import { preview } from "./preview.ts";
 
 /** How far the update had come; `deploys`: whether it changed the deployment. */

@@ -7,9 +7,9 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "../../cloudflare.ts";
+import { UserError } from "../../common/user-error.ts";
 import { Api, READ_LIMIT } from "../../provider/api.ts";
 import { CLOUDFLARE, complete, describedAccount, type Environment, sourceEnvironment } from "../../stack/account.ts";
-import { UserError } from "../../stack/user-error.ts";
 import { Reads } from "./reads.ts";
 
 /**

@@ -3,10 +3,10 @@
  * the types of `@pulumi/cloudflare` promise, and both are checked here.
  */
 import * as v from "valibot";
+import { issueLines } from "../../common/issues.ts";
 import { type Api, ApiError, at } from "../../provider/api.ts";
 import { inJurisdiction } from "../../provider/buckets.ts";
 import { ask } from "../../provider/functions.ts";
-import { issueLines } from "../../stack/issues.ts";
 
 /** Text that the provider may give as "" and the API as null where there is none. */
 const text = v.pipe(

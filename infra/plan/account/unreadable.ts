@@ -1,6 +1,7 @@
 /** Why an account cannot be read, in words: without a plan, nothing is sent. */
+
+import { firstLine } from "../../common/user-error.ts";
 import { ApiError } from "../../provider/api.ts";
-import { firstLine } from "../../stack/user-error.ts";
 import type { Finding } from "../rules/codes.ts";
 
 /** The finding about a read that failed; undefined where the error is something else, and a bug. */

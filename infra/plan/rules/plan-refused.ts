@@ -1,6 +1,6 @@
 /** How the program says no: every reason at once, before anything is sent. */
 import { describe } from "@durable-stack/class-lifecycle";
-import { UserError } from "../../stack/user-error.ts";
+import { UserError } from "../../common/user-error.ts";
 import type { Finding } from "./codes.ts";
 
 /** Everything that stops a deployment, in one error. */

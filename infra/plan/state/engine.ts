@@ -1,6 +1,6 @@
 /** The state of the stack that the program runs for, asked of the engine that runs it. */
 import * as pulumi from "@pulumi/pulumi";
-import { firstLine } from "../../stack/user-error.ts";
+import { firstLine } from "../../common/user-error.ts";
 import { PlanRefused } from "../rules/plan-refused.ts";
 import { Known, READ_STATE } from "./known.ts";
 import { foreignState } from "./owner.ts";

@@ -1,7 +1,8 @@
 /** Whether two versions can be compared at all: it is better heard before a rollout than in its middle. */
+
+import { UserError } from "../../common/user-error.ts";
 import type { Api } from "../../provider/api.ts";
 import type { Release } from "../../release/read.ts";
-import { UserError } from "../../stack/user-error.ts";
 import { type Logged, logged } from "./logged.ts";
 import { isPassing, isUnlogged, loggedNow, numbersOf, type Window } from "./numbers.ts";
 

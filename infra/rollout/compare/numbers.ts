@@ -5,8 +5,8 @@
  * Whether it keeps them at all, the Worker's settings say (Workers Scripts: read): without logs, no answer is an error.
  */
 import * as v from "valibot";
+import { UserError } from "../../common/user-error.ts";
 import { type Api, ApiError, at } from "../../provider/api.ts";
-import { UserError } from "../../stack/user-error.ts";
 import type { Numbers } from "./analysis.ts";
 import { type Logged, logged, Observability } from "./logged.ts";
 import type { Quantiles } from "./statistics.ts";

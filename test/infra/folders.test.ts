@@ -1,4 +1,4 @@
-/** The folders of infra/plan are in an order: what a folder needs stands in those before it. */
+/** The folders of infra/plan are in an order: what a folder needs stands in those before it. So does infra/common. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { expect, it } from "vitest";
@@ -25,13 +25,16 @@ const mayUse = (folder: string, other: string): boolean => folder === other || p
 const plan = join(ROOT, "infra/plan");
 const files = readdirSync(plan, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
 
-/** The files of infra/plan that one of them imports, as types or as code. */
-function importsOf(file: string): readonly string[] {
-  const specifiers = [...readFileSync(join(plan, file), "utf8").matchAll(/\b(?:from|import)[ (]"(\.[^"]+)"/g)];
-  return specifiers
-    .map(([, specifier = ""]) => normalize(join(dirname(file), specifier)))
-    .filter((other) => !other.startsWith(".."));
+/** What a file in `folder` imports of this project, as types or as code, seen from there. */
+function allImportsOf(folder: string, file: string): readonly string[] {
+  const specifiers = [...readFileSync(join(folder, file), "utf8").matchAll(/\b(?:from|import)[ (]"(\.[^"]+)"/g)];
+  return specifiers.map(([, specifier = ""]) => normalize(join(dirname(file), specifier)));
 }
+
+const isOutside = (file: string): boolean => file.startsWith("..");
+
+/** The files of infra/plan that one of them imports. */
+const importsOf = (file: string): readonly string[] => allImportsOf(plan, file).filter((other) => !isOutside(other));
 
 it("every folder has its place in it", () => {
   const found = new Set(files.map((file) => dirname(file)));
@@ -43,4 +46,11 @@ it("no folder reaches up, or beside", () => {
   expect(imports.length).toBeGreaterThan(100);
   const wrong = imports.filter(({ file, other }) => !mayUse(dirname(file), dirname(other)));
   expect(wrong.map(({ file, other }) => `${file} imports ${other}`)).toEqual([]);
+});
+
+it("infra/common uses no other folder", () => {
+  const common = join(ROOT, "infra/common");
+  const found = readdirSync(common);
+  expect(found.length).toBeGreaterThan(5);
+  expect(found.flatMap((file) => allImportsOf(common, file)).filter(isOutside)).toEqual([]);
 });
