@@ -156,3 +156,28 @@ it("count answers by their HTTP status, through the query for logs of the offici
     ].sort(),
   );
 });
+
+it("give the quantiles of wall time, of the invocations that the query asks for, and sample nothing", async () => {
+  const { test, next, window } = await served();
+  const asked = (model: string, operator: "median" | "p99") =>
+    test.sdk.workers.observability.telemetry.query({
+      account_id: test.id,
+      queryId: "rollout",
+      timeframe: { from: Date.parse(window.from), to: Date.parse(window.to) },
+      view: "calculations",
+      parameters: {
+        filters: [
+          { key: "$workers.scriptVersion.id", operation: "eq", type: "string", value: next.id },
+          { key: "$metadata.type", operation: "eq", type: "string", value: "cf-worker-event" },
+          { key: "$workers.executionModel", operation: "eq", type: "string", value: model },
+        ],
+        calculations: [{ operator: "count" }, { operator, key: "$workers.wallTimeMs", keyType: "number" }],
+      },
+    });
+  const [count, slowest] = (await asked("stateless", "p99")).calculations ?? [];
+  expect(count?.aggregates).toMatchObject([{ value: 5, sampleInterval: 1 }]);
+  expect(slowest?.calculation).toBe("p99");
+  expect(slowest?.aggregates[0]?.value).toBeGreaterThanOrEqual(1_000);
+  expect((await asked("stateless", "median")).calculations?.[1]?.aggregates[0]?.value).toBeLessThan(1_000);
+  expect((await asked("durableObject", "p99")).calculations?.map(({ aggregates }) => aggregates)).toEqual([[], []]);
+});

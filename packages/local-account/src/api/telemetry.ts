@@ -1,12 +1,13 @@
 /**
  * `POST /accounts/:account/workers/observability/telemetry/query`: Cloudflare's query for logs, as far as it counts
- * invocations: the view `calculations` with `count`, and filters and groups by these keys.
+ * invocations: the view `calculations` with `count` and quantiles of wall time, and filters and groups by these keys.
+ * Nothing is sampled, and objects and what the code writes are not in these logs.
  */
 import { Hono } from "hono";
 import * as v from "valibot";
 import { now } from "../clock.ts";
 import { ApiError } from "../errors.ts";
-import type { Invocation } from "../invocations.ts";
+import { type Invocation, quantile } from "../invocations.ts";
 import { body } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
@@ -16,6 +17,9 @@ const KEYS: Readonly<Record<string, (invocation: Invocation) => string | number 
   "$workers.scriptVersion.id": ({ versionId }) => versionId,
   "$workers.outcome": ({ status }) => OUTCOMES[status],
   "$workers.event.response.status": ({ httpStatus }) => httpStatus,
+  "$workers.executionModel": () => "stateless",
+  "$workers.wallTimeMs": ({ wallMs }) => wallMs,
+  "$metadata.type": () => "cf-worker-event",
 };
 
 const OUTCOMES: Readonly<Record<Invocation["status"], string>> = {
@@ -34,6 +38,22 @@ const OPERATIONS = {
   lt: (a: string | number, b: string | number | boolean) => a < b,
 };
 
+/** The operators beside `count`, all of one key. */
+const QUANTILES = { p25: 0.25, median: 0.5, p75: 0.75, p90: 0.9, p99: 0.99 };
+const Alias = { alias: v.optional(v.string()) };
+const Calculation = v.variant(
+  "operator",
+  [
+    v.object({ operator: v.literal("count"), ...Alias }),
+    v.object({
+      operator: v.picklist(["p25", "median", "p75", "p90", "p99"]),
+      key: v.literal("$workers.wallTimeMs", "only $workers.wallTimeMs is there"),
+      ...Alias,
+    }),
+  ],
+  "only count, p25, median, p75, p90 and p99 are there",
+);
+
 const Query = v.object({
   queryId: v.string(),
   timeframe: v.object({ from: v.number(), to: v.number() }),
@@ -50,9 +70,7 @@ const Query = v.object({
       ),
       [],
     ),
-    calculations: v.array(
-      v.object({ operator: v.literal("count", "only count is there"), alias: v.optional(v.string()) }),
-    ),
+    calculations: v.array(Calculation),
     groupBys: v.optional(v.array(v.object({ type: v.string(), value: Key })), []),
   }),
 });
@@ -72,17 +90,17 @@ export const telemetry = ({ account, invocations }: Api) =>
     const groups = Map.groupBy(found, (one) =>
       JSON.stringify(groupBys.map(({ value: key }) => KEYS[key]?.(one) ?? "")),
     );
-    const interval = timeframe.to - timeframe.from;
-    const aggregates = [...groups].map(([group, members]) => {
-      const values: (string | number)[] = v.parse(v.array(v.union([v.string(), v.number()])), JSON.parse(group));
-      return {
-        count: members.length,
-        value: members.length,
-        interval,
-        sampleInterval: 1,
-        groups: groupBys.map(({ value: key }, index) => ({ key, value: values[index] ?? "" })),
-      };
-    });
+    const aggregatesOf = (operator: "count" | keyof typeof QUANTILES) =>
+      [...groups].map(([group, members]) => {
+        const values: (string | number)[] = v.parse(v.array(v.union([v.string(), v.number()])), JSON.parse(group));
+        return {
+          count: members.length,
+          value: operator === "count" ? members.length : quantile(wallOf(members), QUANTILES[operator]),
+          interval: 1,
+          sampleInterval: 1,
+          groups: groupBys.map(({ value: key }, index) => ({ key, value: values[index] ?? "" })),
+        };
+      });
     const statistics = { elapsed: (performance.now() - started) / 1_000, rows_read: found.length, bytes_read: 0 };
     const [at, by] = [now(), account.identity.accountId];
     return ok(c, {
@@ -110,9 +128,11 @@ export const telemetry = ({ account, invocations }: Api) =>
       calculations: calculations.map(({ operator, alias }) => ({
         calculation: operator,
         ...(alias !== undefined && { alias }),
-        aggregates,
+        aggregates: aggregatesOf(operator),
         series: [],
       })),
       statistics,
     });
   });
+
+const wallOf = (members: readonly Invocation[]) => members.map(({ wallMs }) => wallMs).sort((a, b) => a - b);
