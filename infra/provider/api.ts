@@ -139,11 +139,6 @@ export class Api {
     return this.#result("post", path, { ...extra, body, maxRetries: 0 });
   }
 
-  /** A question that is sent as a body and answered without Cloudflare's envelope (GraphQL). It may be repeated. */
-  ask(path: string, body: object): Promise<unknown> {
-    return this.send("post", path, { body, maxRetries: 2 });
-  }
-
   put(path: string, body: object, extra?: Extra): Promise<Properties> {
     return this.#result("put", path, { ...extra, body, maxRetries: 0 });
   }

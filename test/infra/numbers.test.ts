@@ -7,28 +7,70 @@ import { mustBeCountable } from "../../infra/rollout/compare/countable.ts";
 import { isPassing, isUnlogged, loggedNow, numbersOf } from "../../infra/rollout/compare/numbers.ts";
 
 const window = { accountId: "0".repeat(32), script: "w", from: 0, to: 60_000 };
-const quantiles = { wallTimeP50: 5_000 };
-const METRICS = {
-  data: {
-    viewer: { accounts: [{ workersInvocationsAdaptive: [{ sum: { requests: 10, errors: 1 }, quantiles }] }] },
-  },
-};
-const COUNTS = { success: true, result: { calculations: [{ aggregates: [{ value: 2 }] }] } };
 
-/** An API that gives these answers. `counts` gets its question. */
-function apiOf(
-  metrics: () => Response,
-  counts: (question: string) => Response,
-  settings: () => Response = () => observing({ enabled: true }),
-): Api {
+/** An event in the logs, by its keys. */
+type Event = Readonly<Record<string, string | number>>;
+/** What the Worker's code was called for, of the version that is asked for. */
+const INVOCATION: Event = {
+  "$workers.scriptName": "w",
+  "$workers.scriptVersion.id": "v-1",
+  "$workers.executionModel": "stateless",
+  "$workers.outcome": "ok",
+  "$workers.event.response.status": 200,
+  "$workers.wallTimeMs": 5,
+  "$metadata.type": "cf-worker-event",
+};
+const EXCEPTION = { ...INVOCATION, "$workers.outcome": "exception", "$workers.event.response.status": 500 };
+const UNAVAILABLE = { ...INVOCATION, "$workers.event.response.status": 503 };
+const times = (count: number, event: Event): readonly Event[] => Array.from({ length: count }, () => event);
+
+interface Question {
+  readonly parameters: {
+    readonly filters: readonly { readonly key: string; readonly operation: string; readonly value: string | number }[];
+    readonly calculations: readonly { readonly operator: string; readonly alias: string }[];
+  };
+}
+
+const OPERATIONS: Readonly<Record<string, (actual: string | number, value: string | number) => boolean>> = {
+  eq: (actual, value) => actual === value,
+  neq: (actual, value) => actual !== value,
+  gte: (actual, value) => actual >= value,
+};
+
+/** What the query answers of these events. `interval`: so many stand behind each that was kept; `level`: that was read. */
+function logsOf(events: readonly Event[], { interval = 1, level = 1 } = {}): (question: string) => Response {
+  return (text) => {
+    const { parameters }: Question = JSON.parse(text);
+    const found = events.filter((event) =>
+      parameters.filters.every(({ key, operation, value }) => {
+        const actual = event[key];
+        return actual !== undefined && (OPERATIONS[operation]?.(actual, value) ?? false);
+      }),
+    );
+    const calculations = parameters.calculations.map(({ operator, alias }) => {
+      const value = operator === "count" ? found.length * interval * level : found[0]?.["$workers.wallTimeMs"];
+      return {
+        calculation: operator,
+        alias,
+        aggregates: found.length === 0 ? [] : [{ value, count: found.length, sampleInterval: interval }],
+      };
+    });
+    return json({ success: true, result: { calculations, statistics: { abr_level: level } } });
+  };
+}
+
+/** An API whose logs and settings answer so. Its GraphQL knows no versions, as Cloudflare's guide has none. */
+function apiOf(logs: (question: string) => Response, settings = () => observing({ enabled: true })): Api {
   const fetch = async (input: string | URL | Request, init?: RequestInit) => {
     const request = new Request(input, init);
     if (request.url.endsWith("/script-settings")) return settings();
-    return request.url.endsWith("/graphql") ? metrics() : counts(await request.text());
+    if (request.url.endsWith("/graphql"))
+      return json({ data: null, errors: [{ message: "unknown arg scriptVersion" }] });
+    return logs(await request.text());
   };
   return new Api({ baseUrl: "http://127.0.0.1/client/v4", token: "token" }, { fetch });
 }
-/** What is counted of a version, and how many of its answers are logged; or why not. */
+/** What is counted of a version, and how many of its requests are logged; or why not. */
 async function ask(...answers: Parameters<typeof apiOf>): Promise<unknown> {
   const api = apiOf(...answers);
   try {
@@ -41,50 +83,97 @@ async function ask(...answers: Parameters<typeof apiOf>): Promise<unknown> {
 const observing = (observability: unknown) => json({ success: true, result: { observability } });
 const json = (body: unknown, code = 200) => Response.json(body, { status: code });
 const failure = (code: number) => json({ success: false, errors: [{ code: 1, message: "as the test asked" }] }, code);
-const graphql = (message: string) => json({ data: null, errors: [{ message }] });
 const unreached = (): Response => {
   throw new TypeError("fetch failed", { cause: new Error("ECONNREFUSED") });
 };
-const good = { metrics: () => json(METRICS), counts: () => json(COUNTS) };
+const good = logsOf([...times(8, INVOCATION), EXCEPTION, UNAVAILABLE]);
 
 describe("what was counted", () => {
-  it("is exceptions and answers with 5xx together", async () => {
-    expect(await ask(good.metrics, good.counts)).toMatchObject({ requests: 10, errors: 3 });
+  it("is requests, and as errors exceptions and answers with 5xx, where no metrics tell versions apart", async () => {
+    expect(await ask(good)).toMatchObject({ requests: 10, errors: 2 });
   });
 
-  it("has each exception once, though the logs may have it as an answer with 500, too", async () => {
-    let asked = "";
-    await ask(good.metrics, (question) => {
-      asked = question;
-      return good.counts();
+  it("has each request once, whatever its code writes, and whatever an object answers to it", async () => {
+    const line = { ...UNAVAILABLE, "$metadata.type": "cf-worker" };
+    const object = { ...UNAVAILABLE, "$workers.executionModel": "durableObject" };
+    const others = [line, object, { ...object, "$workers.outcome": "exception" }];
+    expect(await ask(logsOf([INVOCATION, UNAVAILABLE, ...others]))).toMatchObject({ requests: 2, errors: 1 });
+  });
+
+  it("has no other version's, and none of another Worker", async () => {
+    const others = [
+      { ...UNAVAILABLE, "$workers.scriptVersion.id": "v-2" },
+      { ...UNAVAILABLE, "$workers.scriptName": "x" },
+    ];
+    expect(await ask(logsOf([INVOCATION, ...others]))).toMatchObject({ requests: 1, errors: 0 });
+  });
+
+  it.each([
+    ["canceled", 0],
+    ["responseStreamDisconnected", 0],
+    ["exceededCpu", 1],
+    ["exceededMemory", 1],
+    ["unknown", 1],
+  ])("takes a request that ended with %s for %d errors", async (outcome, errors) => {
+    const { "$workers.event.response.status": _, ...unanswered } = INVOCATION;
+    const ended = { ...unanswered, "$workers.outcome": outcome };
+    expect(await ask(logsOf([INVOCATION, ended]))).toMatchObject({ requests: 2, errors });
+  });
+
+  it("has the wall time in milliseconds, by quantile", async () => {
+    expect(await ask(good)).toMatchObject({ wall: [0.25, 0.5, 0.75, 0.9, 0.99].map((share) => [share, 5]) });
+  });
+
+  it.each([
+    ["stored", { interval: 10 }],
+    ["read", { level: 10 }],
+    ["stored and read", { interval: 5, level: 2 }],
+  ])(
+    "is only what was kept where the logs are sampled when they are %s, not an estimate of all",
+    async (_, sampling) => {
+      const events = [...times(90, INVOCATION), ...times(5, EXCEPTION), ...times(5, UNAVAILABLE)];
+      expect(await ask(logsOf(events, sampling))).toMatchObject({ requests: 100, errors: 10 });
+    },
+  );
+
+  it("has requests and errors in one scale where only some of the questions are answered from a part", async () => {
+    const events = [...times(80, INVOCATION), ...times(20, UNAVAILABLE)];
+    const exact = logsOf(events);
+    // All requests are read from one of ten: of the 100 there were, 10.
+    const part = logsOf([...times(8, INVOCATION), ...times(2, UNAVAILABLE)], { level: 10 });
+    const isAll = (question: string) => question.includes("median");
+    expect(await ask((question) => (isAll(question) ? part : exact)(question))).toMatchObject({
+      requests: 10,
+      errors: 2,
     });
-    expect(JSON.parse(asked).parameters.filters).toContainEqual(
-      expect.objectContaining({ key: "$workers.outcome", operation: "eq", value: "ok" }),
-    );
+  });
+
+  it("is nothing where nothing is logged yet", async () => {
+    expect(await ask(logsOf([]))).toMatchObject({ requests: 0, errors: 0 });
   });
 
   it.each([
-    ["a refused token", () => failure(403), /was answered 403.*The token needs Account Analytics: read\.$/, false],
-    ["a refused account", () => graphql("not authorized for that account"), /The token needs Account Anal/, false],
-    ["a spent budget", () => graphql("rate limiter budget depleted"), /budget depleted\.$/, true],
-    ["another question than it takes", () => graphql('unknown field "x"'), /unknown field "x"\.$/, false],
-    ["nonsense", () => json({ hello: "there" }), /the answer is not as documented\.$/, false],
-  ] as const)("cannot be read of the metrics after %s", async (_, metrics, why, passes) => {
-    const error = await ask(metrics, good.counts);
-    expect([isUserError(error), isPassing(error)]).toEqual([true, passes]);
-    expect(String(error)).toMatch(why);
-  });
-
-  it.each([
-    ["a refused token", () => failure(401), /was answered 401.*The token needs Workers Observability: read\.$/, false],
+    [
+      "a refused token",
+      () => failure(401),
+      /was answered 401.*The token needs Workers Observability: read, or edit where read is refused\.$/,
+      false,
+    ],
     ["too many questions", () => failure(429), /was answered 429[^T]*$/, true],
     ["an outage", () => failure(503), /was answered 503[^T]*$/, true],
     ["no answer", unreached, /was not answered: ECONNREFUSED\.$/, true],
     ["nonsense", () => json({ success: true, result: [] }), /the answer is not as documented\.$/, false],
-  ] as const)("cannot be read of the logs after %s", async (_, counts, why, passes) => {
-    const error = await ask(good.metrics, counts);
+    [
+      "an answer to another question",
+      () => json({ success: true, result: { calculations: [{ calculation: "sum", aggregates: [] }] } }),
+      /the answer is not as documented\.$/,
+      false,
+    ],
+  ] as const)("cannot be read after %s", async (_, logs, why, passes) => {
+    const error = await ask(logs);
     expect([isUserError(error), isPassing(error)]).toEqual([true, passes]);
     expect(String(error)).toMatch(why);
+    expect(String(error)).toContain("The requests of w cannot be counted: ");
   });
 
   it.each([
@@ -93,10 +182,10 @@ describe("what was counted", () => {
     [{ enabled: true, logs: { enabled: true, invocation_logs: false } }, "observability.logs.invocation_logs is false"],
     [{ enabled: true, logs: { enabled: true, persist: false } }, "observability.logs.persist is false"],
     [{ enabled: true, head_sampling_rate: 0 }, "observability.head_sampling_rate is 0"],
-  ])("is not taken for no error where no answer is logged: %j", async (observability, why) => {
-    const error = await ask(good.metrics, good.counts, () => observing(observability));
+  ])("is not taken for no traffic where no request is logged: %j", async (observability, why) => {
+    const error = await ask(good, () => observing(observability));
     expect([isUserError(error), isPassing(error), isUnlogged(error)]).toEqual([true, false, true]);
-    expect(String(error)).toContain(`Answers with 5xx cannot be counted: no log of w has them, because ${why}.`);
+    expect(String(error)).toContain(`The requests of w cannot be counted: no log has them, because ${why}.`);
   });
 
   it.each([
@@ -104,9 +193,9 @@ describe("what was counted", () => {
     [{ enabled: false, logs: { enabled: true } }, 1],
     [{ enabled: true, head_sampling_rate: 0.5 }, 0.5],
     [{ enabled: true, head_sampling_rate: 0.5, logs: { enabled: true, head_sampling_rate: 1 } }, 1],
-  ])("says how many answers are logged: %j", async (observability, share) => {
-    const numbers = await ask(good.metrics, good.counts, () => observing(observability));
-    expect(numbers).toMatchObject({ errors: 3, logged: { share } });
+  ])("says how many requests are logged: %j", async (observability, share) => {
+    const numbers = await ask(good, () => observing(observability));
+    expect(numbers).toMatchObject({ errors: 2, logged: { share } });
   });
 });
 
@@ -114,17 +203,17 @@ describe("before a rollout", () => {
   const begin = async (live: unknown, observability?: (typeof NO_EXTRAS)["observability"]) => {
     const said: string[] = [];
     const release = observability ? { extras: { ...NO_EXTRAS, observability } } : {};
-    const api = apiOf(good.metrics, good.counts, () => observing(live));
+    const api = apiOf(good, () => observing(live));
     const options = { release, say: (line: string) => void said.push(line) };
     const failure = await mustBeCountable(api, window, "v-1", options).catch((error: unknown) => error);
     return { said: said.join("\n"), failure };
   };
 
-  it("nothing is said where every answer is logged", async () => {
+  it("nothing is said where every request is logged", async () => {
     expect(await begin({ enabled: true })).toEqual({ said: "", failure: undefined });
   });
 
-  it("a release that turns the logs off is refused, because all that failed would look well", async () => {
+  it("a release that turns the logs off is refused, because nothing could be compared", async () => {
     const { failure } = await begin({ enabled: true }, { enabled: true, logs: { invocation_logs: false } });
     expect(isUserError(failure)).toBe(true);
     expect(String(failure)).toMatch(/in wrangler\.jsonc observability\.logs\.invocation_logs is false.*rolloutSteps/);
@@ -141,7 +230,7 @@ describe("before a rollout", () => {
   it.each([
     [{ enabled: true, head_sampling_rate: 0.1 }, undefined],
     [{ enabled: true }, { enabled: true, head_sampling_rate: 0.1 }],
-  ])("it is said that only some answers are counted: live %j, release %j", async (observability, own) => {
+  ])("it is said that only some requests are counted: live %j, release %j", async (observability, own) => {
     const { said, failure } = await begin(observability, own);
     expect(failure).toBeUndefined();
     expect(said).toMatch(/^Warning: observability\.head_sampling_rate is 0\.1, .* only 10 % are counted/);

@@ -112,7 +112,7 @@ describe("a new version", () => {
     const late = { ...counted(5, 1, usual, random), errors: 9 };
     expect(judge(late, stable(), settings, LOOKS)).toEqual({
       kind: "unknown",
-      because: "the new version has 9 errors and only 5 requests: requests are counted later than answers with 5xx",
+      because: "the new version has 9 errors and only 5 requests: not all requests are in the logs yet",
     });
     expect(judge({ ...late, requests: 0 }, stable(), { ...settings, minRequests: 0 }, LOOKS).kind).toBe("unknown");
     expect(judge(counted(400, 0.03, usual, random), { ...stable(), errors: 2_001 }, settings, LOOKS)).toMatchObject({

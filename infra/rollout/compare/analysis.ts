@@ -41,7 +41,7 @@ export function judge(next: Numbers, stable: Numbers, settings: AnalysisSettings
     ...moreErrorsThanRequests("the stable one", stable),
   ];
   if (behind.length > 0) {
-    return { kind: "unknown", because: `${behind.join("; ")}: requests are counted later than answers with 5xx` };
+    return { kind: "unknown", because: `${behind.join("; ")}: not all requests are in the logs yet` };
   }
   const risk = settings.risk / (looks * TESTS);
   const because = [
@@ -58,7 +58,7 @@ export function judge(next: Numbers, stable: Numbers, settings: AnalysisSettings
 
 const enough = (next: Numbers, stable: Numbers, least: number) => next.requests >= least && stable.requests >= least;
 
-/** What says that not all requests are counted yet: requests and answers with 5xx are not counted in one place. */
+/** What says that not all requests are counted yet: logs come in while they are counted, by one question after another. */
 const moreErrorsThanRequests = (whose: string, { errors, requests }: Numbers): readonly string[] =>
   errors > requests ? [`${whose} has ${errors} errors and only ${requests} requests`] : [];
 

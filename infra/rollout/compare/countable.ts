@@ -8,7 +8,7 @@ import { isPassing, isUnlogged, loggedNow, numbersOf, type Window } from "./numb
 
 /**
  * Says what will be missing in the numbers. The first step gives the Worker the settings of `release`, so that what is off
- * by now may be on then. @throws UserError where errors could not be counted.
+ * by now may be on then. @throws UserError where nothing could be counted.
  */
 export async function mustBeCountable(
   api: Api,
@@ -19,7 +19,7 @@ export async function mustBeCountable(
   const after = logged(release.extras?.observability ?? { enabled: true });
   if (after.share === 0) {
     throw new UserError(
-      `The steps of this rollout are judged by answers with 5xx, too, and with this release they cannot be counted: in wrangler.jsonc ${after.because}, so no log of them is kept. Turn that on and build again, or take \`minutes\` out of the stack's rolloutSteps.`,
+      `The steps of this rollout are judged by the logs of the requests, and with this release there are none: in wrangler.jsonc ${after.because}. Turn that on and build again, or take \`minutes\` out of the stack's rolloutSteps.`,
     );
   }
   try {
@@ -34,4 +34,4 @@ export async function mustBeCountable(
 }
 
 const sampled = ({ share, because }: Logged) =>
-  `Warning: ${because}, so of answers with 5xx only ${Number((share * 100).toPrecision(2))} % are counted, and a release that fails may pass for one that does not. Let every request be logged while it is rolled out.`;
+  `Warning: ${because}, so of all requests only ${Number((share * 100).toPrecision(2))} % are counted, and a step needs that much more traffic. Let every request be logged while it is rolled out.`;

@@ -1,4 +1,4 @@
-/** How many of a Worker's answers are in the logs that Workers Observability keeps, by its settings: pure. */
+/** How many of a Worker's requests are in the logs that Workers Observability keeps, by its settings: pure. */
 import * as v from "valibot";
 
 const Reporting = { enabled: v.nullish(v.boolean()), head_sampling_rate: v.nullish(v.number()) };
@@ -10,7 +10,7 @@ export const Observability = v.object({
 });
 export type Observability = v.InferOutput<typeof Observability>;
 
-/** The share of the answers that is kept, from 0 to 1, and the setting that it is because of. */
+/** The share of the requests that is kept, from 0 to 1, and the setting that it is because of. */
 export interface Logged {
   readonly share: number;
   readonly because: string;

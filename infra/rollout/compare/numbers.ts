@@ -1,8 +1,8 @@
 /**
- * What Cloudflare counted of a Worker's versions: requests, exceptions and wall time from the GraphQL Analytics API
- * (`workersInvocationsAdaptive`; the token needs Account Analytics: read), and answers with 5xx from the logs that
- * Workers Observability keeps, because an answer is no error to the first (the token needs Workers Observability: read).
- * Whether it keeps them at all, the Worker's settings say (Workers Scripts: read): without logs, no answer is an error.
+ * What the logs that Workers Observability keeps tell of a Worker's versions: requests, errors and wall time. All of it by
+ * one source, so that what is not logged is missing everywhere alike (the token needs Workers Observability: read). The
+ * GraphQL Analytics API is no such source: to it an answer with 500 is a success, and no guide of Cloudflare says that it
+ * can tell versions apart. Whether logs are kept at all, the Worker's settings say (Workers Scripts: read).
  */
 import * as v from "valibot";
 import { UserError } from "../../common/user-error.ts";
@@ -11,52 +11,21 @@ import type { Numbers } from "./analysis.ts";
 import { type Logged, logged, Observability } from "./logged.ts";
 import type { Quantiles } from "./statistics.ts";
 
-const SHARES = { P25: 0.25, P50: 0.5, P75: 0.75, P90: 0.9, P99: 0.99 };
+/** The operators of the query for quantiles, and their shares. */
+const SHARES = { p25: 0.25, median: 0.5, p75: 0.75, p90: 0.9, p99: 0.99 };
 
-const QUERY = `query ($account: string, $script: string, $version: string, $from: Time, $to: Time) {
-  viewer { accounts(filter: { accountTag: $account }) {
-    workersInvocationsAdaptive(limit: 1, filter: {
-      scriptName: $script, scriptVersion: $version, datetime_geq: $from, datetime_leq: $to
-    }) {
-      sum { requests errors }
-      quantiles { ${Object.keys(SHARES)
-        .map((name) => `wallTime${name}`)
-        .join(" ")} }
-    }
-  } }
-}`;
+/** How an invocation ends that is no error: where a caller is gone, too. */
+const WELL = ["ok", "canceled", "responseStreamDisconnected"];
 
-const Metrics = v.object({
-  data: v.nullable(
-    v.object({
-      viewer: v.object({
-        accounts: v.array(
-          v.object({
-            workersInvocationsAdaptive: v.array(
-              v.object({
-                sum: v.object({ requests: v.number(), errors: v.number() }),
-                quantiles: v.record(v.string(), v.number()),
-              }),
-            ),
-          }),
-        ),
-      }),
-    }),
-  ),
-  errors: v.nullish(v.array(v.object({ message: v.string() }))),
-});
-
-const Counts = v.object({
+const Answer = v.object({
   calculations: v.array(
     v.object({
-      aggregates: v.array(
-        v.object({
-          value: v.number(),
-          groups: v.optional(v.array(v.object({ key: v.string(), value: v.unknown() })), []),
-        }),
-      ),
+      calculation: v.string(),
+      alias: v.nullish(v.string()),
+      aggregates: v.array(v.object({ value: v.number(), sampleInterval: v.nullish(v.number()) })),
     }),
   ),
+  statistics: v.nullish(v.object({ abr_level: v.nullish(v.number()) })),
 });
 
 export interface Window {
@@ -85,111 +54,121 @@ export class MetricsUnread extends UserError {
   }
 }
 
-/** No log of the answers is kept. */
+/** No log of the requests is kept. */
 class Unlogged extends MetricsUnread {}
 
-/** Whether it failed because no log of the answers is kept. */
+/** Whether it failed because no log of the requests is kept. */
 export const isUnlogged = (error: unknown): error is UserError => error instanceof Unlogged;
 
 /** Whether a question about the traffic failed for a reason that passes. */
 export const isPassing = (error: unknown): error is UserError =>
   (error instanceof MetricsUnread || error instanceof ApiError) && error.isPassing;
 
-/** What was counted of a version. @throws MetricsUnread where the metrics cannot be read. */
+/**
+ * What was logged of a version: of what is sampled, only what was kept, because an estimate proves no more than that.
+ * @throws MetricsUnread where the logs cannot be read
+ */
 export async function numbersOf(api: Api, window: Window, versionId: string): Promise<Numbers> {
-  const [{ sum, quantiles }, answers] = await Promise.all([
-    metricsOf(api, window, versionId),
-    failedAnswers(api, window, versionId),
+  const invocations = [
+    filter("$workers.scriptName", "eq", window.script),
+    filter("$workers.scriptVersion.id", "eq", versionId),
+    // Neither what the code writes to the log, nor what an object answers to the Worker: a request counts once.
+    filter("$metadata.type", "eq", "cf-worker-event"),
+    filter("$workers.executionModel", "eq", "stateless"),
+  ];
+  const [all, unwell, answers] = await Promise.all([
+    measured(api, window, invocations, ["count", ...Object.keys(SHARES)]),
+    measured(api, window, [...invocations, ...WELL.map((outcome) => filter("$workers.outcome", "neq", outcome))]),
+    measured(api, window, [
+      ...invocations,
+      filter("$workers.outcome", "eq", "ok"),
+      filter("$workers.event.response.status", "gte", 500),
+    ]),
   ]);
-  const wall: Quantiles = Object.entries(SHARES).map(([name, share]) => [
-    share,
-    (quantiles[`wallTime${name}`] ?? 0) / 1_000,
-  ]);
-  return { requests: sum.requests, errors: sum.errors + answers, wall };
+  const interval = Math.max(all.interval, unwell.interval, answers.interval);
+  const kept = (...parts: readonly Measured[]) =>
+    Math.round(parts.reduce((sum, part) => sum + part.of("count"), 0) / interval);
+  const wall: Quantiles = Object.entries(SHARES).map(([operator, share]) => [share, all.of(operator)]);
+  return { requests: kept(all), errors: kept(unwell, answers), wall };
 }
 
 /** A Worker without the setting keeps no logs. */
 const Settings = v.object({ observability: v.nullish(Observability, { enabled: false }) });
-const UNCOUNTED = "Answers with 5xx cannot be counted";
+const uncounted = (script: string) => `The requests of ${script} cannot be counted`;
 
 /**
- * How many of the Worker's answers are logged now: somebody may have changed that in the dashboard. Without logs no answer
- * is an error, so whoever counts asks this, too. @throws MetricsUnread where that cannot be read, or none is.
+ * How many of the Worker's requests are logged now: somebody may have changed that in the dashboard. Without logs there is
+ * nothing to wait for, so whoever counts asks this, too. @throws MetricsUnread where that cannot be read, or none is.
  */
 export async function loggedNow(api: Api, { accountId, script }: Window): Promise<Logged> {
   const path = at`/accounts/${accountId}/workers/scripts/${script}/script-settings`;
   const answer = v.safeParse(
     Settings,
-    await asked(UNCOUNTED, "The token needs Workers Scripts: read", () => api.get(path)),
+    await asked(script, "The token needs Workers Scripts: read", () => api.get(path)),
   );
-  if (!answer.success) throw new MetricsUnread(UNCOUNTED, "the settings are not as documented", false);
+  if (!answer.success) throw new MetricsUnread(uncounted(script), "the settings are not as documented", false);
   const kept = logged(answer.output.observability);
   if (kept.share > 0) return kept;
   const turnOn = "Turn that on in the dashboard, or in wrangler.jsonc with another release";
-  throw new Unlogged(UNCOUNTED, `no log of ${script} has them, because ${kept.because}. ${turnOn}`, false);
+  throw new Unlogged(uncounted(script), `no log has them, because ${kept.because}. ${turnOn}`, false);
 }
 
-async function metricsOf(api: Api, { accountId, script, from, to }: Window, version: string) {
-  const variables = { account: accountId, script, version, from: iso(from), to: iso(to) };
-  const what = `The metrics of ${script} cannot be read`;
-  const token = "The token needs Account Analytics: read";
-  const answer = v.safeParse(Metrics, await asked(what, token, () => api.ask("graphql", { query: QUERY, variables })));
-  if (!answer.success) throw new MetricsUnread(what, "the answer is not as documented", false);
-  // GraphQL says in an answer with 200 what went wrong.
-  const wrong = answer.output.errors?.[0]?.message;
-  if (wrong !== undefined) {
-    throw new MetricsUnread(what, REFUSED.test(wrong) ? `${wrong}. ${token}` : wrong, PASSING.test(wrong));
-  }
-  const [found] = answer.output.data?.viewer.accounts[0]?.workersInvocationsAdaptive ?? [];
-  return found ?? { sum: { requests: 0, errors: 0 }, quantiles: {} };
+/** What one query of the logs has calculated. */
+interface Measured {
+  /** How many events one that was kept stands for: 1 where nothing is sampled. */
+  readonly interval: number;
+  /** What an operator gave; 0 where no event matched. */
+  readonly of: (operator: string) => number;
 }
 
-async function failedAnswers(api: Api, { accountId, script, from, to }: Window, version: string): Promise<number> {
-  const filter = (key: string, operation: string, value: string | number) => ({
-    key,
-    operation,
-    type: typeof value,
-    value,
-  });
+async function measured(
+  api: Api,
+  { accountId, script, from, to }: Window,
+  filters: readonly object[],
+  operators: readonly string[] = ["count"],
+): Promise<Measured> {
+  const calculations = operators.map((operator) => ({
+    operator,
+    alias: operator,
+    ...(operator !== "count" && { key: "$workers.wallTimeMs", keyType: "number" }),
+  }));
   const query = {
     queryId: "rollout",
     view: "calculations",
     timeframe: { from, to },
-    parameters: {
-      datasets: ["cloudflare-workers"],
-      filters: [
-        filter("$workers.scriptName", "eq", script),
-        filter("$workers.scriptVersion.id", "eq", version),
-        filter("$workers.event.response.status", "gte", 500),
-        // An invocation that ended in an exception is an error of the metrics already, whatever its answer was.
-        filter("$workers.outcome", "eq", "ok"),
-      ],
-      calculations: [{ operator: "count" }],
-    },
+    parameters: { datasets: ["cloudflare-workers"], filters, calculations },
   };
   const path = at`/accounts/${accountId}/workers/observability/telemetry/query`;
-  const answer = v.safeParse(
-    Counts,
-    await asked(UNCOUNTED, "The token needs Workers Observability: read", () => api.post(path, query)),
-  );
-  if (!answer.success) throw new MetricsUnread(UNCOUNTED, "the answer is not as documented", false);
-  return answer.output.calculations[0]?.aggregates.reduce((sum, { value }) => sum + value, 0) ?? 0;
+  const token = "The token needs Workers Observability: read, or edit where read is refused";
+  const answer = v.safeParse(Answer, await asked(script, token, () => api.post(path, query)));
+  const undocumented = () => new MetricsUnread(uncounted(script), "the answer is not as documented", false);
+  if (!answer.success) throw undocumented();
+  const { calculations: found, statistics } = answer.output;
+  const first = (operator: string) => {
+    const one = found.find(({ alias, calculation }) => (alias ?? calculation).toLowerCase() === operator);
+    if (one === undefined) throw undocumented();
+    return one.aggregates[0];
+  };
+  // What was sampled when it was stored, and again when it is read.
+  const interval = (first("count")?.sampleInterval ?? 1) * (statistics?.abr_level ?? 1);
+  return { interval, of: (operator) => first(operator)?.value ?? 0 };
 }
 
-/** What GraphQL says of a token without the permission, and of what passes. */
-const REFUSED = /authenticat|authoriz|\bauthz\b|permission|not allowed|does not have access/i;
-const PASSING = /rate limit|budget|too many|time-?out|timed out|internal|unavailable|try again/i;
+const filter = (key: string, operation: string, value: string | number) => ({
+  key,
+  operation,
+  type: typeof value,
+  value,
+});
 
 /** What `question` is answered. @throws MetricsUnread; it speaks of the `token` only where that was refused. */
-async function asked<Answer>(what: string, token: string, question: () => Promise<Answer>): Promise<Answer> {
+async function asked<Answered>(script: string, token: string, question: () => Promise<Answered>): Promise<Answered> {
   try {
     return await question();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const isRefused = error.status === 401 || error.status === 403;
     const reason = isRefused ? `${error.message}. ${token}` : error.message;
-    throw new MetricsUnread(what, reason, error.isPassing, error);
+    throw new MetricsUnread(uncounted(script), reason, error.isPassing, error);
   }
 }
-
-const iso = (time: number) => new Date(time).toISOString();
