@@ -153,7 +153,7 @@ async function status({ stack, dir }: StackCommandOptions, say: (line: string) =
       }
     } catch (error) {
       if (!isUserError(error)) throw error;
-      say(`metrics: cannot be read: ${error.message}`);
+      say(error.message);
     }
   }
   const refused = refusedLine(settings, live);

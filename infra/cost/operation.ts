@@ -1,7 +1,8 @@
 /**
  * What a pattern's operations cost: test/<pattern>/cost.ts has it as `cost`. Most of a Durable Object's bill is rows
  * written. Ours are an upper limit in the long run: with the row of a deletion where something is kept for a time only.
- * The tests of each pattern hold it with these numbers. The article's are counted in its code (test/<pattern>/worker/naive.ts), where each `put` and each `setAlarm` is a row.
+ * The tests of each pattern hold it with these numbers. The article's are counted in its code
+ * (test/<pattern>/worker/naive.ts), where each `put` and each `setAlarm` is a row.
  */
 
 /** A number in our way and in the article's. */

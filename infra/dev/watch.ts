@@ -47,13 +47,12 @@ export function watchFiles(root: string, { wanted, changed, say }: Watched): Wat
   const watchFolder = (folder: string) => {
     if (!statSync(join(root, folder), { throwIfNoEntry: false })?.isDirectory()) return;
     const watcher = watch(join(root, folder), (event, name) => {
-      const path = name === null ? undefined : join(folder, name);
-      if (path === undefined || !wanted(path)) return;
+      if (name === null) return;
+      const path = join(folder, name);
       // It came, or it went: a folder of this name is another one now.
-      if (event === "rename") {
-        forget(path);
-        begin(path);
-      }
+      if (event === "rename") forget(path);
+      if (!wanted(path)) return;
+      if (event === "rename") begin(path);
       changed(path);
     });
     // A folder that goes away; the one around it tells of that.

@@ -124,7 +124,11 @@ function removeFromHistory(
     return { deleted: [], because: [], absent, migrations: forgotten };
   }
   const because =
-    released.length > 0 ? released : [`the history does more than create ${stays.join(", ")}, so it cannot forget it`];
+    released.length > 0
+      ? released
+      : [
+          `the history does more than create ${stays.join(", ")}, so it cannot forget ${stays.length > 1 ? "them" : "it"}`,
+        ];
   const name = nextStepName(before, `remove-${going.map(({ folder }) => folder).join("-")}`);
   const step: Migration = { name, changes: classes.map((className) => ({ op: "remove", className })) };
   draft.edit(file, `a step ${name}`, (text) => withStep(text, before, step));

@@ -2,25 +2,49 @@
  * The workspaces of another commit. Its program is to run with its own: what they take and return may have changed since.
  * Packages from npm are those of this checkout.
  */
-import { globSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as v from "valibot";
+import { ROOT } from "../release/root.ts";
 
-const Project = v.object({ workspaces: v.optional(v.array(v.string()), []) });
-const Workspace = v.object({ name: v.string() });
+const Patterns = v.array(v.string());
+/** npm takes both. */
+const Project = v.object({ workspaces: v.optional(v.union([Patterns, v.object({ packages: Patterns })]), []) });
+const Workspace = v.object({ name: v.optional(v.string()) });
 
 /** Links the workspaces in `root` into its `node_modules`, as npm does. What is no workspace is found in folders above. */
 export function linkWorkspaces(root: string): void {
   const { workspaces } = v.parse(Project, readJson(join(root, "package.json")));
-  for (const file of globSync(
-    workspaces.map((pattern) => `${pattern}/package.json`),
-    { cwd: root },
-  )) {
+  const patterns = "packages" in workspaces ? workspaces.packages : workspaces;
+  const [left, taken] = [
+    patterns.filter((pattern) => pattern.startsWith("!")),
+    patterns.filter((pattern) => !pattern.startsWith("!")),
+  ];
+  const files = globSync(
+    taken.map((pattern) => `${pattern}/package.json`),
+    { cwd: root, exclude: left.map((pattern) => `${pattern.slice(1)}/package.json`) },
+  );
+  for (const file of files) {
+    const folder = dirname(file);
     const { name } = v.parse(Workspace, readJson(join(root, file)));
-    const link = join(root, "node_modules", name);
-    mkdirSync(dirname(link), { recursive: true });
-    symlinkSync(join(root, dirname(file)), link, "junction");
+    if (name !== undefined) link(join(root, folder), join(root, "node_modules", name));
+    // Versions that only this workspace has.
+    linkEach(join(ROOT, folder, "node_modules"), join(root, folder, "node_modules"));
   }
+}
+
+/** Links the packages of a `node_modules` into another one, if it is there. */
+function linkEach(from: string, to: string): void {
+  if (!existsSync(from)) return;
+  for (const name of readdirSync(from)) {
+    if (name.startsWith("@")) linkEach(join(from, name), join(to, name));
+    else link(join(from, name), join(to, name));
+  }
+}
+
+function link(target: string, path: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  symlinkSync(target, path, "junction");
 }
 
 const readJson = (file: string): unknown => JSON.parse(readFileSync(file, "utf8"));

@@ -62,7 +62,7 @@ interface ShareSettings {
   readonly rolloutTrial: boolean;
 }
 
-/** The share that settings say; what an account serves may be another (`shareIn` in standing.ts). */
+/** The share that settings say; what an account serves may be another (`shareIn` in rollout/standing.ts). */
 export const shareSet = ({ rollout, rolloutTrial }: ShareSettings): number =>
   rolloutTrial && rollout === 0 ? LEAST_SHARE : rollout;
 

@@ -204,7 +204,7 @@ describe("a rollout", () => {
       expect(await serving()).toMatch(/50 %[\s\S]*step 2 of 3/);
       // What serves is shown where nobody can say what was counted of it.
       await setFaults("POST */telemetry/query 500 times=1000");
-      expect(await serving()).toMatch(/50 %[\s\S]*\nmetrics: cannot be read: .* 500/);
+      expect(await serving()).toMatch(/50 %[\s\S]*\nThe requests of .* cannot be counted: .* 500/);
       await setFaults();
       // Whatever stops it says what stays, and how to go on.
       expect(await rollout("run --url http://127.0.0.1:9")).toMatchObject({

@@ -1,4 +1,4 @@
-/** The folders of infra/plan are in an order: what a folder needs stands in those before it. So does infra/common. */
+/** The folders of infra/plan are in an order: what a folder needs stands in those before it. infra/common needs no other folder. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { expect, it } from "vitest";

@@ -233,6 +233,8 @@ describe("before a rollout", () => {
   ])("it is said that only some requests are counted: live %j, release %j", async (observability, own) => {
     const { said, failure } = await begin(observability, own);
     expect(failure).toBeUndefined();
-    expect(said).toMatch(/^Warning: observability\.head_sampling_rate is 0\.1, .* only 10 % are counted/);
+    expect(said).toMatch(
+      /^Warning: observability\.head_sampling_rate is 0\.1, .* only 10 % are counted, and a step needs 10 times/,
+    );
   });
 });

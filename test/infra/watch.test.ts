@@ -21,19 +21,19 @@ function failing(name: "watch" | "readdirSync", path: string, code: string): voi
   });
 }
 
-/** A watch of a new folder, and what it tells. */
-function watched() {
+/** A watch of a new folder, and what it tells. `wanted`: of the paths, by default all. */
+function watched(wanted: (path: string) => boolean = () => true) {
   const root = mkdtempSync(join(tmpdir(), "watch-"));
   onTestFinished(() => rmSync(root, { recursive: true }));
   const [changes, said]: [string[], string[]] = [[], []];
   const watch = watchFiles(root, {
-    wanted: () => true,
+    wanted,
     changed: (path) => changes.push(path),
     say: (line) => said.push(line),
   });
   onTestFinished(watch.stop);
   const heardOf = (path: string) => vi.waitFor(() => expect(changes).toContain(path), { timeout: 60_000 });
-  return { root, said, heardOf };
+  return { root, said, heardOf, look: watch.look };
 }
 
 it.each(["watch", "readdirSync"] as const)("goes on where a folder is gone again before its %s", async (name) => {
@@ -60,4 +60,22 @@ it.each([
   expect(said).toEqual([
     `No change in ${join(root, "one")} is seen: ${code}: as the system says it. ${fix}, and start this again.`,
   ]);
+});
+
+it("watches a folder that went, and was made again, while nobody wanted it", async () => {
+  const wants = new Set(["a", "a/file", "end"]);
+  const { root, heardOf, look } = watched((path) => wants.has(path));
+  const folder = join(root, "a");
+  mkdirSync(folder);
+  await heardOf("a");
+  look(["a"]);
+  wants.delete("a");
+  rmSync(folder, { recursive: true });
+  mkdirSync(folder);
+  writeFileSync(join(root, "end"), "");
+  await heardOf("end");
+  wants.add("a");
+  look(["a"]);
+  writeFileSync(join(folder, "file"), "");
+  await heardOf("a/file");
 });

@@ -2,6 +2,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it, onTestFinished } from "vitest";
+import { HEADER } from "../../worker/http/joining.ts";
 import { acceptSocket, openSockets, switchTo } from "../../worker/objects/sockets.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { Socket, unique } from "./helpers.ts";
@@ -49,3 +50,8 @@ it("one that is written to a socket that closes, or has closed, is no error", ()
       server.serializeAttachment({ at: state });
     }
   }));
+
+it("what an object is told of who joins is in a header that Cloudflare does not log", () => {
+  // What workerd hides in the events of tails (its api/trace.c++).
+  expect(HEADER).toMatch(/auth|jwt|key|secret|token/i);
+});

@@ -13,7 +13,7 @@ import { editsBack } from "./revert.ts";
 import { Rows } from "./rows.ts";
 import { counted, MAX_STEPS, TooManySteps } from "./walks.ts";
 
-/** The document is compacted after so many updates, or so many bytes of them, or half of what it had before. */
+/** The document is compacted after so many updates, or so many bytes of them and half of what it had before. */
 const MAX_UPDATES = 2_000;
 const MAX_LOOSE_BYTES = 256 * 1_024;
 

@@ -1,9 +1,9 @@
 /**
- * How the Worker tells an object who joins it by a WebSocket, after checking it. Nothing of it is in the URL, which the
- * platform logs. What there is to tell is a pattern's own. Code that is loaded late imports this, so it imports nothing;
+ * How the Worker tells an object who joins it by a WebSocket, after checking it. It is not in the URL, which the platform
+ * logs, and its header's name has "token" in it: other headers are logged as they are. What there is to tell is a pattern's own. Code that is loaded late imports this, so it imports nothing;
  * how the Worker asks is in charge.ts.
  */
-const HEADER = "X-Joining";
+export const HEADER = "X-Joining-Token";
 
 /** An object's status for "I do not exist, and you asked me not to begin". */
 export const NOT_THERE = 404;

@@ -4,7 +4,7 @@ import { boundsOf, chanceOfMore, type Quantiles } from "./statistics.ts";
 /** One version, over the window. */
 export interface Numbers {
   readonly requests: number;
-  /** Exceptions, and answers with 5xx. */
+  /** Requests that did not end well (numbers.ts says which), and answers with 5xx. */
   readonly errors: number;
   /** Wall time in milliseconds. */
   readonly wall: Quantiles;
@@ -58,7 +58,7 @@ export function judge(next: Numbers, stable: Numbers, settings: AnalysisSettings
 
 const enough = (next: Numbers, stable: Numbers, least: number) => next.requests >= least && stable.requests >= least;
 
-/** What says that not all requests are counted yet: logs come in while they are counted, by one question after another. */
+/** What says that not all requests are counted yet: logs come in while they are counted, by more than one question. */
 const moreErrorsThanRequests = (whose: string, { errors, requests }: Numbers): readonly string[] =>
   errors > requests ? [`${whose} has ${errors} errors and only ${requests} requests`] : [];
 

@@ -34,4 +34,4 @@ export async function mustBeCountable(
 }
 
 const sampled = ({ share, because }: Logged) =>
-  `Warning: ${because}, so of all requests only ${Number((share * 100).toPrecision(2))} % are counted, and a step needs that much more traffic. Let every request be logged while it is rolled out.`;
+  `Warning: ${because}, so of all requests only ${Number((share * 100).toPrecision(2))} % are counted, and a step needs ${Number((1 / share).toPrecision(2))} times the traffic. Let every request be logged while it is rolled out.`;

@@ -1,8 +1,8 @@
 /**
  * `POST /graphql`: Cloudflare's GraphQL Analytics API (docs: "Querying Workers Metrics with GraphQL"), with two data
  * sets: `workersInvocationsAdaptive`, of all requests through the front door, and `r2StorageAdaptiveGroups`
- * (graphql-r2.ts). Nothing is sampled. CPU time is always 0. `scriptVersion` is used by others, and
- * not on Cloudflare's page.
+ * (graphql-r2.ts). Nothing is sampled. CPU time is always 0. Cloudflare's page does not have
+ * `scriptVersion`; others use it.
  */
 import {
   buildSchema,
