@@ -1,5 +1,5 @@
 /** The main job: builds the release, starts the local account, applies the program to it, says where it answers. */
-import { realpathSync } from "node:fs";
+import { existsSync, realpathSync } from "node:fs";
 import { isAbsolute, join, relative } from "node:path";
 import type { Options } from "@durable-stack/local-account";
 import { CannotStart, DirectoryInUse, forget, type RunningAccount, startAccount } from "@durable-stack/local-account";
@@ -18,6 +18,7 @@ import type { ApplyResult } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
 import { ELSEWHERE, STARTED_FROM_FILE } from "./folders.ts";
 import { apiHere, folderWord } from "./hints.ts";
+import { STATE_FILE } from "./state.ts";
 
 const Outputs = v.object({ urls: v.object({ api: v.string(), page: v.string(), openapi: v.string() }) });
 
@@ -73,6 +74,16 @@ export interface IntoOptions extends Pick<Options, "json"> {
  */
 export async function startInto(folder: string, options: IntoOptions, signal: AbortSignal): Promise<void> {
   const account = localAccount(folder);
+  if (
+    options.state !== undefined &&
+    options.state !== folder &&
+    isOurs(folder) &&
+    existsSync(join(folder, STATE_FILE))
+  ) {
+    throw new UserError(
+      `${folderWord(folder)} has this project's state of its account. With another in --dir ${folderWord(options.state)} the Worker would get another admin token. Leave --dir out: npm start -- --into ${folderWord(folder)}`,
+    );
+  }
   const dir = options.state ?? (isOurs(folder) ? folder : join(ELSEWHERE, account.accountId));
   const { adminToken, outputs, summary } = await deploy({ ...options, dir }, Promise.resolve(account), signal);
   const { urls } = v.parse(Outputs, outputs);

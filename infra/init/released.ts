@@ -34,7 +34,7 @@ export function releasedReasons(
   const made = stacksOfTheCli(project, stacks, files);
   const taken = adopting(project, stacks, files);
   return [
-    ...(releases.length ? [`git has the tag ${releases.join(", ")}`] : []),
+    ...(releases.length ? [`git has the tag${releases.length > 1 ? "s" : ""} ${releases.join(", ")}`] : []),
     ...(tagsUnknown === undefined ? [] : [tagsUnknown]),
     ...(made.length ? [`the Pulumi CLI has made ${made.join(", ")}`] : []),
     ...(taken.length ? [`${taken.join(", ")} takes over a live Worker`] : []),

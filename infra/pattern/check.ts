@@ -80,7 +80,9 @@ function missing(facts: PatternFacts, seen: Seen): readonly Lack[] {
     ...when(
       !seen.alive.includes(className),
       `infra/migrations.ts does not leave a class ${className}`,
-      "append a step that creates it, then npm run migrations -- lock",
+      seen.gone.includes(className)
+        ? "a step has renamed, removed or sent it away: put the class's new name into pattern.ts, take the pattern out (npm run pattern -- remove), or take that step out as long as it is not released"
+        : "append a step that creates it, then npm run migrations -- lock",
     ),
   ];
 }

@@ -49,7 +49,8 @@ export function obstaclesToRemoval(
   if (kept.length === 0) return ["A project without any pattern has no class left. Keep one, or add another first."];
   return folders.flatMap((needed) =>
     dependentsOf(kept, needed).map(
-      (folder) => `${folder} needs ${needed} (worker/${folder}/pattern.ts): keep both, or neither.`,
+      (folder) =>
+        `${folder} needs ${needed} (worker/${folder}/pattern.ts): keep ${needed}, or leave ${folder} out, too.`,
     ),
   );
 }

@@ -32,17 +32,21 @@ export function unlessNamed(
   { digest }: Asked,
   { from, to }: Pick<Plan, "from" | "to">,
 ): readonly Finding[] {
-  if (!isAllowed(allowMissedRelease, digest) || from === to) return found;
-  return found.map((finding) =>
-    finding.code === "promotion_missed"
+  if (!isAllowed(allowMissedRelease, digest)) return found;
+  const named = (finding: Finding): Finding =>
+    from === undefined || from < to
       ? {
           ...finding,
           code: "missed_release_allowed",
           message: `it goes out though ${promotesFrom} does not serve it, because allowMissedRelease names it.`,
           fix: `take allowMissedRelease out after this release, and go on with the one that ${promotesFrom} serves.`,
         }
-      : finding,
-  );
+      : {
+          ...finding,
+          message: `${finding.message} allowMissedRelease names it, and has no effect: this stack is at step ${from} already.`,
+          fix: `take allowMissedRelease out, and deploy the release that ${promotesFrom} serves.`,
+        };
+  return found.map((finding) => (finding.code === "promotion_missed" ? named(finding) : finding));
 }
 
 /** What a version's message says of such a release; `warnings`: of its plan. */

@@ -44,6 +44,9 @@ export function lostBecause(error: unknown): string {
   if (error instanceof EdgeAnswer)
     return "The address leads to an origin server and not to the Worker: look at its route or custom domain.";
   const code = codeOf(error);
+  if (/^(ENOTFOUND|EAI_AGAIN)$/.test(code) && /\.localhost\b/.test(textOf(error))) {
+    return "This system does not look up names under localhost: add the name to /etc/hosts, with 127.0.0.1.";
+  }
   return ADVICE.find(([codes]) => codes.test(code))?.[1] ?? `${LINE}.`;
 }
 
@@ -60,6 +63,9 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
     "TLS failed: the certificate of a new host name takes minutes. Where a proxy opens TLS, name its certificate in NODE_EXTRA_CA_CERTS.",
   ],
 ];
+
+/** What the system said of the address. */
+const textOf = (error: unknown): string => (error instanceof Error ? String(error.cause ?? error) : "");
 
 /** The code of what is behind an error, in capitals; a code of our own where it waited too long. */
 function codeOf(error: unknown): string {

@@ -90,7 +90,7 @@ describe("a removal", () => {
       "nope: there is no such pattern. There are: board, post.",
     ]);
     expect(obstaclesToRemoval(["board"], { patterns: list })).toEqual([
-      "post needs board (worker/post/pattern.ts): keep both, or neither.",
+      "post needs board (worker/post/pattern.ts): keep board, or leave post out, too.",
     ]);
     expect(obstaclesToRemoval(["board", "post"], { patterns: list })).toEqual([
       expect.stringContaining("without any pattern"),
@@ -214,6 +214,12 @@ describe("a pattern", () => {
       "board: exports in wrangler.jsonc has no BoardDO",
       "board: infra/migrations.ts does not leave a class BoardDO",
     ]);
+  });
+
+  it("whose class the history has let go is not told to create it again", () => {
+    const [found] = problemsOf([board], { ...whole, alive: [], gone: ["BoardDO"] });
+    expect(found?.fix).toContain("npm run pattern -- remove");
+    expect(found?.fix).not.toContain("creates it");
   });
 
   it("whose binding leads to another class gets the name of that class", () => {

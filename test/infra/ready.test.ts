@@ -5,7 +5,7 @@ import { addressOf, OF_TARGET, OWN } from "../../infra/commands/rollout-end.ts";
 import { Client } from "../../infra/smoke/client.ts";
 import { status } from "../../infra/smoke/expect.ts";
 import { isAnswered, readiness } from "../../infra/smoke/ready.ts";
-import { adviceOn, blindness } from "../../infra/smoke/reason.ts";
+import { adviceOn, blindness, lostBecause } from "../../infra/smoke/reason.ts";
 import { release } from "../../infra/smoke/served.ts";
 import { checksOf } from "../../infra/smoke/smoke.ts";
 import { listening } from "../../packages/local-account/test/listening.ts";
@@ -149,6 +149,11 @@ describe("a smoke test", () => {
   ];
   it.each(dead)("says what to do where no Worker answers, by the error (%#)", async (address, why) => {
     expect(await ask(new URL(await address()))).toMatchObject({ ...because(why), because: "not answered" });
+  });
+
+  it("says of a name under localhost that the system does not look it up, which no waiting helps", () => {
+    const cause = Object.assign(new Error("getaddrinfo ENOTFOUND app.local.localhost"), { code: "ENOTFOUND" });
+    expect(lostBecause(new TypeError("fetch failed", { cause }))).toContain("/etc/hosts");
   });
 
   it("comes back with the token when the rate limiter says", async () => {

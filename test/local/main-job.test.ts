@@ -145,6 +145,11 @@ describe("npm start", () => {
       const refused = `option '--into <folder>' cannot be used with option '${option} <port>'`;
       expect(await into(dir, option, "9000")).toMatchObject({ code: 1, text: expect.stringContaining(refused) });
     }
+    // Another state would take the Worker over, with another admin token.
+    expect(await result(bare("start", "--into", dir, "--dir", join(dir, "another")))).toMatchObject({
+      code: 1,
+      text: expect.stringContaining("has this project's state of its account"),
+    });
     await stop(child);
     expect(await into(dir)).toMatchObject({
       code: 1,
