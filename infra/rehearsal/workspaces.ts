@@ -16,15 +16,10 @@ const Workspace = v.object({ name: v.optional(v.string()) });
 export function linkWorkspaces(root: string): void {
   const { workspaces } = v.parse(Project, readJson(join(root, "package.json")));
   const patterns = "packages" in workspaces ? workspaces.packages : workspaces;
-  const [left, taken] = [
-    patterns.filter((pattern) => pattern.startsWith("!")),
-    patterns.filter((pattern) => !pattern.startsWith("!")),
-  ];
-  const files = globSync(
-    taken.map((pattern) => `${pattern}/package.json`),
-    { cwd: root, exclude: left.map((pattern) => `${pattern.slice(1)}/package.json`) },
-  );
-  for (const file of files) {
+  const files = patterns.map((pattern) => `${pattern}/package.json`);
+  const { left = [], taken = [] } = Object.groupBy(files, (file) => (file.startsWith("!") ? "left" : "taken"));
+  const found = globSync(taken, { cwd: root, exclude: left.map((file) => file.slice(1)) });
+  for (const file of found) {
     const folder = dirname(file);
     const { name } = v.parse(Workspace, readJson(join(root, file)));
     if (name !== undefined) link(join(root, folder), join(root, "node_modules", name));

@@ -50,6 +50,10 @@ export class Invocations {
   }
 }
 
+/** The wall times of invocations in milliseconds, sorted. */
+export const wallTimes = (invocations: readonly Invocation[]): readonly number[] =>
+  invocations.map(({ wallMs }) => wallMs).sort((a, b) => a - b);
+
 /** The quantile `q` (0 to 1) of sorted values, by nearest rank; 0 if there are none. */
 export const quantile = (sorted: readonly number[], q: number): number =>
   sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? 0;

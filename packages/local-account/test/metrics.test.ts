@@ -1,5 +1,5 @@
 /** Metrics of invocations by version, through Cloudflare's two APIs for them. */
-import Cloudflare from "cloudflare";
+import type Cloudflare from "cloudflare";
 import { expect, it } from "vitest";
 import { account, type TestAccount } from "./support.ts";
 
@@ -131,24 +131,33 @@ it("are refused without the token, for another data set, and for an invalid quer
   expect((await graphql(test, "{", {})).errors?.[0]?.message).toContain("Syntax Error");
 });
 
+/** What the query for logs calculates, through the official SDK. */
+async function calculated(
+  { id, sdk }: TestAccount,
+  { from, to }: { readonly from: string; readonly to: string },
+  parameters: NonNullable<Cloudflare.Workers.Observability.TelemetryQueryParams["parameters"]>,
+) {
+  const { calculations = [] } = await sdk.workers.observability.telemetry.query({
+    account_id: id,
+    queryId: "rollout",
+    timeframe: { from: Date.parse(from), to: Date.parse(to) },
+    view: "calculations",
+    parameters,
+  });
+  return calculations;
+}
+
 it("count answers by their HTTP status, through the query for logs of the official SDK", async () => {
   const { test, old, next, window } = await served();
-  const sdk = new Cloudflare({ baseURL: test.running.apiUrl, apiToken: test.running.token, maxRetries: 0 });
-  const result = await sdk.workers.observability.telemetry.query({
-    account_id: test.id,
-    queryId: "rollout",
-    timeframe: { from: Date.parse(window.from), to: Date.parse(window.to) },
-    view: "calculations",
-    parameters: {
-      filters: [
-        { key: "$workers.scriptName", operation: "eq", type: "string", value: "app" },
-        { key: "$workers.event.response.status", operation: "gte", type: "number", value: 500 },
-      ],
-      calculations: [{ operator: "count" }],
-      groupBys: [{ type: "string", value: "$workers.scriptVersion.id" }],
-    },
+  const [counted] = await calculated(test, window, {
+    filters: [
+      { key: "$workers.scriptName", operation: "eq", type: "string", value: "app" },
+      { key: "$workers.event.response.status", operation: "gte", type: "number", value: 500 },
+    ],
+    calculations: [{ operator: "count" }],
+    groupBys: [{ type: "string", value: "$workers.scriptVersion.id" }],
   });
-  const counts = result.calculations?.[0]?.aggregates.map(({ value, groups }) => [groups?.[0]?.value, value]);
+  const counts = counted?.aggregates.map(({ value, groups }) => [groups?.[0]?.value, value]);
   expect(counts?.sort()).toEqual(
     [
       [old.id, 1],
@@ -160,24 +169,18 @@ it("count answers by their HTTP status, through the query for logs of the offici
 it("give the quantiles of wall time, of the invocations that the query asks for, and sample nothing", async () => {
   const { test, next, window } = await served();
   const asked = (model: string, operator: "median" | "p99") =>
-    test.sdk.workers.observability.telemetry.query({
-      account_id: test.id,
-      queryId: "rollout",
-      timeframe: { from: Date.parse(window.from), to: Date.parse(window.to) },
-      view: "calculations",
-      parameters: {
-        filters: [
-          { key: "$workers.scriptVersion.id", operation: "eq", type: "string", value: next.id },
-          { key: "$metadata.type", operation: "eq", type: "string", value: "cf-worker-event" },
-          { key: "$workers.executionModel", operation: "eq", type: "string", value: model },
-        ],
-        calculations: [{ operator: "count" }, { operator, key: "$workers.wallTimeMs", keyType: "number" }],
-      },
+    calculated(test, window, {
+      filters: [
+        { key: "$workers.scriptVersion.id", operation: "eq", type: "string", value: next.id },
+        { key: "$metadata.type", operation: "eq", type: "string", value: "cf-worker-event" },
+        { key: "$workers.executionModel", operation: "eq", type: "string", value: model },
+      ],
+      calculations: [{ operator: "count" }, { operator, key: "$workers.wallTimeMs", keyType: "number" }],
     });
-  const [count, slowest] = (await asked("stateless", "p99")).calculations ?? [];
+  const [count, slowest] = await asked("stateless", "p99");
   expect(count?.aggregates).toMatchObject([{ value: 5, sampleInterval: 1 }]);
   expect(slowest?.calculation).toBe("p99");
   expect(slowest?.aggregates[0]?.value).toBeGreaterThanOrEqual(1_000);
-  expect((await asked("stateless", "median")).calculations?.[1]?.aggregates[0]?.value).toBeLessThan(1_000);
-  expect((await asked("durableObject", "p99")).calculations?.map(({ aggregates }) => aggregates)).toEqual([[], []]);
+  expect((await asked("stateless", "median"))[1]?.aggregates[0]?.value).toBeLessThan(1_000);
+  expect((await asked("durableObject", "p99")).map(({ aggregates }) => aggregates)).toEqual([[], []]);
 });

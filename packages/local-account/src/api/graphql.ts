@@ -21,7 +21,7 @@ import {
 } from "graphql";
 import { Hono } from "hono";
 import * as v from "valibot";
-import { type Invocation, quantile } from "../invocations.ts";
+import { type Invocation, quantile, wallTimes } from "../invocations.ts";
 import { body } from "./body.ts";
 import type { Api } from "./context.ts";
 import { R2_TYPES, r2Storage } from "./graphql-r2.ts";
@@ -159,7 +159,7 @@ function grouped(invocations: readonly Invocation[], names: readonly string[]) {
   const groups = Map.groupBy(invocations, (one) => JSON.stringify(names.map((name) => DIMENSIONS[name]?.(one))));
   return [...groups.values()].map((group) => {
     const [first] = group;
-    const wall = group.map(({ wallMs }) => wallMs * 1_000).sort((a, b) => a - b);
+    const wall = wallTimes(group);
     return {
       dimensions: first && Object.fromEntries(Object.entries(DIMENSIONS).map(([name, of]) => [name, of(first)])),
       sum: {
@@ -171,7 +171,7 @@ function grouped(invocations: readonly Invocation[], names: readonly string[]) {
       quantiles: Object.fromEntries(
         Object.entries(QUANTILES).flatMap(([name, q]) => [
           [`cpuTime${name}`, 0],
-          [`wallTime${name}`, Math.round(quantile(wall, q))],
+          [`wallTime${name}`, Math.round(quantile(wall, q) * 1_000)],
         ]),
       ),
     };

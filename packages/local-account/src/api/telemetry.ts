@@ -7,7 +7,7 @@ import { Hono } from "hono";
 import * as v from "valibot";
 import { now } from "../clock.ts";
 import { ApiError } from "../errors.ts";
-import { type Invocation, quantile } from "../invocations.ts";
+import { type Invocation, quantile, wallTimes } from "../invocations.ts";
 import { body } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
@@ -90,17 +90,21 @@ export const telemetry = ({ account, invocations }: Api) =>
     const groups = Map.groupBy(found, (one) =>
       JSON.stringify(groupBys.map(({ value: key }) => KEYS[key]?.(one) ?? "")),
     );
+    const parts = [...groups].map(([group, members]) => {
+      const values: (string | number)[] = v.parse(v.array(v.union([v.string(), v.number()])), JSON.parse(group));
+      return {
+        wall: wallTimes(members),
+        groups: groupBys.map(({ value: key }, index) => ({ key, value: values[index] ?? "" })),
+      };
+    });
     const aggregatesOf = (operator: "count" | keyof typeof QUANTILES) =>
-      [...groups].map(([group, members]) => {
-        const values: (string | number)[] = v.parse(v.array(v.union([v.string(), v.number()])), JSON.parse(group));
-        return {
-          count: members.length,
-          value: operator === "count" ? members.length : quantile(wallOf(members), QUANTILES[operator]),
-          interval: 1,
-          sampleInterval: 1,
-          groups: groupBys.map(({ value: key }, index) => ({ key, value: values[index] ?? "" })),
-        };
-      });
+      parts.map(({ wall, groups }) => ({
+        count: wall.length,
+        value: operator === "count" ? wall.length : quantile(wall, QUANTILES[operator]),
+        interval: 1,
+        sampleInterval: 1,
+        groups,
+      }));
     const statistics = { elapsed: (performance.now() - started) / 1_000, rows_read: found.length, bytes_read: 0 };
     const [at, by] = [now(), account.identity.accountId];
     return ok(c, {
@@ -134,5 +138,3 @@ export const telemetry = ({ account, invocations }: Api) =>
       statistics,
     });
   });
-
-const wallOf = (members: readonly Invocation[]) => members.map(({ wallMs }) => wallMs).sort((a, b) => a - b);
