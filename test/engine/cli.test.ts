@@ -118,8 +118,14 @@ describe("the stack local and the real CLI", () => {
     copy.replace("Pulumi.local.yaml", "capacity: 99", "capacity: 98");
     const [line, options] = ground.command(copy, "npm run -s up -- --yes --stack local --skip-preview");
     const terminal = new Terminal(copy.start(line, { ...options, detached: true }));
-    await terminal.printed((text) => text.includes("pulumi:pulumi:Stack"));
-    await terminal.stop();
+    // Before the program runs, the CLI may still load its plugins, and a signal then ends it in another way.
+    await terminal.printed((text) => /pulumi:pulumi:Stack \S+ running|creating/.test(text));
+    // With the account stopped, the update cannot end before the signal.
+    account?.kill("SIGSTOP");
+    const ended = terminal.stop();
+    await terminal.printed((text) => text.includes("^C received"));
+    account?.kill("SIGCONT");
+    await ended;
     expect(terminal.text).toMatch(/\^C received; cancelling[\s\S]*\nInterrupted\. The update of local /);
     const locks = join(copy.root, ".local/pulumi/.pulumi/locks");
     expect(readdirSync(locks, { recursive: true }).filter((name) => String(name).endsWith(".json"))).toEqual([]);
