@@ -67,6 +67,7 @@ export default defineConfig({
           include: ["test/**/worker/*.test.ts"],
           exclude: [CHAOS],
           testTimeout: 90_000,
+          hookTimeout: 60_000,
           expect: PATIENT,
           provide: { propertySeed },
         },
@@ -78,6 +79,7 @@ export default defineConfig({
           name: "chaos",
           include: [CHAOS],
           testTimeout: 300_000,
+          hookTimeout: 60_000,
           provide: {
             chaos: {
               seed: Number(process.env.CHAOS_SEED ?? Date.now() % 1_000_000),
@@ -151,7 +153,9 @@ export default defineConfig({
       { test: { name: "budget", include: ["test/budget/**/*.test.ts"], hookTimeout: 60_000 } },
       // </template>
       // Every call of an apply fails in every way: minutes, so it has a command of its own (npm run test:faults).
-      { test: { name: "faults", include: ["test/faults/**/*.test.ts"], maxConcurrency: 2 } },
+      {
+        test: { name: "faults", include: ["test/faults/**/*.test.ts"], maxConcurrency: 2, hookTimeout: 60_000 },
+      },
       {
         // Hostile clients over real WebSockets; one file at a time, because what is measured is time and memory.
         test: {
@@ -159,6 +163,7 @@ export default defineConfig({
           include: ["test/*/hostile/**/*.test.ts"],
           fileParallelism: false,
           testTimeout: 180_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -56,7 +56,7 @@ export class ProjectCopy {
     this.#excludeLinks();
     git(this.root, "config", "user.name", "test");
     git(this.root, "config", "user.email", "test@example.com");
-    git(this.root, "config", "commit.gpgsign", "false");
+    for (const signs of ["commit.gpgsign", "tag.gpgsign"]) git(this.root, "config", signs, "false");
     git(this.root, "add", "--all");
     git(this.root, "commit", "-q", "-m", tag);
     git(this.root, "tag", tag);
@@ -132,4 +132,5 @@ export function copyFiles(folder: string): readonly string[] {
   return files;
 }
 
-const git = (cwd: string, ...args: string[]): string => execFileSync("git", args, { cwd, encoding: "utf8" });
+const git = (cwd: string, ...args: string[]): string =>
+  execFileSync("git", args, { cwd, encoding: "utf8", env: userEnvironment() });

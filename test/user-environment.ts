@@ -1,8 +1,8 @@
 /** The environment of a user's shell. */
 
-/** What npm, vitest and this project's scripts add for the processes that they start. */
+/** What npm, vitest, git (for its hooks) and this project's scripts add for the processes that they start. */
 const ADDED =
-  /^(npm_(?!config_)|npm_config_(loglevel|(local_)?prefix)$|VITEST|NODE_ENV$|TEST$|INIT_CWD$|PULUMI_|DURABLE_STACK_)/;
+  /^(npm_(?!config_)|npm_config_(loglevel|(local_)?prefix)$|VITEST|NODE_ENV$|TEST$|INIT_CWD$|PULUMI_|DURABLE_STACK_|GIT_(DIR|WORK_TREE|INDEX_FILE|PREFIX|COMMON_DIR)$)/;
 
 /**
  * This process's environment as it was before `npm run -s test` began. Without this a command prints less under

@@ -76,6 +76,8 @@ describe("the stack local and the real CLI", () => {
       port = v.parse(Running, line).port;
       break;
     }
+    // What its Worker logs later must not fill the pipe.
+    account.stdout.resume();
     const before = copy.read("Pulumi.local.yaml");
     const preview = await done("npm run -s preview -- --stack=local");
     expect(preview).toMatch(/fresh, to \d{4}-[\s\S]*7 to create/);

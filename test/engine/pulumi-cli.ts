@@ -1,6 +1,6 @@
 /**
- * Finds the Pulumi CLI for the engine tests: on the PATH, else built from its Go modules into .cache/. If neither is
- * possible it says what is missing, and fails: engine tests are never skipped.
+ * Finds the Pulumi CLI for the engine tests, in the version that they pin: on the PATH, else built from its Go modules
+ * into .cache/. If neither is possible it says what is missing, and fails: engine tests are never skipped.
  *
  * As a command (`npm run pulumi:cli`) it prints the CLI's path.
  */
@@ -20,17 +20,13 @@ const VERSION_VARIABLE = "github.com/pulumi/pulumi/sdk/v3/go/common/version.Vers
 
 /** The path of a working Pulumi CLI. Calls `say` if it has to be built, which takes minutes. */
 export async function findPulumi(say: (line: string) => void): Promise<string> {
-  const installed = await firstThatWorks((process.env.PATH ?? "").split(delimiter).map((dir) => join(dir, "pulumi")));
-  if (installed) return installed;
   const version = await pinnedVersion();
   const built = join(ROOT, ".cache", "pulumi-cli", version, "bin", "pulumi");
-  if (!(await firstThatWorks([built]))) await build(version, built, say);
+  const installed = (process.env.PATH ?? "").split(delimiter).map((dir) => join(dir, "pulumi"));
+  // The tests know the words of one version: another one that is installed here, or on a runner, is left alone.
+  for (const candidate of [...installed, built]) if ((await versionOf(candidate)) === version) return candidate;
+  await build(version, built, say);
   return built;
-}
-
-async function firstThatWorks(candidates: readonly string[]): Promise<string | undefined> {
-  for (const candidate of candidates) if (await versionOf(candidate)) return candidate;
-  return undefined;
 }
 
 /** The version that the CLI at `path` prints; undefined if it prints none. */
@@ -50,11 +46,11 @@ async function pinnedVersion(): Promise<string> {
 }
 
 async function build(version: string, target: string, say: (line: string) => void): Promise<void> {
-  const help = "Install the Pulumi CLI (https://www.pulumi.com/docs/install/) or Go 1.26.6 or later, and try again.";
+  const help = `Install Go 1.26.6 or later, or the Pulumi CLI ${version}, and try again.`;
   try {
     await run("go", ["version"]);
   } catch {
-    throw new Error(`There is no \`pulumi\` on the PATH, and no \`go\` to build one with. ${help}`);
+    throw new Error(`There is no \`pulumi\` ${version} on the PATH, and no \`go\` to build one with. ${help}`);
   }
   say(`Building the Pulumi CLI ${version} from its Go modules, once: this takes some minutes…`);
   await mkdir(dirname(target), { recursive: true });

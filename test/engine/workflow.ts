@@ -131,7 +131,12 @@ const filled = (values: Variables, meaning: Meaning): Record<string, string> =>
   );
 
 /** Starts a line and ends it in the middle, once it has begun to change something. */
-async function killed(place: Place, line: string, env: Variables, when = /0\.01 %|creating|updating/i): Promise<Ended> {
+async function killed(
+  place: Place,
+  line: string,
+  env: Variables,
+  when = /0\.01 %|\bcreating\b|\bupdating \(\d|Stack \S+ running/,
+): Promise<Ended> {
   const terminal = new Terminal(place.start(line, env));
   const before = await terminal.printed((text) => when.test(text));
   if (!when.test(before)) throw new Error(`it never printed ${when}, and so nothing was killed:\n${before}`);

@@ -74,7 +74,12 @@ it("a repository that git does not answer about is not taken for none, and git's
     copy.commit("before");
     copy.write("mine.txt", "mine\n");
     // As where another user owns the folder.
-    const env = { GIT_TEST_ASSUME_DIFFERENT_OWNER: "1" };
+    const env = {
+      GIT_TEST_ASSUME_DIFFERENT_OWNER: "1",
+      // Without a `safe.directory` of this machine.
+      GIT_CONFIG_GLOBAL: "/dev/null",
+      GIT_CONFIG_NOSYSTEM: "1",
+    };
     const lines = [
       "init -- --name my-app",
       "pattern -- add try-out",

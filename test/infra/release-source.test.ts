@@ -13,6 +13,7 @@ beforeEach(() => {
   git("init", "-q");
   git("config", "user.name", "t");
   git("config", "user.email", "t@example.com");
+  git("config", "commit.gpgsign", "false");
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 

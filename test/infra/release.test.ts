@@ -53,9 +53,7 @@ describe("building", () => {
     if (release.committed !== null) expect(Date.parse(release.committed)).toBeGreaterThan(Date.parse("2026-01-01"));
   });
 
-  it("makes the same bytes in another folder, for another user, on another day, with changes around it", {
-    timeout: 60_000,
-  }, async () => {
+  it("makes the same bytes in another folder, for another user, on another day, with changes around it", async () => {
     const [here, there] = [new ProjectCopy(), new ProjectCopy()];
     try {
       here.commit("v1");

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "v
 import { ROOT } from "../../infra/release/root.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { expectAdmin } from "../admin-token.ts";
+import { freePort } from "../free-port.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { DEV, DevServer } from "./dev-server.ts";
 
@@ -23,6 +24,9 @@ beforeAll(async () => {
   // Each reload loses a fifth of what the rate limiter lets through in that time, which the Worker before held.
   const config = project.read("wrangler.jsonc");
   project.write("wrangler.jsonc", config.replace('"periodSeconds": 60', '"periodSeconds": 1'));
+  // Made here, because a new folder is itself a change that reloads.
+  mkdirSync(join(project.root, "worker/linked"));
+  symlinkSync(join(project.root, "../beside"), join(project.root, "worker/linked/beside"), "junction");
   project.commit("v0.0.0");
   dev = new DevServer(project);
   entry = dev.project.read(ENTRY);
@@ -94,8 +98,6 @@ it("follows what the Worker imports from elsewhere, also while that is broken", 
   const far = "../beside/far.ts";
   dev.project.write("shared/near.ts", near("near one"));
   dev.project.write(far, 'export const far = "far one";\n');
-  mkdirSync(join(dev.project.root, "worker/linked"));
-  symlinkSync(join(dev.project.root, "../beside"), join(dev.project.root, "worker/linked/beside"), "junction");
   const imports = 'import { near } from "../../shared/near.ts";\nimport { far } from "../linked/beside/far.ts";\n';
   await dev.onSave(ENTRY, `${imports}${entry.replace('"Not found"', "[near, far].join()")}`, RELOADED);
   expect(await dev.ask("/nowhere")).toContain("near one,far one");
@@ -171,7 +173,9 @@ it("serves the panel of a pattern that is added, and follows it", async () => {
 it("is refused where another runs on the same data, and starts once that one was killed", async () => {
   const configured = new ProjectCopy();
   configured.write(".env", `ADMIN_TOKEN=${OWN}\n`);
-  const first = await new DevServer(configured).ready();
+  const port = await freePort();
+  const onPort = DEV.replace("--port 0", `--port ${port}`);
+  const first = await new DevServer(configured, onPort).ready();
   const { project, terminal } = first;
   onTestFinished(() => first.stop());
   expect(await project.run(DEV)).toEqual({
@@ -179,10 +183,9 @@ it("is refused where another runs on the same data, and starts once that one was
     text: `\`npm run dev\` runs on this data already (${join(project.root, ".wrangler/state/v3")}); stop that one.\n`,
   });
   expect(terminal.text).toContain(`${OWN_LINE}. `);
-  const port = new URL(first.url).port;
   await terminal.kill();
   // Its workerd must not have the data, nor the port, any longer.
-  const next = await new DevServer(project, DEV.replace("--port 0", `--port ${port}`)).ready();
+  const next = await new DevServer(project, onPort).ready();
   onTestFinished(() => next.terminal.stop());
   expect(await next.ask("/")).toContain("<html");
 });

@@ -80,7 +80,7 @@ it("syncs two clients, and shows each the other", async () => {
   const [ann, ben] = [provide(id), provide(id)];
   ann.text.insert(0, "hello");
   await all([ann, ben], (text) => text === "hello");
-  expect([ann.provider.synced, ben.provider.synced]).toEqual([true, true]);
+  await expect.poll(() => [ann.provider.synced, ben.provider.synced]).toEqual([true, true]);
   ann.provider.awareness.setLocalStateField("user", { name: "Ann" });
   await expect.poll(() => ben.provider.awareness.getStates().get(ann.doc.clientID)).toEqual({ user: { name: "Ann" } });
 });
