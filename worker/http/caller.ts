@@ -13,8 +13,11 @@ import type { App } from "./context.ts";
 import { deadCredential } from "./denials.ts";
 import { tooManyGuesses } from "./guesses.ts";
 import { looksIssued, userOf } from "./issuer.ts";
-import { Refusal } from "./problem.ts";
+import { Refusal, refusal } from "./problem.ts";
 import { offeredProtocols } from "./upgrade.ts";
+
+/** A session's token. Cloudflare's log shows subprotocols, and a session lasts too long for that. */
+const looksLikeSession = (text: string) => /~[\w-]{43}$/.test(text);
 
 /** The caller. 401 for an invalid token, cookie or key. */
 export async function callerOf(c: Context<App>): Promise<Caller> {
@@ -65,7 +68,14 @@ async function identify(c: Context<App>): Promise<Caller> {
   }
   // A page cannot set headers of a WebSocket, but it can offer a subprotocol.
   const { identity } = stackOf(c.env).settings;
-  const token = offeredProtocols(c).find((each) => looksAnonymous(each) || (identity && looksIssued(each)));
+  const offered = offeredProtocols(c);
+  if (offered.some(looksLikeSession)) {
+    throw refusal(
+      "unauthorized",
+      "A session's token is no subprotocol: show it as Authorization: Bearer, or its cookie",
+    );
+  }
+  const token = offered.find((each) => looksAnonymous(each) || (identity && looksIssued(each)));
   if (token === undefined) return NOBODY;
   return (await byToken(c, token)) ?? refuse("The token offered as a subprotocol");
 }
