@@ -2,8 +2,9 @@
 import { Command } from "commander";
 import * as v from "valibot";
 import { patterns } from "../../worker/patterns.ts";
-import { changesFor, type Situation, unwantedOf } from "../init/init.ts";
+import { firstDay, type Situation, unwantedOf } from "../init/init.ts";
 import { packagesOnlyOf, uninstalling } from "../pattern/packages.ts";
+import { stillSpeaking } from "../pattern/remove.ts";
 import { ownMigrations } from "../release/own-migrations.ts";
 import { runCommand } from "./command.ts";
 import { deployed, files, make, paths, wantGit } from "./editing.ts";
@@ -49,16 +50,18 @@ const program = new Command("npm run init --")
   .showHelpAfterError()
   .action(async ({ name, hostname, patterns: wanted, keepHistory, dryRun }: Options) => {
     const before = situation();
-    const changes = changesFor({ name, hostname, patterns: wanted, keepHistory }, before, files);
+    const { changes, speaking } = firstDay({ name, hostname, patterns: wanted, keepHistory }, before, files);
     if (changes.length === 0) {
       console.log(`Nothing to change: this is ${name}.`);
       return;
     }
-    const packages = packagesOnlyOf(unwantedOf({ patterns: wanted }, before), before.paths, files.read);
+    const unwanted = unwantedOf({ patterns: wanted }, before);
+    const packages = packagesOnlyOf(unwanted, before.paths, files.read);
     if (!dryRun) wantGit();
     await make(changes, { dryRun, tidied: wanted !== undefined });
     if (dryRun) return;
-    console.log(`\n${[...uninstalling(packages, keepHistory), ...next(before, name, hostname)].join("\n")}`);
+    const left = [...stillSpeaking(unwanted, speaking), ...uninstalling(packages, keepHistory)];
+    console.log(`\n${[...left, ...next(before, name, hostname)].join("\n")}`);
   });
 
 /** What is to be done then. */

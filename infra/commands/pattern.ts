@@ -8,7 +8,7 @@ import { Draft } from "../init/draft.ts";
 import { addPattern, obstacleToName } from "../pattern/add.ts";
 import { problemsOf } from "../pattern/check.ts";
 import { packagesOnlyOf, uninstalling } from "../pattern/packages.ts";
-import { obstaclesToRemoval, type Removal, removePatterns } from "../pattern/remove.ts";
+import { obstaclesToRemoval, type Removal, removePatterns, stillSpeaking } from "../pattern/remove.ts";
 import { seenIn } from "../pattern/seen.ts";
 import { templateIn } from "../pattern/template.ts";
 import { ownMigrations } from "../release/own-migrations.ts";
@@ -127,7 +127,7 @@ function afterwards(removed: Removed): readonly string[] {
           `The history leaves no ${absent.join(", ")}, so no step was added. A class that it has under an older name needs one of yours: docs/change-a-class.md.`,
         ]
       : []),
-    ...(speaking.length ? [`These still speak of ${folders.join(", ")}: ${speaking.join(", ")}`] : []),
+    ...stillSpeaking(folders, speaking),
     ...uninstalling(packages, isReleased),
     "Check it, and commit it:",
     "  npm run check && npm run typecheck && npm test",

@@ -27,7 +27,8 @@ export class Draft {
 
   /** A file's text as it will be. */
   read(file: string): string | undefined {
-    return this.#changes.has(file) ? this.#changes.get(file)?.text : this.#before.read(file);
+    if (this.#changes.has(file)) return this.#changes.get(file)?.text;
+    return this.#isInRemoved(file) ? undefined : this.#before.read(file);
   }
 
   has(folder: string): boolean {
@@ -58,6 +59,12 @@ export class Draft {
   get changes(): readonly Change[] {
     const all = [...this.#changes.values()];
     return [...all.filter(({ text }) => text !== undefined), ...all.filter(({ text }) => text === undefined)];
+  }
+
+  #isInRemoved(file: string): boolean {
+    return [...this.#changes.values()].some(
+      ({ path, text }) => text === undefined && path.endsWith("/") && file.startsWith(path),
+    );
   }
 
   #note(path: string, text: string | undefined, what: string): void {

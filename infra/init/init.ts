@@ -36,11 +36,16 @@ export interface Situation extends Deployed {
 /** The stack that has the host name: two stacks cannot share one. */
 const PUBLIC = "production";
 
-/**
- * All that changes; nothing where it has been done before.
- * @throws UserError with everything that stands against it.
- */
-export function changesFor(wishes: Wishes, situation: Situation, files: ProjectFiles): readonly Change[] {
+/** What the first day does. */
+export interface FirstDay {
+  /** All that changes; nothing where it has been done before. */
+  readonly changes: readonly Change[];
+  /** What still speaks of patterns that go, and is left as it is (`Removal`). */
+  readonly speaking: readonly string[];
+}
+
+/** @throws UserError with everything that stands against it. */
+export function firstDay(wishes: Wishes, situation: Situation, files: ProjectFiles): FirstDay {
   const obstacles = obstaclesTo(wishes, situation, files);
   if (obstacles.length) throw new UserError(`Nothing was changed.\n${obstacles.map((one) => `- ${one}`).join("\n")}`);
   const { name, hostname, keepHistory } = wishes;
@@ -53,13 +58,16 @@ export function changesFor(wishes: Wishes, situation: Situation, files: ProjectF
       withSetting(text, { key: "hostname", project, file }, hostname),
     );
   }
+  // Before what is left is asked what it speaks of.
+  dropTemplate(draft);
   // Before the history begins, with the patterns that stay.
   const unwanted = unwantedOf(wishes, situation);
   const released = keepHistory ? ["--keep-history"] : releasedReasons(situation, files);
-  const { migrations } = unwanted.length ? removePatterns(draft, unwanted, { ...situation, released }) : situation;
+  const { migrations, speaking } = unwanted.length
+    ? removePatterns(draft, unwanted, { ...situation, released })
+    : { migrations: situation.migrations, speaking: [] };
   if (!keepHistory) beginHistory(draft, migrations);
-  dropTemplate(draft);
-  return draft.changes;
+  return { changes: draft.changes, speaking };
 }
 
 /** The folders of the patterns that go. */

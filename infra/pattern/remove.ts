@@ -11,6 +11,7 @@ import { historyWithoutClass, nextStepName, withHistory, withStep } from "./hist
 import { relock } from "./history-lock.ts";
 import { MADE } from "./made.ts";
 import { belongsTo } from "./packages.ts";
+import { withoutPatterns } from "./pages.ts";
 import { withoutKeys } from "./settings.ts";
 import { withoutFolders } from "./source.ts";
 import { speaksOf, uses } from "./uses.ts";
@@ -68,6 +69,12 @@ export interface Removal {
   readonly speaking: readonly string[];
 }
 
+/** What to tell a person of these; nothing if there are none. */
+export const stillSpeaking = (folders: readonly string[], speaking: readonly string[]): readonly string[] =>
+  speaking.length > 0 ? [`These still speak of ${folders.join(", ")}: ${speaking.join(", ")}`] : [];
+
+const isPage = (path: string): boolean => path.endsWith(".md");
+
 /** Takes the patterns out. What stands against it was asked before. */
 export function removePatterns(draft: Draft, folders: readonly string[], project: BeforeRemoval): Removal {
   const gone = project.patterns.filter(({ folder }) => folders.includes(folder));
@@ -89,14 +96,20 @@ export function removePatterns(draft: Draft, folders: readonly string[], project
   }
   const { alone, beside } = scriptsOf(draft.read(PACKAGE) ?? "{}", folders);
   draft.edit(PACKAGE, `without ${alone.join(", ")}`, (text) => withoutScripts(text, alone));
-  draft.edit("README.md", `without ${folders.join(", ")}`, (text) => withoutRows(text, classes));
+  // What is made anew speaks of nothing that is gone.
+  const made = MADE.map((file) => file.path);
+  const stays = project.paths.filter((path) => !made.includes(path) && !belongsTo(folders, path));
+  for (const page of new Set(["README.md", ...stays.filter(isPage)])) {
+    draft.edit(page, `without ${folders.join(", ")}`, (text) =>
+      withoutPatterns(page === "README.md" ? withoutRows(text, classes) : text, page, folders),
+    );
+  }
   const history = removeFromHistory(draft, gone, project);
-  const asks = (path: string) => (path.endsWith(".md") ? speaksOf : path.startsWith("test/") ? uses : undefined);
-  // What is made anew speaks of nothing that is gone, and the list of changes tells the past.
-  const left = new Set([...MADE.map((file) => file.path), "CHANGELOG.md"]);
-  const speaking = project.paths.filter((path) => {
+  const asks = (path: string) => (isPage(path) ? speaksOf : path.startsWith("test/") ? uses : undefined);
+  const speaking = stays.filter((path) => {
     const speaks = asks(path);
-    if (!speaks || left.has(path) || belongsTo(folders, path)) return false;
+    // The list of changes tells the past.
+    if (!speaks || path === "CHANGELOG.md") return false;
     return gone.some((facts) => speaks(draft.read(path) ?? "", facts));
   });
   return { ...history, speaking: [...(beside.length > 0 ? [`${PACKAGE} (${beside.join(", ")})`] : []), ...speaking] };

@@ -8,7 +8,7 @@ import { parse } from "yaml";
 import { deployedFolders } from "../../infra/apply/folders.ts";
 import type { Change, ProjectFiles } from "../../infra/init/draft.ts";
 import { freshHistory } from "../../infra/init/history.ts";
-import { changesFor, type Situation, type Wishes } from "../../infra/init/init.ts";
+import { firstDay, type Situation, type Wishes } from "../../infra/init/init.ts";
 import type { PatternFacts } from "../../worker/pattern.ts";
 
 const ONE = history().step("0001-create", (classes) => classes.create("ADO").create("BDO")).migrations;
@@ -70,7 +70,7 @@ const init = (
   wished: Partial<Wishes> = {},
   found: Partial<Situation> = {},
   texts: Readonly<Record<string, string>> = template,
-) => made(changesFor({ ...wishes, ...wished }, { ...situation, ...found }, filesOf(texts)), texts);
+) => made(firstDay({ ...wishes, ...wished }, { ...situation, ...found }, filesOf(texts)).changes, texts);
 
 const refusal = (...args: Parameters<typeof init>) => {
   try {
@@ -282,7 +282,7 @@ describe("what only the template needs", () => {
 
   it("is removed once: later files of the team with these names stay", () => {
     const first = init({ hostname: "api.example.com" });
-    const changes = changesFor(
+    const { changes } = firstDay(
       { ...wishes, hostname: "api.example.com" },
       { ...situation, project: "my-app", packageName: "my-app" },
       filesOf(first),
