@@ -1,5 +1,5 @@
 /** YAML that a person writes: the file, the line and what is wrong, in one. */
-import { type Document, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { UserError } from "./user-error.ts";
 
 /** @throws UserError with the line of the file's first mistake. It repeats no line of it, which may have a secret. */
@@ -12,6 +12,18 @@ export function readYaml(file: string, text: string): unknown {
   const contents = contentsOf(file, document);
   if (hasCycle(contents)) throw notYaml(file, "an alias stands within what it is an alias of");
   return contents;
+}
+
+/** The line of each key of a file's map, by the key; none of a text that is no map. */
+export function linesOfKeys(text: string): ReadonlyMap<string, number> {
+  const lineCounter = new LineCounter();
+  const { contents } = parseDocument(text, { prettyErrors: false, lineCounter });
+  const pairs = isMap(contents) ? contents.items : [];
+  return new Map(
+    pairs.flatMap(({ key }) =>
+      isScalar(key) ? [[String(key.value), lineCounter.linePos(key.range?.[0] ?? 0).line] as const] : [],
+    ),
+  );
 }
 
 function contentsOf(file: string, document: Document): unknown {

@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import { ROOT } from "../release/root.ts";
-import { problemsOf, SettingsError } from "./mistakes.ts";
+import { misplacedIn, problemsOf, SettingsError } from "./mistakes.ts";
 import { type Owner, type Placed, type SetOver, toldSetOver } from "./placed.ts";
-import { fullKey, splitKey } from "./project.ts";
+import { fullKey, type Ignored, splitKey } from "./project.ts";
 import { BackSchema, CONFIG_KEYS, DEFAULT_REGIONS, PublicSchema, Schema, TEXT_KEYS } from "./schema.ts";
 import { doesWithout, type Way, type Wrong, wayOf } from "./way-back.ts";
 import { defaultWorkerName, unfitProjectName } from "./worker-name.ts";
@@ -23,6 +23,11 @@ export type PublicSettings = v.InferOutput<typeof PublicSchema> & About;
 interface Source extends Placed {
   /** How the traffic goes back, where they are looked at for that. */
   readonly way: Way | undefined;
+  readonly ignored?: readonly Ignored[] | undefined;
+}
+
+interface AsSet {
+  readonly way?: Way | "as set" | undefined;
 }
 
 /**
@@ -51,18 +56,18 @@ export function parseSettings(
 
 /**
  * As `parseSettings`, without the secret ones, which may be encrypted or missing. `setOver`: what does not stand in the
- * stack's own file; `way`: how the traffic goes back, where the settings are looked at for that; `as set`: as
- * they themselves say, as to the program.
+ * stack's own file; `ignored`: what stands beside the config; `way`: how the traffic goes back, where the settings are
+ * looked at for that; `as set`: as they themselves say, as to the program.
  * @throws SettingsError with every mistake that the way does not do without.
  */
 export function parsePublicSettings(
   owner: Owner,
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = {},
-  { setOver = new Map(), way }: { readonly setOver?: SetOver; readonly way?: Way | "as set" | undefined } = {},
+  { setOver = new Map(), ignored, way }: Partial<Pick<Source, "setOver" | "ignored">> & AsSet = {},
 ): PublicSettings {
   const { adminToken: _, adminTokenPrevious: __, ...given } = givenBy(owner, config, env);
-  const source = { ...owner, setOver, way: way === "as set" ? wayOf(given) : way };
+  const source = { ...owner, setOver, ignored, way: way === "as set" ? wayOf(given) : way };
   return checked({ all: PublicSchema, back: PublicSchema }, source, given, config);
 }
 
@@ -94,12 +99,16 @@ function checked<Output>(
   given: Readonly<Record<string, unknown>>,
   config: Readonly<Record<string, string>>,
 ): Output & About {
-  const { project, stack, setOver, way } = source;
+  const { project, stack, setOver, way, ignored = [] } = source;
   const result = v.safeParse(all, given);
   const problems = problemsOf(source, { given, result, config });
-  const isStopped = problems.some(({ keys }) => way === undefined || !isPassedOver(way, keys));
-  if (isStopped) throw new SettingsError(problems);
-  const about = { project, stack, setOver, wrong: problems };
+  // No version that serves has been made with them, so every way back does without.
+  const misplaced = misplacedIn(ignored);
+  const isStopped =
+    problems.some(({ keys }) => way === undefined || !isPassedOver(way, keys)) ||
+    (way === undefined && misplaced.length > 0);
+  if (isStopped) throw new SettingsError([...misplaced, ...problems]);
+  const about = { project, stack, setOver, wrong: [...misplaced, ...problems] };
   if (result.success && problems.length === 0) return { ...result.output, ...about };
   const passedOver = new Set(problems.flatMap(({ keys }) => keys));
   const rest = Object.fromEntries(Object.entries(given).filter(([key]) => !passedOver.has(key)));

@@ -6,7 +6,7 @@ import { UserError } from "../common/user-error.ts";
 import { contradictions, regionIds } from "./contradictions.ts";
 import { leftFromOthers } from "./other-name.ts";
 import { fileOf, overFile, type Placed } from "./placed.ts";
-import { fullKey, LOCAL, OF_PULUMI, ownFile, splitKey } from "./project.ts";
+import { fullKey, type Ignored, LOCAL, OF_PULUMI, ownFile, splitKey } from "./project.ts";
 import { CONFIG_KEYS, SECRET_KEYS } from "./schema.ts";
 import { inWords, type Wrong } from "./way-back.ts";
 import { unfitProjectName } from "./worker-name.ts";
@@ -54,6 +54,19 @@ export function problemsOf(source: Placed, { given, result, config }: Looked): r
     ...contradictions(source.stack, given).map(([key, message]) => sentence(source, key, message, regions)),
   ];
 }
+
+/** Settings that stand beside `config:`, or below another spelling of it: Pulumi ignores them without a word. */
+export const misplacedIn = (ignored: readonly Ignored[]): readonly Problem[] =>
+  ignored.flatMap(({ file, line, key }) => {
+    const at = `${file}:${line}: ${key}`;
+    if (key.toLowerCase() === "config") {
+      return [{ file, keys: [], message: `${at} is no key that Pulumi reads.`, fix: "write it as `config`." }];
+    }
+    // Other keys may be there for what only YAML needs, such as an anchor.
+    if (!CONFIG_KEYS.includes(key) && !key.includes(":")) return [];
+    const fix = "move it under `config:`, as far in as the settings there, or take it out.";
+    return [{ file, keys: [], message: `${at} stands beside \`config:\`, where Pulumi does not read it.`, fix }];
+  });
 
 /** Settings under the name of another project; `keys` are those that may be missing because of that. */
 function ofAnotherName(

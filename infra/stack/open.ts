@@ -48,8 +48,8 @@ const SOME_ACCOUNT = { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) };
  * Looks at the settings of the stack local before its program does, which does not know in which of both files each
  * stands. @throws SettingsError with every mistake of those that are not secret.
  */
-export function checkLocalSettings({ name: project, config, setOver }: Project): void {
-  parsePublicSettings({ project, stack: LOCAL }, config, SOME_ACCOUNT, { setOver, way: "as set" });
+export function checkLocalSettings({ name: project, config, setOver, ignored }: Project): void {
+  parsePublicSettings({ project, stack: LOCAL }, config, SOME_ACCOUNT, { setOver, ignored, way: "as set" });
 }
 
 /**
@@ -72,7 +72,13 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env, w
     }
   };
 
-  const { name: project, config, encryptedKeys, setOver } = readProject(root, name, settingsFile(name, dir, root));
+  const {
+    name: project,
+    config,
+    encryptedKeys,
+    setOver,
+    ignored,
+  } = readProject(root, name, settingsFile(name, dir, root));
   const own = (key: string) => fullKey(project, key);
   const unreadable = encryptedKeys.filter(
     (key) =>
@@ -89,7 +95,9 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env, w
   const known = local ? { ...config, [own("accountId")]: local.accountId } : config;
   // Without the account that runs, its id is no second mistake.
   const identified = name === LOCAL ? SOME_ACCOUNT : env;
-  const settings = attempt(() => parsePublicSettings({ project, stack: name }, known, identified, { setOver, way }));
+  const settings = attempt(() =>
+    parsePublicSettings({ project, stack: name }, known, identified, { setOver, ignored, way }),
+  );
   const described = local ?? describedAccount(env, config, settings?.accountId);
   if (name !== LOCAL && !described.token) {
     problems.push(

@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { issueLines } from "../common/issues.ts";
 import { readIfThere, readNamed } from "../common/named-file.ts";
 import { UserError } from "../common/user-error.ts";
-import { readYaml } from "../common/yaml-file.ts";
+import { linesOfKeys, readYaml } from "../common/yaml-file.ts";
 import { ROOT } from "../release/root.ts";
 
 /** The stack whose account is on this machine. */
@@ -44,6 +44,14 @@ const Stack = v.object(
   },
   NO_FILE,
 );
+/** All keys of a stack's file that Pulumi reads (`ProjectStack` of the CLI's workspace package). It ignores any other. */
+const READ_BY_PULUMI: ReadonlySet<string> = new Set([
+  "config",
+  "encryptedkey",
+  "encryptionsalt",
+  "environment",
+  "secretsprovider",
+]);
 const Encrypted = v.strictObject({ secure: v.string() });
 
 export interface Project {
@@ -60,6 +68,16 @@ export interface Project {
   readonly overriddenKeys: readonly string[];
   /** The file over the stack's own by the full keys whose values stand there, seen from the project. */
   readonly setOver: ReadonlyMap<string, string>;
+  /** What stands in both files beside their `config`, and Pulumi ignores. */
+  readonly ignored: readonly Ignored[];
+}
+
+/** A key of a stack's file that Pulumi does not read. */
+export interface Ignored {
+  /** Seen from the project. */
+  readonly file: string;
+  readonly line: number;
+  readonly key: string;
 }
 
 export interface StackFile {
@@ -67,6 +85,8 @@ export interface StackFile {
   readonly config: Readonly<Record<string, unknown>>;
   readonly encryptionsalt?: string | undefined;
   readonly environment?: unknown;
+  /** The keys beside these that Pulumi ignores, with their lines. */
+  readonly ignored: ReadonlyMap<string, number>;
 }
 
 /** The project's name, which stands in Pulumi.yaml and nowhere else. @throws Error naming what is wrong with that file. */
@@ -128,8 +148,9 @@ export function wantLocal(root = ROOT): void {
 export function readProject(root: string, stack: string, over?: string): Project {
   const project = read(join(root, "Pulumi.yaml"), Project);
   const file = join(root, ownFile(stack));
-  const own = readStackFile(file).config;
-  const there = over === undefined || resolve(over) === resolve(file) ? {} : readStackFile(over).config;
+  const below = readStackFile(file);
+  const on = over === undefined || resolve(over) === resolve(file) ? NOTHING : readStackFile(over);
+  const [own, there] = [below.config, on.config];
   const set = { ...own, ...there };
   const full = (key: string) => fullKey(project.name, key);
   const above = new Map(Object.entries(there).map(([key, value]) => [full(key), value]));
@@ -154,7 +175,11 @@ export function readProject(root: string, stack: string, over?: string): Project
   }
   const folder = resolve(root, project.main);
   const setOver = new Map([...above.keys()].map((key) => [key, seenFrom(root, over ?? "")]));
-  return { name: project.name, folder, config, secretKeys, encryptedKeys, overriddenKeys, setOver };
+  const ignored = [
+    ...Array.from(below.ignored, ([key, line]) => ({ file: ownFile(stack), line, key })),
+    ...Array.from(on.ignored, ([key, line]) => ({ file: seenFrom(root, over ?? ""), line, key })),
+  ];
+  return { name: project.name, folder, config, secretKeys, encryptedKeys, overriddenKeys, setOver, ignored };
 }
 
 /** A file as a person in `root` names it. */
@@ -163,12 +188,15 @@ function seenFrom(root: string, file: string): string {
   return near.startsWith("..") || isAbsolute(near) ? file : near;
 }
 
+const NOTHING: StackFile = { config: {}, ignored: new Map() };
+
 /** A stack's file as it is; one that does not exist says nothing. @throws UserError naming what is wrong with it. */
 export function readStackFile(file: string): StackFile {
   const text = readIfThere(file);
-  if (text === undefined) return { config: {} };
+  if (text === undefined) return NOTHING;
   const { config, ...rest } = parsed(file, text, Stack);
-  return { ...rest, config: config ?? {} };
+  const ignored = new Map([...linesOfKeys(text)].filter(([key]) => !READ_BY_PULUMI.has(key)));
+  return { ...rest, config: config ?? {}, ignored };
 }
 
 /** The keys whose values only the CLI can read. */

@@ -80,4 +80,19 @@ describe("a file of the project with a mistake in it", () => {
     for (const command of ["drift.ts", "rollback.ts --list", "recover.ts", "destroy.ts", "rollout.ts status"])
       expect(await answerTo(`${command} --stack staging`)).toMatchObject({ code: 1, text: line });
   });
+
+  it("is refused where it is a stack's with a setting beside its config, which Pulumi would ignore", async () => {
+    copy.write("Pulumi.staging.yaml", `${copy.read("Pulumi.staging.yaml")}allowDestroy: [CounterDO]\n`);
+    const line = /Pulumi\.staging\.yaml:\d+: allowDestroy stands beside `config:`, .* move it under `config:`/;
+    for (const command of ["pulumi.ts up", "pulumi.ts preview", "migrations.ts plan", "drift.ts"])
+      expect(await answerTo(`${command} --stack staging`)).toMatchObject({
+        code: 1,
+        text: expect.stringMatching(line),
+      });
+    copy.write("Pulumi.local.yaml", `${copy.read("Pulumi.local.yaml")}pin: 1\n`);
+    expect(await answerTo("start.ts start --port 0 --api-port 0")).toMatchObject({
+      code: 1,
+      text: expect.stringMatching(/Pulumi\.local\.yaml:\d+: pin stands beside /),
+    });
+  });
 });

@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
+import { parsePublicSettings } from "../../infra/stack/config.ts";
 import { readProject } from "../../infra/stack/project.ts";
 
 const root = mkdtempSync(join(tmpdir(), "project-"));
@@ -69,4 +70,40 @@ it("the settings of a second file that hide those of the first are named, howeve
   expect([...setOver]).toEqual(["rollout", "pin", "same", "other"].map((key) => [`shop:${key}`, "over.yaml"]));
   // The same file is over nothing.
   expect(readProject(root, "staging", join(root, "Pulumi.staging.yaml")).setOver.size).toBe(0);
+});
+
+describe("what stands beside the config, where Pulumi does not read it,", () => {
+  const parse = (stack: string, way?: "pin") => {
+    expect(mistake("name: shop\n", stack)).toBe("");
+    const { config, ignored } = readProject(root, "staging");
+    const env = { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) };
+    const given = { environmentPrefix: "stg-", homeRegion: "eu", ...config };
+    return parsePublicSettings({ project: "shop", stack: "staging" }, given, env, { ignored, way });
+  };
+
+  it("is refused where it is a setting, with its line and what to do", () => {
+    expect(() => parse("config:\n  rollout: 10\nrolloutSteps: [1]\nshop:pin: 1\n")).toThrow(
+      /^Pulumi\.staging\.yaml has 2 mistakes:\n {2}Pulumi\.staging\.yaml:3: rolloutSteps stands beside `config:`, .* Fix: move it under `config:`, .*\n {2}Pulumi\.staging\.yaml:4: shop:pin stands /,
+    );
+    expect(() => parse("Config:\n  rollout: 10\n")).toThrow(
+      /:1: Config is no key that Pulumi reads\. Fix: write it as `config`\./,
+    );
+  });
+
+  it("keeps no traffic from going back", () => {
+    expect(parse("config: {}\nrolloutSteps: [1]\n", "pin").wrong).toMatchObject([
+      { message: expect.stringContaining("rolloutSteps") },
+    ]);
+  });
+
+  it("may be all that Pulumi knows, and what only YAML needs", () => {
+    const known = "secretsprovider: passphrase\nencryptedkey: a\nencryptionsalt: v1:a\nenvironment: [dev]\n";
+    expect(parse(`${known}shared: &minutes 7\nconfig:\n  soakMinutes: *minutes\n`).wrong).toEqual([]);
+  });
+
+  it("is named with the file over the stack's own", () => {
+    const over = join(root, "over.yaml");
+    writeFileSync(over, "# Mine.\npin: 1\n");
+    expect(readProject(root, "staging", over).ignored.at(-1)).toEqual({ file: "over.yaml", line: 2, key: "pin" });
+  });
 });
