@@ -2,8 +2,8 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import { ROOT } from "../release/root.ts";
-import { misplacedIn, problemsOf, SettingsError } from "./mistakes.ts";
-import { type Owner, type Placed, type SetOver, toldSetOver } from "./placed.ts";
+import { type Found, misplacedIn, problemsOf, SettingsError } from "./mistakes.ts";
+import { type Owner, type SetOver, toldSetOver } from "./placed.ts";
 import { fullKey, type Ignored, splitKey } from "./project.ts";
 import { BackSchema, CONFIG_KEYS, DEFAULT_REGIONS, PublicSchema, Schema, TEXT_KEYS } from "./schema.ts";
 import { doesWithout, type Way, type Wrong, wayOf } from "./way-back.ts";
@@ -20,7 +20,7 @@ export type Settings = v.InferOutput<typeof BackSchema> & About;
 export type PublicSettings = v.InferOutput<typeof PublicSchema> & About;
 
 /** Whose settings are looked at. */
-interface Source extends Placed {
+interface Source extends Found {
   /** How the traffic goes back, where they are looked at for that. */
   readonly way: Way | undefined;
   readonly ignored?: readonly Ignored[] | undefined;
@@ -40,18 +40,10 @@ export function parseSettings(
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = {},
 ): Settings {
-  const given = givenBy(owner, config, env);
-  const secrets = {
-    ...(env.ADMIN_TOKEN && { adminToken: env.ADMIN_TOKEN }),
-    ...(env.ADMIN_TOKEN_PREVIOUS && { adminTokenPrevious: env.ADMIN_TOKEN_PREVIOUS }),
-  };
-  const source = { ...owner, setOver: toldSetOver(env), way: wayOf(given) };
-  return checked<v.InferOutput<typeof BackSchema>>(
-    { all: Schema, back: BackSchema },
-    source,
-    { ...secrets, ...given },
-    config,
-  );
+  const own = givenBy(owner, config);
+  const { given, exported } = filledIn(own, { ...PUBLIC_VARIABLES, ...SECRET_VARIABLES }, env);
+  const source = { ...owner, setOver: toldSetOver(env), exported, way: wayOf(given) };
+  return checked<v.InferOutput<typeof BackSchema>>({ all: Schema, back: BackSchema }, source, given, config);
 }
 
 /**
@@ -66,25 +58,36 @@ export function parsePublicSettings(
   env: Readonly<Record<string, string | undefined>> = {},
   { setOver = new Map(), ignored, way }: Partial<Pick<Source, "setOver" | "ignored">> & AsSet = {},
 ): PublicSettings {
-  const { adminToken: _, adminTokenPrevious: __, ...given } = givenBy(owner, config, env);
-  const source = { ...owner, setOver, ignored, way: way === "as set" ? wayOf(given) : way };
+  const { adminToken: _, adminTokenPrevious: __, ...own } = givenBy(owner, config);
+  const { given, exported } = filledIn(own, PUBLIC_VARIABLES, env);
+  const source = { ...owner, setOver, ignored, exported, way: way === "as set" ? wayOf(given) : way };
   return checked({ all: PublicSchema, back: PublicSchema }, source, given, config);
 }
 
-function givenBy(
-  { project, stack }: Owner,
-  config: Readonly<Record<string, string>>,
-  env: Readonly<Record<string, string | undefined>>,
-): Record<string, unknown> {
+function givenBy({ project, stack }: Owner, config: Readonly<Record<string, string>>): Record<string, unknown> {
   const given: Record<string, unknown> = { regions: DEFAULT_REGIONS };
   if (unfitProjectName(project, stack) === undefined) given.workerName = defaultWorkerName(project, stack);
-  if (env.CLOUDFLARE_ACCOUNT_ID) given.accountId = env.CLOUDFLARE_ACCOUNT_ID;
   for (const [key, text] of Object.entries(config)) {
     const [namespace, name] = splitKey(fullKey(project, key));
     // Pulumi.yaml gives every key a default, and empty text is: not set.
     if (namespace === project && text !== "") given[name] = TEXT_KEYS.has(name) ? text : jsonOrText(text);
   }
   return given;
+}
+
+/** Variables of the environment that fill in settings, by the settings' keys. */
+const PUBLIC_VARIABLES = { accountId: "CLOUDFLARE_ACCOUNT_ID" };
+const SECRET_VARIABLES = { adminToken: "ADMIN_TOKEN", adminTokenPrevious: "ADMIN_TOKEN_PREVIOUS" };
+
+/** The settings with those that they lack and a variable has; `exported`: which variable, by the key. */
+function filledIn(
+  own: Readonly<Record<string, unknown>>,
+  variables: Readonly<Record<string, string>>,
+  env: Readonly<Record<string, string | undefined>>,
+): { readonly given: Readonly<Record<string, unknown>>; readonly exported: ReadonlyMap<string, string> } {
+  const missing = Object.entries(variables).filter(([key, variable]) => !Object.hasOwn(own, key) && env[variable]);
+  const filled = missing.map(([key, variable]) => [key, env[variable]] as const);
+  return { given: { ...own, ...Object.fromEntries(filled) }, exported: new Map(missing) };
 }
 
 /** What settings must be; `back`: those whose way back passes over mistakes. */

@@ -18,11 +18,23 @@ export class SettingsError extends UserError {
   constructor(problems: readonly Problem[]) {
     const files = [...new Set(problems.map(({ file }) => file))];
     const lines = problems.map((one) => `  ${inWords(one)}`).join("\n");
+    const where = files
+      .join(" and ")
+      .replace(/^./, (first) => (files[0] === ENVIRONMENT ? first.toUpperCase() : first));
     super(
-      `${files.join(" and ")} ${files.length === 1 ? "has" : "have"} ${problems.length} mistake${problems.length === 1 ? "" : "s"}:\n${lines}`,
+      `${where} ${files.length === 1 ? "has" : "have"} ${problems.length} mistake${problems.length === 1 ? "" : "s"}:\n${lines}`,
     );
     this.problems = problems.map(inWords);
   }
+}
+
+/** In place of a file, where a variable has the setting. */
+const ENVIRONMENT = "the environment";
+
+/** Whose settings they are, and where they were found. */
+export interface Found extends Placed {
+  /** The variables of the environment that have settings which no file has, by their keys. */
+  readonly exported: ReadonlyMap<string, string>;
 }
 
 /** One mistake, and the file where it stands; without keys it is in no setting. */
@@ -41,7 +53,7 @@ interface Looked {
 }
 
 /** All that is wrong with settings. */
-export function problemsOf(source: Placed, { given, result, config }: Looked): readonly Problem[] {
+export function problemsOf(source: Found, { given, result, config }: Looked): readonly Problem[] {
   const elsewhere = ofAnotherName(source, config, result.issues ?? []);
   const regions = regionIds(given);
   return [
@@ -106,7 +118,7 @@ function nameProblems(stack: string): readonly Problem[] {
   }));
 }
 
-function problem(source: Placed, issue: v.BaseIssue<unknown>, regions: readonly string[]): Problem {
+function problem(source: Found, issue: v.BaseIssue<unknown>, regions: readonly string[]): Problem {
   const { project, stack } = source;
   const path = v.getDotPath(issue) ?? "";
   const key = keyOf(path);
@@ -147,8 +159,13 @@ function unknown(source: Placed, path: string): Problem {
   };
 }
 
-function sentence(source: Placed, path: string, message: string, regions: readonly string[]): Problem {
+function sentence(source: Found, path: string, message: string, regions: readonly string[]): Problem {
   const key = keyOf(path);
+  const variable = source.exported.get(key);
+  if (variable !== undefined) {
+    const fix = `${EXPORT[key] ?? "export another"} as ${variable}.`;
+    return { file: ENVIRONMENT, keys: [key], message: `${path}, which ${variable} has, ${message}.`, fix };
+  }
   const file = fileOf(source, key);
   const own = overFile(source, key) === undefined ? FIXES[key]?.(source.stack) : undefined;
   const fix = own ?? FIXES_ANYWHERE[key]?.(file, regions) ?? `correct ${key} in ${file}`;
@@ -183,6 +200,13 @@ const FIXES: Readonly<Record<string, (stack: string) => string>> = {
 const FIXES_ANYWHERE: Readonly<Record<string, (file: string, regions: readonly string[]) => string>> = {
   homeRegion: (file, regions) =>
     `set it in ${file} to the id of one of the stack's regions${regions.length ? `: ${regions.join(", ")}` : ""}`,
+};
+
+/** What to do about a setting that the environment has. */
+const EXPORT: Readonly<Record<string, string>> = {
+  accountId: "export the account's id",
+  adminToken: "export one that `openssl rand -hex 32` makes",
+  adminTokenPrevious: "export the token before",
 };
 
 const configSet = (stack: string) => `pulumi config set --stack ${stack}`;

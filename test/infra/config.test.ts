@@ -335,6 +335,22 @@ describe("mistakes", () => {
     ).toEqual([]);
   });
 
+  it("are told as the environment's where that has what is wrong, and not the stack's file", () => {
+    const env = { CLOUDFLARE_ACCOUNT_ID: "me", ADMIN_TOKEN: "hunter2", ADMIN_TOKEN_PREVIOUS: "hunter1" };
+    const parse = () => parseSettings({ project: "my-app", stack: "staging" }, { ...stackConfig("staging") }, env);
+    expect(parse).toThrow(/^The environment has 3 mistakes:\n/);
+    expect(problems(stackConfig("staging"), env)).toEqual([
+      expect.stringMatching(
+        /^accountId, which CLOUDFLARE_ACCOUNT_ID has, must be 32 .* Fix: export the account's id as /,
+      ),
+      "adminToken, which ADMIN_TOKEN has, must have at least 24 characters. Fix: export one that `openssl rand -hex 32` makes as ADMIN_TOKEN.",
+      expect.stringMatching(/^adminTokenPrevious, which ADMIN_TOKEN_PREVIOUS has, .* as ADMIN_TOKEN_PREVIOUS\.$/),
+    ]);
+    expect(problems({ ...stackConfig("staging"), adminToken: "hunter2" }, env).join("\n")).toMatch(
+      /^adminToken must .* Fix: openssl rand/m,
+    );
+  });
+
   it("leave the stack's own tokens before those of the environment", () => {
     const [given, before] = ["a-token-of-the-environment", "the-one-before-of-the-env"];
     const env = { ADMIN_TOKEN: given, ADMIN_TOKEN_PREVIOUS: before };
