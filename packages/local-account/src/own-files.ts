@@ -1,5 +1,15 @@
 /** The files of an account. They hold secrets, so only their user may read them, whoever has made the directory. */
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, statSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { faultOfDisk } from "./disk.ts";
 import { CannotStart } from "./errors.ts";
@@ -11,12 +21,23 @@ export const STATE_LOG = `${STATE_FILE}-wal`;
 export const ASSETS_FOLDER = "assets";
 export const DATA_FOLDER = "data";
 
+/** By it git ignores a folder that nothing else is in, whatever it is called. */
+export const IGNORE_FILE = ".gitignore";
+
 /** Makes the folders of an account. @throws CannotStart if the disk does not let it. */
 export const makeFolders = (dir: string): void =>
   inFolder(dir, () => {
+    const isAlone = isEmpty(dir);
     makeFolder(dir);
+    if (isAlone) ignoreAll(dir);
     for (const name of [ASSETS_FOLDER, DATA_FOLDER]) ownFolder(path.join(dir, name));
   });
+
+/** Whether there is nothing in a folder, or no such folder. */
+export const isEmpty = (folder: string): boolean => !existsSync(folder) || readdirSync(folder).length === 0;
+
+/** Has git ignore a folder. Only for one that had nothing in it: the rest may be somebody's own. */
+export const ignoreAll = (folder: string): void => writeFileSync(path.join(folder, IGNORE_FILE), "*\n");
 
 /** Does `work` in the folder of an account. @throws CannotStart if the disk does not let it. */
 export function inFolder<T>(dir: string, work: () => T): T {
@@ -63,9 +84,7 @@ function removeFolders(made: readonly string[]): void {
 
 /** The first folder of an account's data that has something in it. @throws the error of the disk. */
 export const dataIn = (dir: string): string | undefined =>
-  [ASSETS_FOLDER, DATA_FOLDER]
-    .map((name) => path.join(dir, name))
-    .find((folder) => existsSync(folder) && readdirSync(folder).length > 0);
+  [ASSETS_FOLDER, DATA_FOLDER].map((name) => path.join(dir, name)).find((folder) => !isEmpty(folder));
 
 /** Makes a folder that only its user may read, or makes one so. */
 export function ownFolder(folder: string): void {

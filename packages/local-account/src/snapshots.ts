@@ -5,7 +5,7 @@
  * snapshot or an account is known, comes last. So half a copy is never taken for a whole one.
  */
 import { randomUUID } from "node:crypto";
-import { constants, existsSync, readdirSync, realpathSync, renameSync, rmSync } from "node:fs";
+import { constants, existsSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import path from "node:path";
 import { Account } from "./account.ts";
@@ -16,6 +16,9 @@ import {
   checkFolder,
   DATA_FOLDER,
   dataIn,
+  IGNORE_FILE,
+  ignoreAll,
+  isEmpty,
   makeFolder,
   ownFile,
   ownFolder,
@@ -53,13 +56,13 @@ export async function loadSnapshot(folder: string, dir: string, forget?: (dir: s
   if (!existsSync(path.join(dir, STATE_FILE))) checkRoom(dir);
   else if (forget === undefined)
     throw new NoSnapshot(`There is an account in ${dir}. Choose another --dir, or lose that one with --fresh.`);
-  await copyParts(folder, dir, () => forget?.(dir));
+  await copyParts(folder, dir, { isAccount: true, makeRoom: () => forget?.(dir) });
 }
 
 /** Copies the state of an account that writes nothing meanwhile. @throws NoSnapshot if the folder is not empty. */
 export async function copyState(dir: string, folder: string): Promise<void> {
   checkTarget(folder);
-  await copyParts(dir, folder);
+  await copyParts(dir, folder, { isAccount: false });
 }
 
 /**
@@ -69,8 +72,7 @@ export async function copyState(dir: string, folder: string): Promise<void> {
 export function checkTarget(folder: string): void {
   try {
     if (existsSync(folder)) {
-      if (readdirSync(folder).length > 0)
-        throw new NoSnapshot(`${folder} is not empty. Choose another folder, or remove it first.`);
+      if (!isEmpty(folder)) throw new NoSnapshot(`${folder} is not empty. Choose another folder, or remove it first.`);
     } else checkFolder(folder);
   } catch (error) {
     throw refusal(folder, error);
@@ -92,14 +94,23 @@ function dataOf(dir: string): string | undefined {
   }
 }
 
-/** Copies the parts into a folder. When all are copied, `makeRoom` is called, and they get their names. */
-async function copyParts(from: string, to: string, makeRoom: () => void = () => {}): Promise<void> {
+interface Copying {
+  /** Whether the copy is an account's folder: git may get a snapshot, and no account. */
+  readonly isAccount: boolean;
+  /** Called when all is copied, before the copies get their names. */
+  readonly makeRoom?: () => void;
+}
+
+/** Copies the parts into a folder. When all are copied, they get their names. */
+async function copyParts(from: string, to: string, { isAccount, makeRoom = () => {} }: Copying): Promise<void> {
   const partial = path.join(to, `.copying-${randomUUID()}`);
   const isNew = !existsSync(to);
   let hasMadeRoom = false;
   try {
+    const isIgnored = isAccount && isEmpty(to);
     // It has secrets in it, so only its user may read it.
     makeFolder(partial);
+    if (isIgnored) ignoreAll(partial);
     for (const part of PARTS) {
       const source = path.join(from, part);
       // File systems that can share blocks do so, which takes no time.
@@ -110,7 +121,7 @@ async function copyParts(from: string, to: string, makeRoom: () => void = () => 
     ownFile(path.join(partial, STATE_FILE));
     makeRoom();
     hasMadeRoom = true;
-    for (const part of PARTS) moveInto(to, path.join(partial, part));
+    for (const part of [IGNORE_FILE, ...PARTS]) moveInto(to, path.join(partial, part));
     rmSync(partial, { recursive: true, force: true });
   } catch (error) {
     // What was there is gone, so the copy stays, which is whole.
