@@ -15,7 +15,7 @@ import * as v from "valibot";
 import { interruptionOf } from "../common/interrupted.ts";
 import { attempt, temporaryFolder, writeNamed } from "../common/named-file.ts";
 import { UserError } from "../common/user-error.ts";
-import { gitIn, isWithoutGit, wordsOf } from "../release/git.ts";
+import { gitIn, isWithoutGit, isWithoutRepository, wordsOf } from "../release/git.ts";
 import { MANIFEST } from "../release/manifest.ts";
 import { ownMigrations, unloadable } from "../release/own-migrations.ts";
 import { type Release, readRelease } from "../release/read.ts";
@@ -186,7 +186,7 @@ export function commitOf(name: string): string | undefined {
   }
 }
 
-/** Why no commit at all can be found here, in a sentence with what to do; undefined: there is a repository. */
+/** Why no commit at all can be found here, and what to do; undefined: there is a repository. */
 export function withoutRepository(): string | undefined {
   try {
     git("rev-parse", "--git-dir");
@@ -194,6 +194,8 @@ export function withoutRepository(): string | undefined {
   } catch (error) {
     if (interruptionOf(error) !== undefined) throw error;
     if (isWithoutGit(error)) return "git is not installed, or not on the PATH: install it.";
+    // Of a folder that is another user's, git itself says what to do.
+    if (!isWithoutRepository(error)) return `git does not say what it has here:\n${wordsOf(error)}`;
     return `git finds no repository here (${wordsOf(error).split("\n")[0]}): clone the project, or begin with \`git init\` and a commit.`;
   }
 }

@@ -1,7 +1,7 @@
 /** A file of the project that is missing: a command says which, and how it comes back. */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { ProjectCopy } from "../project-copy.ts";
 
 describe("a file of the project that is missing", () => {
@@ -16,6 +16,18 @@ describe("a file of the project that is missing", () => {
     expect(code).toBe(1);
     const without = await copy.run("PATH= $(command -v node) infra/commands/pr.ts look --base main");
     expect(without.text).toMatch(/ git is not installed, or not on the PATH: install it\.\n$/);
+  });
+
+  it("is no missing repository's where git does not answer: its own words and its own remedy are passed on", async () => {
+    const own = new ProjectCopy();
+    onTestFinished(() => own.remove());
+    own.commit("v1.0.0");
+    // As where another user owns the folder.
+    const env = { GIT_TEST_ASSUME_DIFFERENT_OWNER: "1" };
+    const { code, text } = await own.run("node infra/commands/pr.ts look --base main", { env });
+    expect(text).toMatch(/git does not say what it has here:\nfatal: detected dubious ownership[\s\S]*safe\.directory/);
+    expect(text).not.toContain("git init");
+    expect(code).toBe(1);
   });
 
   it.each([
