@@ -4,9 +4,10 @@
  * along is refused, all of it at once (wrangler-keys.ts).
  */
 import { basename, join } from "node:path";
-import { type ParseError, parse, printParseErrorCode } from "jsonc-parser";
+import { type ParseError, parse } from "jsonc-parser";
 import * as v from "valibot";
 import { issueLines } from "../common/issues.ts";
+import { jsonMistakes } from "../common/json-mistakes.ts";
 import { readIfThere } from "../common/named-file.ts";
 import { BuildError } from "./build-error.ts";
 import { EXTRA_KEYS } from "./extras.ts";
@@ -56,10 +57,7 @@ export function readWorkerConfig(file = join(ROOT, "wrangler.jsonc")): WorkerCon
     );
   }
   const json: unknown = parse(text, errors, { allowTrailingComma: true });
-  const syntax = errors.map(
-    ({ error, offset }) =>
-      `  ${basename(file)}:${text.slice(0, offset).split("\n").length}: ${printParseErrorCode(error)}`,
-  );
+  const syntax = jsonMistakes(basename(file), text, errors).map((line) => `  ${line}`);
   if (syntax.length) throw new BuildError(`${file} is not JSON with comments:\n${syntax.join("\n")}`);
   const refused = refusedKeys(json).map((line) => `  ${line}`);
   if (refused.length) {

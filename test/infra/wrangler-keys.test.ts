@@ -81,8 +81,20 @@ describe("a wrangler file of another project", () => {
     const file = join(dir, "wrangler.jsonc");
     writeFileSync(file, '{\n  // Its name.\n  "name": "theirs",\n  main: "src/index.ts"\n}\n');
     expect(() => readWorkerConfig(file)).toThrow(
-      `${file} is not JSON with comments:\n  wrangler.jsonc:4: InvalidSymbol`,
+      `${file} is not JSON with comments:\n  wrangler.jsonc:4:3: this is no word of JSON: keys and texts stand in double quotes.`,
     );
+  });
+
+  it("that lacks a comma, a brace or a quote is told so in words", () => {
+    const file = join(dir, "wrangler.jsonc");
+    for (const [text, said] of [
+      ['{\n  "name": "theirs"\n  "main": "a.ts"\n}\n', "3:3: a comma is missing before this."],
+      ['{\n  "name": "theirs",\n  "main": "a.ts"\n', "4:1: a } is missing before this."],
+      ['{\n  "name": "theirs,\n}\n', "2:11: this text has no end in its line: a double quote is missing."],
+    ] as const) {
+      writeFileSync(file, text);
+      expect(() => readWorkerConfig(file)).toThrow(`${file} is not JSON with comments:\n  wrangler.jsonc:${said}`);
+    }
   });
 
   it("of an online shop: one message names every key that would be dropped, and where to put it instead", () => {

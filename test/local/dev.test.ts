@@ -155,7 +155,7 @@ it("hears of a file in a folder that is new", async () => {
 it("says where wrangler.jsonc is broken, after each save", async () => {
   for (const line of [2, 3, 4]) {
     saveByRename("wrangler.jsonc", `${"\n".repeat(line - 1)}{ name: 1 }`);
-    await told(`wrangler.jsonc:${line}: PropertyNameExpected`);
+    await told(`wrangler.jsonc:${line}:3: this is no word of JSON: keys and texts stand in double quotes.`);
   }
 });
 
