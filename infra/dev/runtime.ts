@@ -8,7 +8,9 @@ import { styleText } from "node:util";
 import { Watchdog } from "@durable-stack/local-account/watchdog";
 import { Miniflare, MiniflareCoreError, type MiniflareOptions } from "miniflare";
 import { BuildError } from "../release/build-error.ts";
+import type { Bundle } from "../release/bundle.ts";
 import { WORKER } from "./options.ts";
+import { Places } from "./places.ts";
 
 /** How long a Worker may take to start, in seconds. Miniflare would wait without an end. */
 const LIMIT = 20;
@@ -25,15 +27,18 @@ export class Runtime {
   #child: ChildProcess | undefined;
   /** What it has printed since it began to start; undefined: it runs. */
   #held: Printed[] | undefined;
+  /** Those of what runs, or begins to. */
+  #places: Places | undefined;
 
   /** Whether a Worker runs. */
   get isRunning(): boolean {
     return this.#miniflare !== undefined;
   }
 
-  /** Runs that in the place of what ran. @throws BuildError where the Worker does not start: nothing runs then. */
-  async run(options: MiniflareOptions): Promise<URL> {
+  /** Runs that, which is made of `bundle`, in the place of what ran. @throws BuildError where the Worker does not start: nothing runs then. */
+  async run(options: MiniflareOptions, bundle: Bundle): Promise<URL> {
     this.#held = [];
+    this.#places = new Places(bundle);
     const own = { ...options, handleStructuredLogs: (printed: Printed) => this.#onPrinted(printed) };
     try {
       const url = await inTime(
@@ -51,7 +56,9 @@ export class Runtime {
       await this.#end();
       const said = this.#tell(({ message }) => !REASON.test(message) && !FOLLOWS.test(message));
       if (!(error instanceof MiniflareCoreError)) throw error;
-      throw new BuildError(`The Worker does not start:\n${said ?? error.message}`, { cause: error });
+      throw new BuildError(`The Worker does not start:\n${said ?? error.message}`, {
+        cause: error,
+      });
     }
   }
 
@@ -75,7 +82,8 @@ export class Runtime {
     await miniflare?.dispose().catch(() => {});
   }
 
-  #onPrinted(printed: Printed): void {
+  #onPrinted({ level, message }: Printed): void {
+    const printed = { level, message: this.#places?.in(message) ?? message };
     if (this.#held) this.#held.push(printed);
     else print(printed);
   }

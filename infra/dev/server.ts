@@ -64,8 +64,9 @@ async function served({ say, ...given }: DevOptions): Promise<DevServer> {
     }
   };
   const run = async (changed: readonly string[], bound: Bound) => {
-    const { options, adminToken } = runnable(await bundled(changed), bound);
-    return { url: await runtime.run(options), adminToken };
+    const bundle = await bundled(changed);
+    const { options, adminToken } = runnable(bundle, bound);
+    return { url: await runtime.run(options, bundle), adminToken };
   };
   // Before anything is read: a change that comes later is applied as soon as there is what to apply it to.
   const first = Promise.withResolvers<Bound>();

@@ -39,12 +39,28 @@ const LOOPS = "while (true) {}\n";
 
 it("tells why a Worker does not start, and that nothing runs; once that is corrected, it answers", async () => {
   const said = await dev.onSave(ENTRY, `${THROWS}${entry}`, NOTHING_RUNS);
-  expect(said).toMatch(/^The Worker does not start:\n {2}Uncaught Error: not today\n( {4}at .*\n)+Nothing runs/m);
+  expect(said).toMatch(
+    /^The Worker does not start:\n {2}Uncaught Error: not today\n {4}at worker\/http\/problem\.ts:1:7\n( {4}at .*\n)*Nothing runs/m,
+  );
   await expect(dev.ask("/nowhere")).rejects.toThrow();
   // Whatever else breaks meanwhile, nothing runs.
   expect(await dev.onSave(ENTRY, "this is not TypeScript", NOTHING_RUNS)).toContain(`${ENTRY}:1: `);
   await dev.onSave(ENTRY, entry.replace('"Not found"', '"Found again"'), RELOADED);
   expect(await dev.ask("/nowhere")).toContain("Found again");
+});
+
+it("tells what fails later, too, with the file and the line of the source", async () => {
+  const fails = 'export function fails(): never {\n  throw new TypeError("late");\n}\n';
+  const app = dev.project.read("worker/app.ts");
+  await dev.onSave(ENTRY, `${fails}${entry}`, RELOADED);
+  const calling = app.replace(/\.notFound\(async \(c\) => \{/, '$&\n      if (c.req.path === "/fails") fails();');
+  await dev.onSave("worker/app.ts", `import { fails } from "./http/problem.ts";\n${calling}`, RELOADED);
+  await dev.ask("/fails");
+  expect(await dev.says(/TypeError: late.*\n/)).toMatch(
+    /TypeError: late\\n {4}at fails \(worker\/http\/problem\.ts:2:9\)\\n {4}at \S*( \()?worker\/app\.ts:\d+:/,
+  );
+  await dev.onSave("worker/app.ts", app, RELOADED);
+  await dev.onSave(ENTRY, entry, RELOADED);
 });
 
 it("ends a Worker that computes without an end at its start, and says so; once that is corrected, it answers", async () => {
