@@ -1,15 +1,15 @@
-/** What the commands on a stack share: their options, their errors, their one question. */
+/** How a command runs and ends: the options of those on a stack, their errors, their one question. */
 
 import { createInterface } from "node:readline/promises";
 import { setImmediate } from "node:timers/promises";
 import { isOfMachine } from "@durable-stack/local-account/disk";
-import { type Command, InvalidArgumentError } from "commander";
-import { DEFAULT_DIR } from "../apply/hints.ts";
+import type { Command } from "commander";
 import { exitCodeOf, Interrupted, interruptionOf } from "../common/interrupted.ts";
 import { refusal } from "../common/named-file.ts";
 import { isUserError, UserError } from "../common/user-error.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { inWords } from "../stack/way-back.ts";
+import { DIR } from "./options.ts";
 
 export interface StackCommandOptions {
   readonly stack: string;
@@ -20,7 +20,7 @@ export interface StackCommandOptions {
 export const onStack = (command: Command): Command =>
   command
     .requiredOption("-s, --stack <name>", "the stack: local, staging, production…")
-    .option("--dir <folder>", "where the local account keeps its state; for the stack local", folder, DEFAULT_DIR)
+    .option(...DIR)
     .showHelpAfterError();
 
 /** Runs the command line; see `failed` for how it ends when something is wrong. */
@@ -143,38 +143,4 @@ export function age(then: string | undefined, now: number): string {
   if (Number.isNaN(minutes)) return "";
   if (minutes < 120) return `${Math.max(0, Math.round(minutes))} min`;
   return minutes < 48 * 60 ? `${Math.round(minutes / 60)} h` : `${Math.round(minutes / 1_440)} d`;
-}
-
-/** An option that is a folder. An empty one would be the project's own. */
-export function folder(name: string): string {
-  if (name.trim() !== "") return name;
-  throw new InvalidArgumentError("It must name a folder.");
-}
-
-/** An option that is a whole number, in decimal digits. `more` says what else is to know of it. */
-export const wholeNumber =
-  (least: number, most: number, more = "") =>
-  (text: string): number => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}${more}.`);
-  };
-
-/** An option that is a port. */
-export const port = wholeNumber(0, 65_535, "; 0 takes a free one");
-
-/** An option that is an address. */
-export function httpUrl(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
-  throw new InvalidArgumentError("It must be a URL that begins with http:// or https://.");
-}
-
-/** An option that says where a Worker answers: it is asked from its root on. */
-export function workerUrl(text: string): URL {
-  const url = httpUrl(text);
-  if (url.href === `${url.origin}/`) return url;
-  throw new InvalidArgumentError(
-    `It must be where the Worker's paths begin, without a user, a path, a query or a fragment: ${url.origin}`,
-  );
 }

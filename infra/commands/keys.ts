@@ -3,14 +3,14 @@
 import Cloudflare from "cloudflare";
 import { Command, InvalidArgumentError } from "commander";
 import { patterns } from "../../worker/patterns.ts";
-import { DEFAULT_DIR } from "../apply/hints.ts";
 import { isUserError } from "../common/user-error.ts";
 import { type Account, givenAccount, localAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { localWorker } from "../stack/local-worker.ts";
 import { LOCAL } from "../stack/project.ts";
 import { settingsFile } from "../stack/settings-file.ts";
-import { folder, orFail, refusingSecond } from "./command.ts";
+import { orFail, refusingSecond } from "./command.ts";
+import { dirAs } from "./options.ts";
 
 interface Options {
   worker?: string;
@@ -51,7 +51,7 @@ const program = new Command("npm run keys --")
     "API keys of a stack: whoever shows one as X-API-Key is a service, with a bucket of its own at the rate limiter, and may do what it was granted.",
   )
   .option("--worker <name>", "the stack's workerName (default: that of the stack local)")
-  .option("--dir <folder>", "where the local account keeps its state", folder, DEFAULT_DIR);
+  .option(...dirAs("where the local account keeps its state"));
 
 const keys = async () => {
   const { dir, worker = localWorker(settingsFile(LOCAL, dir)) } = program.opts<Options>();

@@ -4,7 +4,6 @@ import { join, resolve } from "node:path";
 import type { Migration } from "@durable-stack/class-lifecycle";
 import { checkLock, describe, formatLock, historyOfClasses, LOCK_FILE, lint } from "@durable-stack/class-lifecycle";
 import { Command, Option } from "commander";
-import { DEFAULT_DIR } from "../apply/hints.ts";
 import { readIfThere, readNamed, writeNamed } from "../common/named-file.ts";
 import { isUserError, UserError } from "../common/user-error.ts";
 import { TEMPLATE_STEPS } from "../init/template-steps.ts";
@@ -24,7 +23,8 @@ import { givenAccount, localAccount } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
 import { stackNames } from "../stack/project.ts";
-import { folder, runCommand } from "./command.ts";
+import { runCommand } from "./command.ts";
+import { dirAs, folder } from "./options.ts";
 
 const HISTORY = join(ROOT, "infra/migrations.ts");
 const historyLockPath = join(ROOT, LOCK_FILE);
@@ -76,12 +76,7 @@ program
   });
 
 const collect = (name: string, before: readonly string[]) => [...before, name];
-const DIR = [
-  "--dir <folder>",
-  "where the local account keeps its state, for the stack local",
-  folder,
-  DEFAULT_DIR,
-] as const;
+const DIR = dirAs("where the local account keeps its state, for the stack local");
 
 program
   .command("status")

@@ -7,7 +7,6 @@ import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
-import { DEFAULT_DIR } from "../apply/hints.ts";
 import { END_SIGNALS, exitCodeOf } from "../common/interrupted.ts";
 import { issueLines } from "../common/issues.ts";
 import {
@@ -38,7 +37,8 @@ import { OWN_RELEASE, ownUnless } from "../release/own.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { stackOf } from "../stack/pull-stack.ts";
-import { folder, httpUrl, runCommand, wholeNumber } from "./command.ts";
+import { runCommand } from "./command.ts";
+import { DIR, folder, httpUrl, wholeNumber } from "./options.ts";
 
 const program = new Command("npm run pr --")
   .description("What the workflows of pull requests do (docs/pull-requests.md).")
@@ -102,7 +102,7 @@ program
   .description("find out what this checkout's release would do to a stack, of which it only reads")
   .requiredOption("--stack <name>", "the stack")
   .option(...RELEASE)
-  .option("--dir <folder>", "where the local account keeps its state; for the stack local", folder, DEFAULT_DIR)
+  .option(...DIR)
   .option(...OUT)
   .action(async ({ stack, release, dir, out }: PlanOptions) => {
     if (out !== undefined) mustBeWritable(out);

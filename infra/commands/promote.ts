@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
 import { Command, InvalidArgumentError } from "commander";
 import { inForeground } from "../apply/foreground.ts";
-import { DEFAULT_DIR } from "../apply/hints.ts";
 import { saying } from "../common/interrupted.ts";
 import { mustBeWritable, readNamed, writeNamed } from "../common/named-file.ts";
 import { UserError } from "../common/user-error.ts";
@@ -30,7 +29,8 @@ import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { exportedToken, mustFindToken } from "../stack/token-at-hand.ts";
-import { confirm, folder, runCommand, workerUrl } from "./command.ts";
+import { confirm, runCommand } from "./command.ts";
+import { DIR, workerUrl } from "./options.ts";
 import { addressOf, EXIT, OF_TARGET, stopBetweenUpdates } from "./rollout-end.ts";
 
 interface Options {
@@ -65,7 +65,7 @@ const command = new Command("npm run promote --")
     "writes what would be done, for a reviewer, and deploys nothing; the soak time may still run, and the token be missing",
   )
   .option("--plan <file>", "what was approved; where anything else would be done now, nothing is deployed")
-  .option("--dir <folder>", "where the local account keeps its state; for the stack local", folder, DEFAULT_DIR)
+  .option(...DIR)
   .option("--yes", "do not ask")
   .showHelpAfterError()
   .action(promote);

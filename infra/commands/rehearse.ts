@@ -10,7 +10,8 @@ import { commitOf, type Side, Sides, wantStack } from "../rehearsal/side.ts";
 import { OWN_RELEASE, ownUnless } from "../release/own.ts";
 import { RELEASE_DIR, ROOT } from "../release/root.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
-import { orFail, refusingSecond, wholeNumber } from "./command.ts";
+import { orFail, refusingSecond } from "./command.ts";
+import { wholeNumber } from "./options.ts";
 
 interface Options {
   readonly from: string;

@@ -23,7 +23,8 @@ import { type OpenStack, openStack } from "../stack/open.ts";
 import type { SettingKey } from "../stack/schema.ts";
 import { takeOut } from "../stack/settings-file.ts";
 import { exportedToken, mustFindToken } from "../stack/token-at-hand.ts";
-import { age, confirm, onStack, runCommand, type StackCommandOptions, tellPassedOver, workerUrl } from "./command.ts";
+import { age, confirm, onStack, runCommand, type StackCommandOptions, tellPassedOver } from "./command.ts";
+import { workerUrl } from "./options.ts";
 import { addressOf, EXIT, OWN, stopBetweenUpdates } from "./rollout-end.ts";
 
 interface Options extends StackCommandOptions {

@@ -16,7 +16,8 @@ import {
   verdictOf,
 } from "../smoke/verdict.ts";
 import { localAdminToken } from "../stack/local-token.ts";
-import { runCommand, wholeNumber, workerUrl } from "./command.ts";
+import { runCommand } from "./command.ts";
+import { wholeNumber, workerUrl } from "./options.ts";
 import { EXIT } from "./rollout-end.ts";
 
 interface Options {

@@ -7,16 +7,18 @@ import { environmentOf, runningAccount } from "@durable-stack/local-account/addr
 import { load, save } from "@durable-stack/local-account/snapshots";
 import { Command, InvalidArgumentError, Option } from "commander";
 import * as v from "valibot";
-import { DEFAULT_DIR, dirOption } from "../apply/hints.ts";
+import { dirOption } from "../apply/hints.ts";
 import { start, startHere, startInto } from "../apply/start.ts";
+import { END_SIGNALS } from "../common/interrupted.ts";
 import { mustBeFree } from "../common/ports.ts";
 import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
 import { runningElsewhere } from "../stack/account.ts";
 import { localWorker } from "../stack/local-worker.ts";
 import { wantLocal } from "../stack/project.ts";
-import { failed, folder, orFail, port, runCommand } from "./command.ts";
+import { failed, orFail, runCommand } from "./command.ts";
 import { whenNpmEnds } from "./npm-parent.ts";
+import { dirAs, port } from "./options.ts";
 
 /** The options as they are spelled at the command line. */
 interface Given extends Omit<Options, "faults" | "defaultWorker"> {
@@ -116,7 +118,7 @@ function serving(command: Command): Command {
     .addOption(
       portOption("--api-port <port>", "port of the REST API; 0 takes a free one", 8788, "DURABLE_STACK_API_PORT"),
     )
-    .option("--dir <folder>", "where the account's state is kept, seen from the project", folder, DEFAULT_DIR)
+    .option(...dirAs("where the account's state is kept, seen from the project"))
     .option("--fresh", "forget the account that is there and begin anew", false)
     .option("--no-crons", "cron triggers fire only on `npm run account -- cron <worker>`")
     .option(
@@ -229,7 +231,7 @@ async function runOnce(work: (signal: AbortSignal) => Promise<void>): Promise<vo
  * A listener of ours that is there stays: between its end and the next, Node would drop a signal that has come already.
  */
 function listen(stop: () => void): void {
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+  for (const signal of END_SIGNALS) {
     const others = process.listeners(signal).filter((listener) => listener !== stop);
     if (!process.listeners(signal).includes(stop)) process.on(signal, stop);
     for (const other of others) process.off(signal, other);

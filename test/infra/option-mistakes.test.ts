@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { workerUrl } from "../../infra/commands/command.ts";
+import { workerUrl } from "../../infra/commands/options.ts";
 import { ROOT } from "../../infra/release/root.ts";
 
 describe("a mistake at the command line", () => {
