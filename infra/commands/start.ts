@@ -2,20 +2,17 @@
 
 import { relative, resolve } from "node:path";
 import type { Options } from "@durable-stack/local-account";
-import { CannotStart, type Fault, parseFault, type RunningAccount } from "@durable-stack/local-account";
-import { environmentOf, runningAccount } from "@durable-stack/local-account/address";
-import { load, save } from "@durable-stack/local-account/snapshots";
+import { type Fault, parseFault, type RunningAccount } from "@durable-stack/local-account";
+import { runningAccount } from "@durable-stack/local-account/address";
 import { Command, InvalidArgumentError, Option } from "commander";
-import * as v from "valibot";
 import { dirOption } from "../apply/hints.ts";
 import { start, startHere, startInto } from "../apply/start.ts";
 import { END_SIGNALS } from "../common/interrupted.ts";
 import { mustBeFree } from "../common/ports.ts";
-import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
-import { runningElsewhere } from "../stack/account.ts";
 import { localWorker } from "../stack/local-worker.ts";
 import { wantLocal } from "../stack/project.ts";
+import { addAccountCommands } from "./account.ts";
 import { failed, orFail, runCommand } from "./command.ts";
 import { whenNpmEnds } from "./npm-parent.ts";
 import { dirAs, port } from "./options.ts";
@@ -26,12 +23,6 @@ interface Given extends Omit<Options, "faults" | "defaultWorker"> {
   readonly fault: readonly Fault[];
   readonly worker?: string;
 }
-
-/** What the account answers to `POST /local/cron`. */
-const Fired = v.object({
-  result: v.nullable(v.array(v.object({ cron: v.string(), outcome: v.string() }))),
-  errors: v.array(v.object({ message: v.string() })),
-});
 
 const program = new Command().name("npm run").showHelpAfterError();
 
@@ -61,54 +52,9 @@ const account = serving(program.command("account"))
   .description("start a local Cloudflare account: the one found in --dir, or an empty one")
   .action((given: Given) => run(given, async () => startEmpty(await ready(given))));
 
-account
-  .command("env")
-  .description(
-    'print what points wrangler, the SDK and Pulumi at the running account, for eval "$(npm run -s account -- env)"',
-  )
-  .action((_, command: Command) => printEnvironment(resolve(ROOT, command.optsWithGlobals<Given>().dir)));
-
-account
-  .command("cron")
-  .argument("<worker>", "name of a deployed Worker")
-  .argument("[cron]", "one of its cron triggers; all of them when not given")
-  .description("fire the cron triggers of a Worker of the running account")
-  .action((worker: string, cron: string | undefined, _, command: Command) =>
-    fireCron(resolve(ROOT, command.optsWithGlobals<Given>().dir), worker, cron),
-  );
-
-const snapshot = account.command("snapshot").description("copy the account to a folder, or from it");
-snapshot
-  .command("save")
-  .argument("<folder>", "a folder that is empty or not there")
-  .description("save the account of --dir, which may be running")
-  .action((folder: string, _, command: Command) =>
-    orSay(async () => {
-      const dir = resolve(ROOT, command.optsWithGlobals<Given>().dir);
-      await save(dir, folder);
-      console.log(`Saved the account of ${dir} in ${folder}. It has secrets in it.`);
-    }),
-  );
-snapshot
-  .command("load")
-  .argument("<folder>", "the folder of a snapshot")
-  .description("make the account of --dir from a snapshot; --fresh replaces the one that is there")
-  .action((folder: string, _, command: Command) =>
-    orSay(async () => {
-      const { dir, fresh } = command.optsWithGlobals<Given>();
-      await load(folder, resolve(ROOT, dir), fresh);
-      console.log(`${resolve(ROOT, dir)} is now the account of ${folder}.`);
-    }),
-  );
+addAccountCommands(account);
 
 await runCommand(program);
-
-/** Does the work. What stands against it is for the person who asked. */
-async function orSay(work: () => Promise<void>): Promise<void> {
-  await work().catch((error: unknown) => {
-    throw error instanceof CannotStart ? new UserError(error.message) : error;
-  });
-}
 
 function serving(command: Command): Command {
   return command
@@ -250,35 +196,4 @@ async function startEmpty(options: Options): Promise<RunningAccount> {
     console.log(`\nPoint wrangler or the SDK at it:  eval "$(npm run -s account -- env${dirOption(options.dir)})"`);
   }
   return running;
-}
-
-function printEnvironment(dir: string): void {
-  console.log(environmentOf(mustRun(dir)));
-}
-
-async function fireCron(dir: string, worker: string, cron: string | undefined): Promise<void> {
-  const { apiUrl, token } = mustRun(dir);
-  const response = await fetch(`${apiUrl}/local/cron`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}` },
-    body: JSON.stringify({ worker, cron }),
-  });
-  const { result, errors } = v.parse(Fired, await response.json());
-  for (const fired of result ?? []) console.log(`${fired.cron}  ${fired.outcome}`);
-  if (errors.length > 0) throw new UserError(errors.map(({ message }) => message).join("\n"));
-}
-
-/** The options of the command that starts an account there. */
-function hint(dir: string): string {
-  const option = dirOption(dir);
-  return option === "" ? "" : ` --${option}`;
-}
-
-/** The account that runs on a directory. @throws UserError saying how to start one. */
-function mustRun(dir: string): NonNullable<ReturnType<typeof runningAccount>> {
-  const address = runningAccount(dir);
-  if (address) return address;
-  throw new UserError(
-    `No account runs in ${relative(ROOT, dir) || dir}.${runningElsewhere()} Start one with: npm run account${hint(dir)}`,
-  );
 }
