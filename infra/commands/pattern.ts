@@ -9,8 +9,8 @@ import { addPattern, obstacleToName } from "../pattern/add.ts";
 import { problemsOf } from "../pattern/check.ts";
 import { packagesOnlyOf, uninstalling } from "../pattern/packages.ts";
 import { obstaclesToRemoval, type Removal, removePatterns, stillSpeaking } from "../pattern/remove.ts";
-import { seenIn } from "../pattern/seen.ts";
-import { templateIn } from "../pattern/template.ts";
+import { seenHere } from "../pattern/seen.ts";
+import { ownTemplate } from "../pattern/template.ts";
 import { ownMigrations } from "../release/own-migrations.ts";
 import { ROOT } from "../release/root.ts";
 import { projectName, stackNames } from "../stack/project.ts";
@@ -43,7 +43,7 @@ program
   .command("check")
   .description("whether each pattern has its class, binding, migration, tests and tools, and nothing of another's")
   .action(() => {
-    const problems = problemsOf(patterns, seenIn(ROOT));
+    const problems = problemsOf(patterns, seenHere());
     if (problems.length > 0) {
       throw new UserError(problems.map(({ where, what, fix }) => `${where}: ${what}. Fix: ${fix}.`).join("\n"));
     }
@@ -59,7 +59,7 @@ program
   .action(async (name: string, { dryRun }: { readonly dryRun: boolean }) => {
     // Loads Pulumi, which the other commands do without.
     const { CONFIG_KEYS } = await import("../stack/schema.ts");
-    const project = { patterns, migrations: ownMigrations(), configKeys: CONFIG_KEYS, template: templateIn(ROOT) };
+    const project = { patterns, migrations: ownMigrations(), configKeys: CONFIG_KEYS, template: ownTemplate() };
     const obstacle = obstacleToName(name, project, files);
     if (obstacle !== undefined) throw new UserError(`Nothing was changed. ${obstacle}`);
     const draft = new Draft(files);

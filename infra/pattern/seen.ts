@@ -3,25 +3,26 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { everNamed, replay } from "@durable-stack/class-lifecycle";
 import { ownMigrations } from "../release/own-migrations.ts";
+import { ROOT } from "../release/root.ts";
 import type { Seen } from "./check.ts";
 import { objectsOf } from "./wrangler.ts";
 
 /** @throws ValiError where wrangler.jsonc has no `durable_objects` or no `exports`. */
-export function seenIn(root: string): Seen {
-  const read = (file: string) => readFileSync(join(root, file), "utf8");
+export function seenHere(): Seen {
+  const read = (file: string) => readFileSync(join(ROOT, file), "utf8");
   const migrations = ownMigrations();
   const alive = [...replay(migrations).keys()];
   return {
-    has: (file) => existsSync(join(root, file)),
+    has: (file) => existsSync(join(ROOT, file)),
     under: (folder) =>
-      existsSync(join(root, folder))
-        ? readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((file) => `${folder}/${file}`)
+      existsSync(join(ROOT, folder))
+        ? readdirSync(join(ROOT, folder), { recursive: true, encoding: "utf8" }).map((file) => `${folder}/${file}`)
         : [],
     exported: exportsOf(read("worker/index.ts")),
     ...objectsOf(read("wrangler.jsonc")),
     alive,
     gone: [...everNamed(migrations)].filter((className) => !alive.includes(className)),
-    readme: existsSync(join(root, "README.md")) ? read("README.md") : "",
+    readme: existsSync(join(ROOT, "README.md")) ? read("README.md") : "",
   };
 }
 

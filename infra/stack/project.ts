@@ -136,8 +136,8 @@ export function absentStack(name: string, root: string): string | undefined {
 }
 
 /** @throws UserError where the project has no file of the stack local: all that is to say of its settings. */
-export function wantLocal(root = ROOT): void {
-  const absent = absentStack(LOCAL, root);
+export function wantLocal(): void {
+  const absent = absentStack(LOCAL, ROOT);
   if (absent !== undefined) throw new UserError(absent);
 }
 

@@ -9,12 +9,13 @@ import { whole, yesOrNo } from "../../contract/values.ts";
  */
 export const LEAST_SHARE = 0.01;
 
-const minutes = (rule: string) => v.pipe(v.number(rule), v.minValue(0, rule), v.maxValue(10_080, rule));
+const ofMinutes = "must be a number of minutes from 0 to 10080";
+const minutes = v.pipe(v.number(ofMinutes), v.minValue(0, ofMinutes), v.maxValue(10_080, ofMinutes));
 
 const Step = v.strictObject({
   percent: whole(0, 100),
   /** How long it is watched. */
-  minutes: v.optional(minutes("must be a number of minutes from 0 to 10080"), 0),
+  minutes: v.optional(minutes, 0),
   /** Whether the new version is smoke-tested at its beginning. */
   smoke: v.optional(yesOrNo, false),
 });
@@ -48,7 +49,7 @@ export const Analysis = v.strictObject({
   risk: v.optional(v.pipe(v.number(risk), v.minValue(0.0001, risk), v.maxValue(0.2, risk)), 0.01),
   slower: v.optional(v.pipe(v.number(slower), v.minValue(1.05, slower), v.maxValue(100, slower)), 1.5),
   /** How much longer than a step's minutes it waits for enough requests. */
-  patienceMinutes: v.optional(minutes("must be a number of minutes from 0 to 10080"), 30),
+  patienceMinutes: v.optional(minutes, 30),
 });
 
 /** How often a step is judged while it is watched. */

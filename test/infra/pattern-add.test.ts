@@ -10,7 +10,7 @@ import { addPattern, obstacleToName } from "../../infra/pattern/add.ts";
 import { nextStepName, withHistory, withStep } from "../../infra/pattern/history.ts";
 import { removePatterns } from "../../infra/pattern/remove.ts";
 import { withElement } from "../../infra/pattern/source.ts";
-import { templateIn } from "../../infra/pattern/template.ts";
+import { ownTemplate } from "../../infra/pattern/template.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { CONFIG_KEYS } from "../../infra/stack/schema.ts";
 import { patterns } from "../../worker/patterns.ts";
@@ -19,7 +19,7 @@ const files: ProjectFiles = {
   read: (file) => (existsSync(join(ROOT, file)) ? readFileSync(join(ROOT, file), "utf8") : undefined),
   has: (folder) => existsSync(join(ROOT, folder)),
 };
-const project = { patterns, migrations, configKeys: CONFIG_KEYS, template: templateIn(ROOT) };
+const project = { patterns, migrations, configKeys: CONFIG_KEYS, template: ownTemplate() };
 
 function added(name: string): Map<string, Change> {
   const draft = new Draft(files);

@@ -7,7 +7,7 @@ import { scriptsOf } from "../../infra/init/text.ts";
 import { problemsOf, type Seen } from "../../infra/pattern/check.ts";
 import { packagesOnlyOf } from "../../infra/pattern/packages.ts";
 import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
-import { seenIn } from "../../infra/pattern/seen.ts";
+import { seenHere } from "../../infra/pattern/seen.ts";
 import { withoutKeys } from "../../infra/pattern/settings.ts";
 import { speaksOf, uses } from "../../infra/pattern/uses.ts";
 import { ROOT } from "../../infra/release/root.ts";
@@ -44,11 +44,11 @@ const told = (list: readonly PatternFacts[], seen: Partial<Seen> = {}) =>
 
 describe("the patterns of this project", () => {
   it("have all their parts", () => {
-    expect(problemsOf(patterns, seenIn(ROOT))).toEqual([]);
+    expect(problemsOf(patterns, seenHere())).toEqual([]);
   });
 
   it("are read from the files: their classes are exported, bound and alive", () => {
-    const { exported, bindings, declared, alive } = seenIn(ROOT);
+    const { exported, bindings, declared, alive } = seenHere();
     for (const names of [exported, Object.values(bindings), declared, alive]) {
       expect([...names].sort()).toEqual(patterns.map((facts) => facts.class).sort());
     }
@@ -56,7 +56,7 @@ describe("the patterns of this project", () => {
 });
 
 describe("the rest of the house", () => {
-  const seen = seenIn(ROOT);
+  const seen = seenHere();
   /** Test folders that must work with any patterns. A project's own tests of several patterns belong in another. */
   const across = ["account", "bench", "engine", "faults", "guides", "infra", "local", "provider", "worker", "wrangler"];
   const tests = across.flatMap((folder) => seen.under(`test/${folder}`)).filter((file) => file.endsWith(".ts"));
@@ -130,7 +130,7 @@ describe("a removal", () => {
   });
 
   it("names every document of this project with a file, a setting or a link of what is gone", () => {
-    const docs = seenIn(ROOT)
+    const docs = seenHere()
       .under("docs")
       .filter((file) => file.endsWith(".md"));
     const broken = patterns.flatMap((facts) =>
