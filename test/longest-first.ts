@@ -8,6 +8,7 @@ import { BaseSequencer, type TestSpecification } from "vitest/node";
 const LONG = [
   "test/account/rollout.test.ts",
   "test/account/rehearsal.test.ts",
+  "test/account/rollout-by-hand.test.ts",
   "test/account/rollback.test.ts",
   "test/engine/pipeline.test.ts",
   "test/engine/rotate.test.ts",

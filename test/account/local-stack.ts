@@ -5,8 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { applyHere } from "../../infra/apply/apply-here.ts";
 import { projectName } from "../../infra/stack/project.ts";
+import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
-import { makeReleases, type Releases } from "../releases.ts";
+import { makeReleases, type Releases, type TestRelease } from "../releases.ts";
+import { sharesOf, versionId, versionsOf } from "../served.ts";
 
 export const WORKER = projectName();
 
@@ -71,12 +73,32 @@ export class LocalStack {
     return { code, text: stdout + stderr };
   }
 
-  /** Deploys what the settings name, like `npm start`. Returns what it printed, and what it changed. */
-  async deploy(): Promise<{ said: string; changed: readonly string[] }> {
+  /** Makes a release the one that the next update deploys. */
+  choose(release: TestRelease): void {
+    changeSetting(this.settings, "release", release.setting);
+  }
+
+  /** Deploys the release, else the one that the settings name, like `npm start`. Returns what it printed and changed. */
+  async deploy(release?: TestRelease): Promise<{ said: string; changed: readonly string[] }> {
+    if (release) this.choose(release);
     const { apiUrl, accountId, token } = this.account.running;
     const said: string[] = [];
     const { steps } = await applyHere(this.dir, { apiUrl, accountId, token }, (line) => said.push(line));
     const changed = steps.filter(({ action }) => action !== "unchanged").map(({ action, name }) => `${action} ${name}`);
     return { said: said.join("\n"), changed };
+  }
+
+  versions() {
+    return versionsOf(this.account, WORKER);
+  }
+
+  /** The id of the version with this number. */
+  idOf(number: number): Promise<string> {
+    return versionId(this.account, WORKER, number);
+  }
+
+  /** The percentage of the traffic, by version number. */
+  shares(): Promise<Record<string, number>> {
+    return sharesOf(this.account, WORKER);
   }
 }

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { adminTokenOf } from "../../infra/apply/admin-token.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { keep } from "../kept.ts";
-import { sharesOf, versionId } from "../served.ts";
 import { LocalStack, WORKER } from "./local-stack.ts";
 
 const stack = new LocalStack("rollback-regions");
@@ -12,15 +11,13 @@ const { dir, settings } = stack;
 
 beforeAll(async () => {
   await stack.start();
-  writeFileSync(settings, `config:\n  release: ${stack.releases.built.setting}\n`);
-  await deploy();
+  await stack.deploy(stack.releases.built);
 });
 afterAll(() => stack.close());
 
 const deploy = async () => (await stack.deploy()).said;
+const shares = () => stack.shares();
 
-const idOf = (number: number) => versionId(stack.account, WORKER, number);
-const shares = () => sharesOf(stack.account, WORKER);
 /** Lets these prefixes be lost from sight; none: nothing may be. */
 function allow(...prefixes: readonly string[]): void {
   const others = readFileSync(settings, "utf8").replace(/ {2}allowRegionLoss:.*\n/, "");
@@ -65,7 +62,7 @@ it("a rollback over it is refused before anything is changed, and the list says 
 });
 
 it("an abandoned split that somebody made by hand is held to it, too", async () => {
-  await stack.account.split(WORKER, { [await idOf(1)]: 90, [await idOf(2)]: 10 });
+  await stack.account.split(WORKER, { [await stack.idOf(1)]: 90, [await stack.idOf(2)]: 10 });
   allow();
   const abandoned = await stack.told("rollout", "abandon", "--yes");
   expect([abandoned.code, abandoned.text]).toEqual([1, expect.stringContaining("[region_prefix_changed] loc-eu")]);

@@ -4,15 +4,14 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
 import { takesToken } from "../admin-token.ts";
-import { sharesOf, versionsOf } from "../served.ts";
-import { LocalStack, WORKER } from "./local-stack.ts";
+import { LocalStack } from "./local-stack.ts";
 
 const stack = new LocalStack("secrets");
 const { dir, settings } = stack;
 
 beforeAll(async () => {
   await stack.start();
-  writeFileSync(settings, `config:\n  release: ${stack.releases.built.setting}\n`);
+  stack.choose(stack.releases.built);
 });
 afterAll(() => stack.close());
 afterEach(() => vi.unstubAllEnvs());
@@ -22,8 +21,8 @@ const textOf = (name: string) => `${name}-token-of-the-one-admin`;
 const token = (name: string) => writeFileSync(join(dir, "admin-token"), `${textOf(name)}\n`);
 
 const deploy = async () => (await stack.deploy()).said;
-const shares = () => sharesOf(stack.account, WORKER);
-const count = async () => (await versionsOf(stack.account, WORKER)).length;
+const shares = () => stack.shares();
+const count = async () => (await stack.versions()).length;
 
 /** Whether the Worker takes this admin token. */
 const takes = (name: string) => takesToken(`http://127.0.0.1:${stack.account.running.port}`, textOf(name));
