@@ -21,59 +21,76 @@ export interface Dropping extends Bindings {
   readonly allowDrop: readonly string[];
 }
 
+/** A thing that would be lost. */
+interface Lost {
+  /** What `allowDrop` calls it. */
+  readonly subject: string;
+  readonly message: string;
+  /** How to keep it: the beginning of a sentence. */
+  readonly instead: string;
+}
+
 /** One finding for each thing that would be lost and that nobody has allowed. */
 export function droppedFindings(dropping: Dropping): readonly Finding[] {
-  const { fileOf, worker, live, given, all, crons, consumers, logpush, allowDrop } = dropping;
-  const finding = (subject: string, message: string, instead: string): Finding => ({
-    code: "adopt_drops",
-    subject,
-    message,
-    fix: `${instead}; or, where nobody needs it any more, add "${subject}" to allowDrop in ${fileOf("allowDrop")}.`,
-  });
+  const { fileOf, allowDrop } = dropping;
+  return [...lostBindings(dropping), ...lostCrons(dropping), ...lostConsumers(dropping), ...lostLogpush(dropping)]
+    .filter(({ subject }) => !allowDrop.includes(subject))
+    .map(({ subject, message, instead }) => ({
+      code: "adopt_drops",
+      subject,
+      message,
+      fix: `${instead}; or, where nobody needs it any more, add "${subject}" to allowDrop in ${fileOf("allowDrop")}.`,
+    }));
+}
+
+/** Also those that would lead elsewhere. */
+function lostBindings({ fileOf, worker, live, given, all }: Dropping): readonly Lost[] {
   const bindings = [...new Map(live.map((binding) => [binding.name, binding])).values()].filter((binding) =>
     isJudged(binding, { worker, all }),
   );
-  const lost = bindings.flatMap((binding) => {
+  return bindings.flatMap((binding) => {
     const { name, type } = binding;
     const what = wordOf(type);
     const to = targetOf(binding)?.id;
     const now = given.get(name);
     if (!now) {
       const which = to === undefined ? what : `${what} ${to}`;
-      return [finding(name, `the live Worker has a ${which} under this name, and would lose it.`, wayIn(type))];
+      const message = `the live Worker has a ${which} under this name, and would lose it.`;
+      return [{ subject: name, message, instead: wayIn(type) }];
     }
     if (to === undefined || now.includes(to)) return [];
     const message = `the live Worker has the ${what} ${to} under this name, and would get ${now[0] ?? "a new one"} instead.`;
-    return [finding(name, message, `set bind: { ${name}: ${to} } in ${fileOf("bind")}`)];
+    return [{ subject: name, message, instead: `set bind: { ${name}: ${to} } in ${fileOf("bind")}` }];
   });
-  const gone = crons.given.length === 0 ? [] : crons.live.filter((cron) => !crons.given.includes(cron));
-  const schedules = gone.map((cron) =>
-    finding(
-      `cron ${cron}`,
-      "the live Worker has this cron trigger, and would lose it.",
-      "add it to triggers.crons in wrangler.jsonc and build again",
-    ),
-  );
-  const untold = consumers.live
-    .filter((name) => !consumers.given.includes(name))
-    .map((name) =>
-      finding(
-        `tail consumer ${name}`,
-        "the live Worker tells this Worker of its requests, and would not any more.",
-        "add it to tail_consumers in wrangler.jsonc and build again",
-      ),
-    );
-  const unpushed =
-    logpush.live && logpush.given === undefined
-      ? [
-          finding(
-            "logpush",
-            "the live Worker's logs are pushed, and would not be any more.",
-            "set logpush: true in wrangler.jsonc and build again",
-          ),
-        ]
-      : [];
-  return [...lost, ...schedules, ...untold, ...unpushed].filter(({ subject }) => !allowDrop.includes(subject));
+}
+
+function lostCrons({ crons: { live, given } }: Dropping): readonly Lost[] {
+  const gone = given.length === 0 ? [] : live.filter((cron) => !given.includes(cron));
+  return gone.map((cron) => ({
+    subject: `cron ${cron}`,
+    message: "the live Worker has this cron trigger, and would lose it.",
+    instead: "add it to triggers.crons in wrangler.jsonc and build again",
+  }));
+}
+
+const lostConsumers = ({ consumers: { live, given } }: Dropping): readonly Lost[] =>
+  live
+    .filter((name) => !given.includes(name))
+    .map((name) => ({
+      subject: `tail consumer ${name}`,
+      message: "the live Worker tells this Worker of its requests, and would not any more.",
+      instead: "add it to tail_consumers in wrangler.jsonc and build again",
+    }));
+
+function lostLogpush({ logpush: { live, given } }: Dropping): readonly Lost[] {
+  if (!live || given !== undefined) return [];
+  return [
+    {
+      subject: "logpush",
+      message: "the live Worker's logs are pushed, and would not be any more.",
+      instead: "set logpush: true in wrangler.jsonc and build again",
+    },
+  ];
 }
 
 const wayIn = (type: string | undefined): string =>
