@@ -68,7 +68,7 @@ describe("a share of the traffic after such a change", () => {
   const changed = { ...live, changedByOthers: 6, serving: [foreign], servedLast: [{ ...ours, percentage: 100 }] };
   const atHand = { known: undefined, secrets: undefined };
   const trafficOf = (more: Partial<typeof settings>) =>
-    nextOf(release, { ...settings, ...more }, changed, atHand).traffic;
+    nextOf(release, { ...settings, ...more }, changed, atHand).deploy.traffic;
 
   it.each([
     [{ rollout: 0 }, 0],

@@ -215,7 +215,7 @@ describe("drift of the traffic", () => {
     const versions = [foreign, of(3, "c"), of(2, "b"), of(1, "a")];
     const by = (message: string | undefined, ...numbers: readonly number[]) => ({
       message,
-      versionIds: numbers.map((number) => `v${number}`),
+      versions: numbers.map((number) => ({ versionId: `v${number}`, percentage: 100 / numbers.length })),
     });
     const last = (...deployments: readonly ReturnType<typeof by>[]) => deployedLast(deployments, versions)?.[0];
     expect(last(by(theirs.message, 4), by(theirs.message, 1), by(ours.message, 2))).toBe("b");

@@ -35,13 +35,16 @@ const Worker = v.object({
 });
 export type WorkerRead = v.InferOutput<typeof Worker>;
 
-const Deployment = v.object({
-  id: v.string(),
-  createdOn: text,
-  source: text,
-  annotations: v.nullish(v.object({ workersMessage: text })),
-  versions: v.array(v.object({ versionId: v.string(), percentage: v.number() })),
-});
+const Deployment = v.pipe(
+  v.object({
+    id: v.string(),
+    createdOn: text,
+    source: text,
+    annotations: v.nullish(v.object({ workersMessage: text })),
+    versions: v.array(v.object({ versionId: v.string(), percentage: v.number() })),
+  }),
+  v.transform(({ annotations, ...rest }) => ({ ...rest, message: annotations?.workersMessage })),
+);
 export type DeploymentRead = v.InferOutput<typeof Deployment>;
 
 const Binding = v.looseObject({

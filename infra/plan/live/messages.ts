@@ -3,6 +3,7 @@
  * them: a pin and a refusal hold also where nobody has the settings file. Pure.
  */
 import { shortDigest } from "../../release/manifest.ts";
+import type { DeploymentRead } from "../account/reads.ts";
 import { isOurs } from "./ours.ts";
 import type { KnownVersion, Observed } from "./version.ts";
 
@@ -142,10 +143,11 @@ export function isWayBack(messages: readonly (string | undefined)[]): boolean {
  * Where no deployment of ours is listed any more, that of our newest version. Both lists have the newest first.
  */
 export function deployedLast(
-  deployments: readonly { readonly message: string | undefined; readonly versionIds: readonly string[] }[],
+  deployments: readonly Pick<DeploymentRead, "message" | "versions">[],
   versions: readonly KnownVersion[],
 ): string | undefined {
   const ours = versions.filter(isOurs);
   const last = deployments.find(({ message }) => isOurDeployment(message));
-  return (ours.find(({ versionId }) => last?.versionIds.includes(versionId)) ?? ours[0])?.digest;
+  const isInLast = (version: KnownVersion) => last?.versions.some(({ versionId }) => versionId === version.versionId);
+  return (ours.find(isInLast) ?? ours[0])?.digest;
 }

@@ -111,28 +111,17 @@ export async function readLive({ reads, list }: Workers, workerName: string): Pr
   const digests = new Map(known.map(({ versionId, digest }) => [versionId, digest]));
   // What something else has made of a version of ours has its bindings, and is no release.
   const ours = new Map(known.filter(isOurs).map(({ versionId, digest }) => [versionId, digest]));
-  const messages = deployments.map(({ annotations }) => annotations?.workersMessage);
+  const messages = deployments.map(({ message }) => message);
   return {
     id: worker.id,
     digest: recorded?.digest,
-    deployed: deployedLast(
-      deployments.map(({ annotations, versions: shares }) => ({
-        message: annotations?.workersMessage,
-        versionIds: shares.map(({ versionId }) => versionId),
-      })),
-      known,
-    ),
+    deployed: deployedLast(deployments, known),
     servedSince: recorded && servedSince(deployments, ours, recorded.digest),
     classes: namespaces ? classesIn(namespaces, first.exports) : classesOf(first.exports),
     complete: recorded !== undefined || namespaces !== undefined || Object.keys(first.exports).length > 0,
     step: standing && { name: standing.migration, history: standing.history },
     versions: known,
-    deployment: {
-      id: newest.id,
-      createdOn: newest.createdOn,
-      source: newest.source,
-      message: newest.annotations?.workersMessage,
-    },
+    deployment: { id: newest.id, createdOn: newest.createdOn, source: newest.source, message: newest.message },
     ...traffic(versions, known, deployments),
     ...wayBack(all, known, deployments, standing?.migration),
     pinned: pinnedBy(messages),
@@ -194,8 +183,8 @@ const refusedByDeployments = (
   digests: ReadonlyMap<string, string | undefined>,
 ): readonly string[] =>
   refusedBy(
-    deployments.map(({ annotations, versions }) => ({
-      message: annotations?.workersMessage,
+    deployments.map(({ message, versions }) => ({
+      message,
       serves: versions.map(({ versionId, percentage }) => ({ digest: digests.get(versionId), percentage })),
     })),
   );

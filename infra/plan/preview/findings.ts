@@ -62,7 +62,7 @@ export async function findingsOf(args: Looking & Told, planned: Planned): Promis
   const { settings, release, migrations, known } = args;
   const { ownWorker, live, plan, next, othersRegions, reads } = planned.looked;
   const { claims, schema, storage, left, filled, holdsData } = planned;
-  const { traffic } = next;
+  const { traffic } = next.deploy;
   const { stack, pin, allowRegionLoss } = settings;
 
   const whose = [...ownWorker.findings, ...(await awaitedUnderName(planned.looked, settings)), ...claims.findings];

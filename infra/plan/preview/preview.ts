@@ -22,17 +22,12 @@ import { type SchemaPlan, schemaPlan } from "../rules/schema.ts";
 import { type NotDeclared, notDeclared, notDeclaredAsBound, usedBy } from "../storage/in-state.ts";
 import { isEmpty } from "../storage/kinds.ts";
 import { filledBuckets, isDeleted, type Left, lossOf, storageLeft, unusedAllowances } from "../storage/left.ts";
-import type { Next } from "../traffic/next.ts";
+import type { NextDeployment } from "../traffic/next.ts";
 import { findingsOf, type Told } from "./findings.ts";
 import { type Judgement, judged } from "./judgement.ts";
 import { type Looked, type Looking, look } from "./look.ts";
 
-export interface Preview
-  extends Judgement,
-    Pick<
-      Next,
-      "tag" | "renewedBecause" | "traffic" | "deploymentMessage" | "served" | "share" | "servedSince" | "regions"
-    > {
+export interface Preview extends Judgement, NextDeployment {
   readonly settings: PublicSettings;
   readonly release: Release;
   readonly live: LiveWorker;
@@ -80,7 +75,8 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
   const looked = await look({ ...args, secrets });
   const { ownWorker, live, plan, next } = looked;
   const { besides } = looked.reads;
-  const { tag, kept, traffic, back } = next;
+  const { kept, back, deploy } = next;
+  const { traffic } = deploy;
   const { objects, holdsData } = await countObjects(besides, ownWorker.name, plan.moves, next.hasOtherTable);
   const schema = schemaPlan({ stack, release, inUse: live.schemas, moves: plan.moves, share: traffic.release });
   const storage = storageOf(release, settings);
@@ -115,18 +111,11 @@ export async function previewOf(args: PreviewArgs): Promise<Preview> {
     plan,
     ended,
     source: kept ?? { commit: recordedCommit(release), committed: release.committed ?? undefined },
-    tag,
+    ...deploy,
     secrets,
-    renewedBecause: next.renewedBecause,
-    traffic,
     schema,
-    deploymentMessage: next.deploymentMessage,
-    served: next.served,
-    share: next.share,
-    servedSince: next.servedSince,
     hadCrons: known?.get("WorkersCronTrigger", LOGICAL.crons) !== undefined,
     addresses: await addressPlan({ reads: besides, settings, ownWorker, claims, known, traffic }),
-    regions: next.regions,
     ...bindingsOf(args, looked, claims, deleted),
     deleted,
     objects,
@@ -153,10 +142,10 @@ async function leftOf(
  */
 async function filledOf(
   { settings, release }: PreviewArgs,
-  { reads: { besides }, live, next: { traffic } }: Looked,
+  { reads: { besides }, live, next }: Looked,
   left: readonly OfStack[],
 ): Promise<readonly OfStack[]> {
-  const isFirst = traffic.release > 0 && live.serving.every(({ digest }) => digest !== release.digest);
+  const isFirst = next.deploy.traffic.release > 0 && live.serving.every(({ digest }) => digest !== release.digest);
   const going =
     mayLoseData(settings.stack) || !isFirst
       ? []
@@ -184,11 +173,11 @@ function leftFindings(
 /** Which bindings come or go, as far as that is known here. */
 function bindingsOf(
   { settings, release, program, mayAdd }: PreviewArgs,
-  { ownWorker, live, plan, next: { traffic } }: Looked,
+  { ownWorker, live, plan, next }: Looked,
   claims: Claims,
   deleted: readonly Left[],
 ): Pick<Preview, "bindings" | "unknownBindings"> {
-  if (traffic.release === 0) return { bindings: [], unknownBindings: false };
+  if (next.deploy.traffic.release === 0) return { bindings: [], unknownBindings: false };
   const serving = servingBindings(live);
   const mayChange = (mayAdd === true && live.serving.length > 0) || hasOfProgram(serving, ownWorker.name);
   const unknownBindings = program === undefined && mayChange;

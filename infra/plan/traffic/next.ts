@@ -17,20 +17,13 @@ import type { Known } from "../state/known.ts";
 import { type Back, pinned } from "./pin.ts";
 import { cutOff, servesAsWanted, shareOf, split, type Traffic } from "./split.ts";
 
-export interface Next {
+/** What an update deploys. */
+export interface NextDeployment {
   /** The tag of the version that the release makes in this stack. */
   readonly tag: string;
-  /** The version with this tag that an update finds; undefined: it makes one. */
-  readonly kept: LiveVersion | undefined;
-  /** Why the release becomes a version once more all the same, in words; undefined: it does not. */
+  /** Why the release becomes a version once more though one with this tag is there, in words; undefined: it does not. */
   readonly renewedBecause: string | undefined;
-  /** Whether that version stays, and serves everybody. */
-  readonly isDeployed: boolean;
   readonly traffic: Traffic;
-  /** What the traffic goes back for, where it does. */
-  readonly back: Back | undefined;
-  /** Whether the traffic is so already. */
-  readonly asWanted: boolean;
   /** The message of the deployment. */
   readonly deploymentMessage: string;
   /** Digest of the release that serves then; undefined: none of ours. */
@@ -39,13 +32,25 @@ export interface Next {
   readonly share: number;
   /** Since when it has had all of it; undefined: it gets it only now, or not. */
   readonly servedSince: string | undefined;
+  /** How the region table of what is to serve stands to those that serve. */
+  readonly regions: readonly RegionChange[];
+}
+
+export interface Next {
+  readonly deploy: NextDeployment;
+  /** The version with the release's tag that an update finds; undefined: it makes one. */
+  readonly kept: LiveVersion | undefined;
+  /** Whether that version stays, and serves everybody. */
+  readonly isDeployed: boolean;
+  /** What the traffic goes back for, where it does. */
+  readonly back: Back | undefined;
+  /** Whether the traffic is so already. */
+  readonly asWanted: boolean;
   /** The release's region table. */
   readonly table: RegionTable;
   /** The version that serves in the release's place, or beside it, and its table where it has one. */
   readonly stable: LiveVersion | undefined;
   readonly stableTable: RegionTable | undefined;
-  /** How the region table of what is to serve stands to those that serve. */
-  readonly regions: readonly RegionChange[];
   /** Whether one of both tables is another than one that serves. */
   readonly hasOtherTable: boolean;
 }
@@ -75,27 +80,29 @@ export function nextOf(release: Release, settings: PublicSettings, live: LiveWor
   const kept = keptVersion(tag, versions, live.servedLast);
   const renewed = kept && renewedBecause(tag, kept, { ...atHand, share: traffic.release });
   return {
-    tag,
+    deploy: {
+      tag,
+      renewedBecause: renewed,
+      traffic,
+      deploymentMessage: deploymentMessage(live, tag, asWanted, {
+        refusal: refused && refusalNote(refused),
+        pin: pin > 0 ? pin : undefined,
+      }),
+      served,
+      share,
+      servedSince: share === 100 && served === live.digest ? live.servedSince : undefined,
+      regions: nextTable ? live.regions.flatMap((before) => compareRegions(before, nextTable)) : [],
+    },
     kept,
-    renewedBecause: renewed,
     isDeployed:
       kept !== undefined &&
       renewed === undefined &&
       live.serving.every(({ versionId }) => versionId === kept.versionId),
-    traffic,
     back: backOf(pin, traffic, live),
     asWanted,
-    deploymentMessage: deploymentMessage(live, tag, asWanted, {
-      refusal: refused && refusalNote(refused),
-      pin: pin > 0 ? pin : undefined,
-    }),
-    served,
-    share,
-    servedSince: share === 100 && served === live.digest ? live.servedSince : undefined,
     table,
     stable,
     stableTable,
-    regions: nextTable ? live.regions.flatMap((before) => compareRegions(before, nextTable)) : [],
     hasOtherTable: live.regions.some((before) =>
       [table, stableTable].some((other) => other && !isSameRegions(before, other)),
     ),
