@@ -12,7 +12,7 @@ import type { LiveClasses } from "./replay.ts";
 import { releaseFindings, transferLost } from "./rules.ts";
 import { withSendersStorage } from "./senders-storage.ts";
 import type { Situation } from "./situation.ts";
-import { type State, stateOf } from "./standing.ts";
+import { type State, standingOf } from "./standing.ts";
 
 export interface Plan {
   readonly state: State;
@@ -35,7 +35,7 @@ export interface Plan {
 /** Plans the deployment from the live classes to the end of the history. Never throws: mistakes are in `errors`. */
 export function plan(situation: Situation): Plan {
   const { migrations, live } = situation;
-  const { state, at, movedOn = false, adopts, findings: stateFindings } = stateOf(migrations, live, situation.adopt);
+  const { state, at, movedOn = false, adopts, findings: stateFindings } = standingOf(migrations, live, situation.adopt);
   const deploys = state === "fresh" || state === "behind" || state === "in sync";
   const before: LiveClasses = live.classes ?? new Map();
   const start = deploys ? settled(before, situation) : before;

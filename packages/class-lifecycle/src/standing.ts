@@ -19,69 +19,65 @@ export interface Standing {
 }
 
 /** Finds out where the environment stands, and what is wrong there. */
-export function stateOf(migrations: readonly Migration[], live: Live, adopt: boolean): Standing {
-  const adopts = false;
-  if (live.classes === undefined) return { state: "fresh", at: 0, adopts, findings: [] };
+export function standingOf(migrations: readonly Migration[], live: Live, adopt: boolean): Standing {
+  if (live.classes === undefined) return standing("fresh", 0);
   if (live.step === undefined) return adopt ? adoption(migrations, live, live.classes) : unmanaged(live.classes);
-  const finished: readonly Finding[] = adopt
-    ? [
-        {
-          code: "adopt_finished",
-          subject: "adopt",
-          message: "this stack has taken its Worker over already.",
-          fix: "remove adopt from its config, so that it never takes over another Worker by mistake.",
-        },
-      ]
-    : [];
   const { name, history } = live.step;
   const index = migrations.findIndex((migration) => migration.name === name);
-  if (index < 0) {
-    const last = migrations.at(-1)?.name ?? "";
-    const ahead = name > last;
-    return {
-      state: ahead ? "ahead" : "diverged",
-      at: 0,
-      adopts,
-      findings: [
-        ahead
-          ? {
-              code: "state_ahead",
-              subject: name,
-              message: `a newer release is live at this step, and this release's history ends at ${last}.`,
-              fix: "deploy a release built from a commit that has this step. Where another stack has missed this release: docs/runbooks.md#a-stack-that-missed-a-release.",
-            }
-          : {
-              code: "state_diverged",
-              subject: name,
-              message: "the live release recorded this step, but the history does not have it.",
-              fix: "restore the step in infra/migrations.ts as the live release's commit has it.",
-            },
-      ],
-    };
-  }
+  if (index < 0) return unknownStep(name, migrations);
   const done = index + 1;
-  if (hashes(migrations)[index] !== history) {
-    return {
-      state: "diverged",
-      at: done,
-      adopts,
-      findings: [
-        {
-          code: "state_diverged",
-          subject: name,
-          message:
-            "the live release recorded this step with another past than the history has now: a released step was edited.",
-          fix: "restore the steps up to this one as the live release's commit has them, and append a new step instead.",
-        },
-      ],
-    };
-  }
+  if (hashes(migrations)[index] !== history) return standing("diverged", done, editedPast(name));
   const differences = compare(replay(migrations, done), live.classes, name);
   const at = differences.length ? laterStep(migrations, done, live.classes) : done;
-  if (at === undefined) return { state: "diverged", at: done, adopts, findings: differences };
-  const state = at === migrations.length ? "in sync" : "behind";
-  return { state, at, movedOn: at > done, adopts, findings: finished };
+  if (at === undefined) return standing("diverged", done, ...differences);
+  return { ...standing(stateAt(at, migrations), at, ...(adopt ? [ADOPT_FINISHED] : [])), movedOn: at > done };
 }
+
+/** The standing of an environment that is not taken over. */
+const standing = (state: State, at: number, ...findings: readonly Finding[]): Standing => ({
+  state,
+  at,
+  adopts: false,
+  findings,
+});
+
+/** The state of an environment in which so many steps are done, and its classes are theirs. */
+const stateAt = (at: number, migrations: readonly Migration[]): State =>
+  at === migrations.length ? "in sync" : "behind";
+
+const ADOPT_FINISHED: Finding = {
+  code: "adopt_finished",
+  subject: "adopt",
+  message: "this stack has taken its Worker over already.",
+  fix: "remove adopt from its config, so that it never takes over another Worker by mistake.",
+};
+
+/** The standing of an environment whose last step the history does not have. Names of steps are in order. */
+function unknownStep(name: string, migrations: readonly Migration[]): Standing {
+  const last = migrations.at(-1)?.name ?? "";
+  if (name > last) {
+    return standing("ahead", 0, {
+      code: "state_ahead",
+      subject: name,
+      message: `a newer release is live at this step, and this release's history ends at ${last}.`,
+      fix: "deploy a release built from a commit that has this step. Where another stack has missed this release: docs/runbooks.md#a-stack-that-missed-a-release.",
+    });
+  }
+  return standing("diverged", 0, {
+    code: "state_diverged",
+    subject: name,
+    message: "the live release recorded this step, but the history does not have it.",
+    fix: "restore the step in infra/migrations.ts as the live release's commit has it.",
+  });
+}
+
+const editedPast = (name: string): Finding => ({
+  code: "state_diverged",
+  subject: name,
+  message:
+    "the live release recorded this step with another past than the history has now: a released step was edited.",
+  fix: "restore the steps up to this one as the live release's commit has them, and append a new step instead.",
+});
 
 /**
  * The first step after `done` that has exactly the live classes: it says what something else did to them. Not one that
@@ -100,19 +96,12 @@ function laterStep(migrations: readonly Migration[], done: number, live: LiveCla
 
 /** The standing of a Worker that something else deployed and that the stack may not take over. */
 function unmanaged(classes: LiveClasses): Standing {
-  return {
-    state: "unmanaged",
-    at: 0,
-    adopts: false,
-    findings: [
-      {
-        code: "state_unmanaged",
-        subject: "live Worker",
-        message: `something else deployed it (classes: ${shown(classes)}), and it records no step of this history.`,
-        fix: "take it over with its objects (docs/adopt.md), or leave it alone: under another workerName this stack begins without objects.",
-      },
-    ],
-  };
+  return standing("unmanaged", 0, {
+    code: "state_unmanaged",
+    subject: "live Worker",
+    message: `something else deployed it (classes: ${shown(classes)}), and it records no step of this history.`,
+    fix: "take it over with its objects (docs/adopt.md), or leave it alone: under another workerName this stack begins without objects.",
+  });
 }
 
 /**
@@ -120,9 +109,8 @@ function unmanaged(classes: LiveClasses): Standing {
  * such steps, the last needs the fewest changes. If no step matches, the Worker is not taken over.
  */
 function adoption(migrations: readonly Migration[], { complete }: Live, classes: LiveClasses): Standing {
-  const refused = (...findings: Finding[]): Standing => ({ state: "unmanaged", at: 0, adopts: false, findings });
   if (!complete) {
-    return refused({
+    return standing("unmanaged", 0, {
       code: "adopt_unreadable",
       subject: "live Worker",
       message: "its Durable Object namespaces cannot be read, so they cannot be compared with the history.",
@@ -131,9 +119,8 @@ function adoption(migrations: readonly Migration[], { complete }: Live, classes:
   }
   const steps = migrations.map((_, i) => migrations.length - i);
   const at = steps.find((done) => compare(replay(migrations, done), classes, "").length === 0);
-  if (at !== undefined)
-    return { state: at === migrations.length ? "in sync" : "behind", at, adopts: true, findings: [] };
-  return refused({
+  if (at !== undefined) return { ...standing(stateAt(at, migrations), at), adopts: true };
+  return standing("unmanaged", 0, {
     code: "adopt_unmatched",
     subject: "live Worker",
     message: `its classes (${shown(classes)}) match no step of the history, which ends with ${shown(replay(migrations))}.`,
