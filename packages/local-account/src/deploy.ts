@@ -17,7 +17,7 @@ import type { Plan } from "./options.ts";
 import { servingVersions, versionOf, versionsOf, workerOf } from "./queries.ts";
 import type { Draft } from "./store.ts";
 
-interface DeployOptions {
+export interface DeployOptions {
   readonly plan: Plan;
   /** Deploys even if a secret was changed since the version was made. */
   readonly force: boolean;

@@ -9,18 +9,11 @@
  * ```
  */
 import { existsSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server } from "node:http";
-import type { Socket } from "node:net";
 import path from "node:path";
-import type { Duplex } from "node:stream";
-import { getRequestListener } from "@hono/node-server";
-import type { Hono } from "hono";
 import { Account, refuseData, Unreadable } from "./account.ts";
 import { ADDRESS_FILE } from "./address.ts";
 import { api } from "./api/app.ts";
 import type { Answer } from "./api/guards.ts";
-import { isForS3, s3 } from "./api/s3.ts";
-import { TAIL_PATH } from "./api/tails.ts";
 import { ApiCalls, type Call } from "./api-calls.ts";
 import { expireHourly } from "./bucket-expiry.ts";
 import { Clockwork, fire } from "./clockwork.ts";
@@ -28,11 +21,11 @@ import { faultOfDisk } from "./disk.ts";
 import { CannotStart } from "./errors.ts";
 import { type Fault, Faults } from "./faults.ts";
 import { frontDoor } from "./front-door.ts";
-import { asksForWebSocket } from "./hops.ts";
 import { Invocations } from "./invocations.ts";
 import type { Plan } from "./options.ts";
 import { describe } from "./overruns.ts";
 import { ASSETS_FOLDER, DATA_FOLDER, inFolder, ownFile, STATE_FILE, STATE_LOG } from "./own-files.ts";
+import { listen, restServer, stopOf } from "./servers.ts";
 import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
 
@@ -42,6 +35,7 @@ export type { Call } from "./api-calls.ts";
 export { CannotStart } from "./errors.ts";
 export { type Fault, parseFault } from "./faults.ts";
 export type { Options, Plan } from "./options.ts";
+export { PortInUse } from "./servers.ts";
 
 export interface StartOptions {
   /** The folder of the state, absolute or relative to the working directory. Created if it does not exist. */
@@ -104,9 +98,6 @@ export interface RunningAccount extends Address {
   /** Stops serving, writes nothing more, and leaves the state in `dir`. Later calls wait for the same. */
   readonly close: () => Promise<void>;
 }
-
-/** Thrown if a port is taken. Names the port and the option that changes it. */
-export class PortInUse extends CannotStart {}
 
 /** Starts the account of `dir`, or creates one. Resolves when its Workers and its API answer. */
 export async function startAccount(options: StartOptions): Promise<RunningAccount> {
@@ -222,62 +213,4 @@ export function forget(dir: string): void {
     for (const name of [ADDRESS_FILE, DATA_FOLDER, ASSETS_FOLDER, `${STATE_FILE}-shm`, STATE_LOG, STATE_FILE])
       rmSync(path.join(dir, name), { recursive: true, force: true });
   });
-}
-
-function restServer(rest: Hono, page: Hono, account: Account): Server {
-  const { tails } = account;
-  const buckets = s3(account);
-  const others = getRequestListener((request, env) =>
-    new URL(request.url).pathname.startsWith("/client/") ? rest.fetch(request, env) : page.fetch(request, env),
-  );
-  const server = createServer({ shouldUpgradeCallback: asksForWebSocket }, (incoming, outgoing) => {
-    if (isForS3(incoming)) buckets(incoming, outgoing);
-    else others(incoming, outgoing).catch(failed(outgoing));
-  });
-  server.on("upgrade", (incoming: IncomingMessage, socket: Duplex) => {
-    // Node has taken its own listener off: without one, a client that resets the connection would end the account.
-    socket.on("error", () => socket.destroy());
-    const { url = "" } = incoming;
-    const id = url.startsWith(TAIL_PATH) ? url.slice(TAIL_PATH.length) : "";
-    if (!tails.accept(id, incoming, socket)) socket.end("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
-  });
-  return server;
-}
-
-/** Ends what a bug of the account has left open, and tells of it. The account goes on. */
-const failed = (open: { destroy(): unknown }) => (error: unknown) => {
-  console.error("The account's API failed; this is a bug:", error);
-  open.destroy();
-};
-
-function listen(server: Server, port: number, option: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", ({ code, message }: NodeJS.ErrnoException) => {
-      const fix = `Choose another with ${option}, or 0 for any free one.`;
-      reject(
-        code === "EADDRINUSE"
-          ? new PortInUse(`Port ${port} is in use. ${fix}`)
-          : new CannotStart(`Port ${port} cannot be used (${code ?? message}). ${fix}`),
-      );
-    });
-    server.listen(port, "127.0.0.1", () => {
-      const address = server.address();
-      if (typeof address === "object" && address !== null) resolve(address.port);
-      else reject(new Error("the server has no port"));
-    });
-  });
-}
-
-/** Stops a server with all its connections, those included that became WebSockets. */
-function stopOf(server: Server): () => Promise<void> {
-  const connections = new Set<Socket>();
-  server.on("connection", (socket: Socket) => {
-    connections.add(socket);
-    socket.once("close", () => connections.delete(socket));
-  });
-  return () =>
-    new Promise((resolve) => {
-      server.close(() => resolve());
-      for (const socket of connections) socket.destroy();
-    });
 }

@@ -2,7 +2,7 @@
 import { assetsFor } from "./assets/sessions.ts";
 import { inherit, resolveBindings } from "./bindings.ts";
 import { now } from "./clock.ts";
-import { deploy } from "./deploy.ts";
+import { type DeployOptions, deploy } from "./deploy.ts";
 import { ApiError, invalid } from "./errors.ts";
 import { newUuid } from "./ids.ts";
 import { isLive } from "./lifecycle.ts";
@@ -39,23 +39,21 @@ export function addVersion(
     );
   const version = newVersion(draft, worker, uploaded, options.deploy);
   checkVariables(version.bindings, options.plan);
-  draft.put("workers", { ...worker, versionCount: version.number, updatedOn: version.createdOn });
-  if (options.deploy) {
-    draft.put("versions", version);
-    deploy(draft, workerId, [{ version_id: version.id, percentage: 100 }], {
-      plan: options.plan,
-      force: true,
-      source: upload.source,
-      annotations: {
-        "workers/message": upload.annotations["workers/message"] ?? "Automatic deployment on upload.",
-        "workers/triggered_by": "upload",
-      },
+  if (!options.deploy) {
+    const pending = pendingClasses(draft.state, worker, version);
+    return add(draft, worker, {
+      ...version,
+      bindings: resolveBindings(draft.state, worker, version.bindings, pending),
     });
-    return versionOf(draft.state, version.id);
   }
-  const pending = pendingClasses(draft.state, worker, version);
-  const bindings = resolveBindings(draft.state, worker, version.bindings, pending);
-  return draft.put("versions", { ...version, bindings });
+  return add(draft, worker, version, {
+    plan: options.plan,
+    source: upload.source,
+    annotations: {
+      "workers/message": upload.annotations["workers/message"] ?? "Automatic deployment on upload.",
+      "workers/triggered_by": "upload",
+    },
+  });
 }
 
 /**
@@ -101,10 +99,14 @@ export function deriveVersion(
     deployedOn: null,
   };
   checkVariables(version.bindings, options.plan, latest.bindings);
+  return add(draft, worker, version, options.deploy ? options : undefined);
+}
+
+/** Adds the version as the Worker's newest, and sends all traffic to it where it is to be deployed. */
+function add(draft: Draft, worker: Worker, version: Version, deploying?: Omit<DeployOptions, "force">): Version {
   draft.put("workers", { ...worker, versionCount: version.number, updatedOn: version.createdOn });
   draft.put("versions", version);
-  if (options.deploy)
-    deploy(draft, workerId, [{ version_id: version.id, percentage: 100 }], { ...options, force: true });
+  if (deploying) deploy(draft, worker.id, [{ version_id: version.id, percentage: 100 }], { ...deploying, force: true });
   return versionOf(draft.state, version.id);
 }
 

@@ -39,19 +39,19 @@ const OPERATIONS = {
 };
 
 /** The operators beside `count`, all of one key. */
-const QUANTILES = { p25: 0.25, median: 0.5, p75: 0.75, p90: 0.9, p99: 0.99 };
+const QUANTILES: Readonly<Record<string, number>> = { p25: 0.25, median: 0.5, p75: 0.75, p90: 0.9, p99: 0.99 };
 const Alias = { alias: v.optional(v.string()) };
 const Calculation = v.variant(
   "operator",
   [
     v.object({ operator: v.literal("count"), ...Alias }),
     v.object({
-      operator: v.picklist(["p25", "median", "p75", "p90", "p99"]),
+      operator: v.picklist(Object.keys(QUANTILES)),
       key: v.literal("$workers.wallTimeMs", "only $workers.wallTimeMs is there"),
       ...Alias,
     }),
   ],
-  "only count, p25, median, p75, p90 and p99 are there",
+  `only ${new Intl.ListFormat("en-GB").format(["count", ...Object.keys(QUANTILES)])} are there`,
 );
 
 const Query = v.object({
@@ -97,14 +97,16 @@ export const telemetry = ({ account, invocations }: Api) =>
         groups: groupBys.map(({ value: key }, index) => ({ key, value: values[index] ?? "" })),
       };
     });
-    const aggregatesOf = (operator: "count" | keyof typeof QUANTILES) =>
-      parts.map(({ wall, groups }) => ({
+    const aggregatesOf = (operator: string) => {
+      const q = QUANTILES[operator];
+      return parts.map(({ wall, groups }) => ({
         count: wall.length,
-        value: operator === "count" ? wall.length : quantile(wall, QUANTILES[operator]),
+        value: q === undefined ? wall.length : quantile(wall, q),
         interval: 1,
         sampleInterval: 1,
         groups,
       }));
+    };
     const statistics = { elapsed: (performance.now() - started) / 1_000, rows_read: found.length, bytes_read: 0 };
     const [at, by] = [now(), account.identity.accountId];
     return ok(c, {
