@@ -67,7 +67,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     const { settings } = stackOf(env);
     const limits = limitsOf(settings.chat);
     const { historyLimit: limit, retentionMs } = limits;
-    this.#wake = new Wake(storage);
+    this.#wake = new Wake(storage, chat.name);
     this.#book = new Book(storage, { limit, retentionMs });
     this.#door = new KeptDoor(storage.kv, { rule: settings.chat.rooms, members: [] });
     const unusedMs = settings.anonymousDays * DAY_MS;
@@ -421,7 +421,7 @@ export class ChatRoomDO extends DurableObject<Env> {
    * and tries again until it succeeds.
    */
   override alarm(): Promise<void> {
-    return this.#wake.run(chat.name, () => (this.#relay ? this.#relay.alarm() : this.#doChores()));
+    return this.#wake.run(() => (this.#relay ? this.#relay.alarm() : this.#doChores()));
   }
 
   async #doChores(): Promise<void> {

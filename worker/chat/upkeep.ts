@@ -2,14 +2,12 @@
  * When what a room has stored goes again: messages that are too old, files that nobody needs, and a room that only
  * unknown callers have used.
  */
-import type { Wake } from "../objects/wake.ts";
+import { AGAIN_MS, type Wake } from "../objects/wake.ts";
 import type { Book } from "./book.ts";
 import { deleteAged } from "./sent.ts";
 
 /** R2 deletes many files in one call, so a deletion waits this long for further files. */
 const DELETE_AFTER_MS = 5_000;
-/** What failed is tried again after so long. */
-const RETRY_AFTER_MS = 60_000;
 /** Messages that are too old are hidden at once, and deleted together, this often at most. */
 export const SWEEP_INTERVAL_MS = 60 * 60 * 1_000;
 
@@ -113,7 +111,7 @@ export class Upkeep {
       console.error(JSON.stringify({ chat: "attachments not deleted", error: String(error) }));
     }
     const due = book.uploads.nextDue(now);
-    if (due !== undefined) await this.arm(deleted ? Math.max(due, now) : now + RETRY_AFTER_MS);
+    if (due !== undefined) await this.arm(deleted ? Math.max(due, now) : now + AGAIN_MS);
     await this.#armSweep(now + SWEEP_INTERVAL_MS);
     return deleted;
   }

@@ -16,7 +16,7 @@ import { findReplay, keepReplay, sweepDue, sweepReplays } from "../objects/repla
 import { notWritten } from "../objects/retry.ts";
 import { Schema } from "../objects/schema.ts";
 import { answerClose, closeSocket, POLICY } from "../objects/sockets.ts";
-import { Wake } from "../objects/wake.ts";
+import { AGAIN_MS, Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
 import { Copies } from "./copies.ts";
 import { add } from "./count.ts";
@@ -27,8 +27,6 @@ import type { Copy } from "./shared.ts";
 import { Watchers } from "./watchers.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
-/** When a deletion that failed is tried again. */
-const RETRY_MS = 60_000;
 
 /**
  * The new count: a number, because a call that answers with an object costs workerd a quarter more. Or the count that
@@ -98,7 +96,7 @@ export class CounterDO extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#wake = new Wake(ctx.storage);
+    this.#wake = new Wake(ctx.storage, counter.name);
     this.#copies = new Copies({ kv: env.READS, id: ctx.id, wake: this.#wake });
     this.#watchers = new Watchers(ctx, () => this.#shown);
     this.#schema = new Schema(ctx.storage, counter);
@@ -222,7 +220,7 @@ export class CounterDO extends DurableObject<Env> {
 
   /** Deletes or publishes what is due, and sweeps old keys. It may run early, late or twice. */
   override alarm(): Promise<void> {
-    return this.#wake.run(counter.name, () => this.#doChores());
+    return this.#wake.run(() => this.#doChores());
   }
 
   async #doChores(): Promise<void> {
@@ -236,7 +234,7 @@ export class CounterDO extends DurableObject<Env> {
       // An open socket counts as use.
       if (this.#watchers.isEmpty) {
         // Set before: if KV fails, the object ends, and the runtime gives up an alarm that fails again and again.
-        this.#wake.by(asOf + RETRY_MS);
+        this.#wake.by(asOf + AGAIN_MS);
         return this.remove();
       }
       this.ctx.storage.sql.exec("UPDATE counter SET idle_since = ?", asOf);

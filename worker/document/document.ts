@@ -6,9 +6,10 @@
 import { DurableObject } from "cloudflare:workers";
 import { blobsOf } from "../objects/blobs.ts";
 import { regionOfObject } from "../objects/names.ts";
-import { findReplay, keepReplay } from "../objects/replays.ts";
+import { findReplay, keepReplay, sweepDue } from "../objects/replays.ts";
 import { Schema } from "../objects/schema.ts";
 import { ABNORMAL, answerAsleep } from "../objects/sockets.ts";
+import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
 import type { Editor, Form } from "./editor.ts";
@@ -16,6 +17,7 @@ import type { Visitor } from "./joining.ts";
 import { Keeping } from "./keeping.ts";
 import { document } from "./pattern.ts";
 import { isKeeper, type Level, MAX_PEOPLE, type Sharing } from "./sharing.ts";
+import { Upkeep } from "./upkeep.ts";
 import { type Version, Versions } from "./versions.ts";
 import type { Author, Outcome } from "./writer.ts";
 
@@ -40,6 +42,8 @@ export class DocumentDO extends DurableObject<Env> {
   readonly #schema: Schema;
   readonly #keeping: Keeping;
   readonly #versions: Versions;
+  readonly #wake: Wake;
+  readonly #upkeep: Upkeep;
   #loading: Promise<Editor> | undefined;
   /** What is being made under an idempotency key. */
   readonly #making = new Map<string, { readonly payload: string; readonly made: Promise<Made> }>();
@@ -52,7 +56,13 @@ export class DocumentDO extends DurableObject<Env> {
     const { regions, settings } = stackOf(env);
     const { anyone, users, versionMinutes, versions } = settings.document;
     const { anonymousDays } = settings;
-    this.#keeping = new Keeping(ctx.storage, this.#schema, { anyone, users, anonymousDays, versionMinutes });
+    this.#wake = new Wake(ctx.storage, document.name);
+    this.#keeping = new Keeping(ctx.storage, this.#schema, this.#wake, {
+      anyone,
+      users,
+      anonymousDays,
+      versionMinutes,
+    });
     const name = ctx.id.name ?? "";
     this.#versions = new Versions({
       storage: ctx.storage,
@@ -60,7 +70,16 @@ export class DocumentDO extends DurableObject<Env> {
       name,
       most: versions,
       isNowhere: () => this.#schema.empty,
-      sweepBy: (at) => this.#keeping.sweepBy(at),
+      sweepBy: (at) => this.#wake.arm(at),
+    });
+    this.#upkeep = new Upkeep({
+      storage: ctx.storage,
+      schema: this.#schema,
+      wake: this.#wake,
+      keeping: this.#keeping,
+      versions: this.#versions,
+      editor: () => this.#editor(),
+      end: () => this.#end(),
     });
     answerAsleep(ctx, "ping", "pong");
   }
@@ -83,20 +102,7 @@ export class DocumentDO extends DurableObject<Env> {
   }
 
   override alarm(): Promise<void> {
-    return this.#keeping.alarm(async () => {
-      const editor = await this.#editor();
-      return {
-        lookForSilent: (now) => editor.lookForSilent(now),
-        isInUse: () => editor.isInUse,
-        compact: () => editor.writer.isLoose && editor.writer.compact(),
-        keepVersion: async (now) => {
-          await this.#versions.add(await editor.state(), undefined, now);
-        },
-        sweepVersions: (now) => this.#versions.sweep(now),
-        clear: () => this.#versions.clear(),
-        end: () => this.#end(),
-      };
-    });
+    return this.#wake.run(() => this.#upkeep.run());
   }
 
   /** The document, for those who may read it. "malformed" for a state vector that is none. */
@@ -151,8 +157,13 @@ export class DocumentDO extends DurableObject<Env> {
       return await this.#versions.add(state, name, Date.now(), kept);
     } finally {
       // Others may have left for it, also if it could not be stored.
-      this.#keeping.versionsLeft();
+      this.#versionsLeft();
     }
+  }
+
+  /** Versions have left the list: the alarm deletes their files. */
+  #versionsLeft(): void {
+    void this.#wake.arm(Date.now());
   }
 
   /** Gives the document the content of a version again. Keeps a version of what it was before. */
@@ -185,7 +196,7 @@ export class DocumentDO extends DurableObject<Env> {
     if (outcome === "taken") return { kind: "made", version };
     if (outcome === "gone") return { kind: "missing" };
     this.#versions.remove(before.number);
-    this.#keeping.versionsLeft();
+    this.#versionsLeft();
     return { kind: outcome === "denied" ? "denied" : NO_WAY_BACK[outcome === "tangled" ? "tangled" : "full"] };
   }
 
@@ -193,7 +204,7 @@ export class DocumentDO extends DurableObject<Env> {
   async removeVersion(number: number, keeper?: Caller): Promise<"done" | "denied" | "missing"> {
     if (!isKeeper(keeper, this.#keeping.sharing)) return "denied";
     if (this.#schema.empty || !this.#versions.remove(number)) return "missing";
-    this.#keeping.versionsLeft();
+    this.#versionsLeft();
     return "done";
   }
 
@@ -264,7 +275,7 @@ export class DocumentDO extends DurableObject<Env> {
   async #load(): Promise<Editor> {
     const { Editor } = await import("./editor.ts");
     const { document: limits } = stackOf(this.env).settings;
-    return new Editor({ ctx: this.ctx, schema: this.#schema, limits, keeping: this.#keeping });
+    return new Editor({ ctx: this.ctx, schema: this.#schema, limits, keeping: this.#keeping, wake: this.#wake });
   }
 
   /** Makes or restores a version, once per idempotency key. `make` keeps the answer in the transaction of the change. */
@@ -289,7 +300,7 @@ export class DocumentDO extends DurableObject<Env> {
       return await made;
     } finally {
       this.#making.delete(key);
-      this.#keeping.answered(Date.now());
+      void this.#wake.arm(sweepDue(Date.now()));
     }
   }
 }

@@ -8,6 +8,7 @@ import { NOT_THERE } from "../http/joining.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import type { Schema } from "../objects/schema.ts";
 import { answerClose, isOpen, PLAIN, POLICY, switchTo, TRY_AGAIN } from "../objects/sockets.ts";
+import type { Wake } from "../objects/wake.ts";
 import { Budgets } from "./budgets.ts";
 import { jsonOf, plainOf, TooDeep } from "./content.ts";
 import { isEmpty, isWhole } from "./copy.ts";
@@ -15,7 +16,7 @@ import { type Joining, readJoinRequest, type Visitor } from "./joining.ts";
 import type { Keeping } from "./keeping.ts";
 import { Presence } from "./presence.ts";
 import { staysWithin } from "./scope.ts";
-import { ASK_BYTES, FORBIDDEN, GONE, MAX_UNREAD_BYTES, type Seat, Seats } from "./seats.ts";
+import { ASK_AFTER_MS, ASK_BYTES, FORBIDDEN, GONE, MAX_UNREAD_BYTES, type Seat, Seats } from "./seats.ts";
 import { COMMENTS, type Level, levelOf, reaches } from "./sharing.ts";
 import * as wire from "./wire.ts";
 import { type Author, type Outcome, Writer } from "./writer.ts";
@@ -53,6 +54,7 @@ interface Parts {
   readonly schema: Schema;
   readonly limits: Limits;
   readonly keeping: Keeping;
+  readonly wake: Wake;
 }
 
 /** Forms in which a document is read. `since`: the state vector of a reader who has a part of it. */
@@ -74,7 +76,7 @@ export class Editor {
   #shownAt = 0;
 
   constructor(parts: Parts) {
-    const { ctx, schema, limits, keeping } = parts;
+    const { ctx, schema, limits, keeping, wake } = parts;
     this.#parts = parts;
     this.#seats = new Seats(ctx);
     this.#presence = new Presence(this.#seats);
@@ -83,7 +85,7 @@ export class Editor {
       ctx,
       schema,
       maxBytes: limits.maxMiB * MEBIBYTE,
-      prepare: () => keeping.prepare(),
+      prepare: () => wake.look(),
       writing: (authors, first) => keeping.writing(authors, first),
       told: (news) => {
         this.#deliver(wire.update(news));
@@ -98,7 +100,7 @@ export class Editor {
 
   /** Lets a caller in. The Worker has checked who it is (`joinRequest`). */
   join(request: Request): Response {
-    const { limits, keeping } = this.#parts;
+    const { limits, keeping, wake } = this.#parts;
     const joining = readJoinRequest(request);
     const refused = this.#whyNot(joining);
     if (refused) return problemResponse(refused);
@@ -113,7 +115,7 @@ export class Editor {
     if (this.#mayEdit(seat)) this.#ask(server, seat, now);
     const here = this.#presence.all();
     if (here.length > 0) this.#send(server, seat, wire.awareness(here));
-    keeping.joined(now);
+    void wake.arm(now + ASK_AFTER_MS);
     const { subprotocol } = joining;
     return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
   }

@@ -17,7 +17,6 @@ import { type Audit, Auditor } from "./audit.ts";
 import { beginAnew, type Currency, readBase, readCurrency } from "./book.ts";
 import { Books } from "./books.ts";
 import { GENESIS } from "./chain.ts";
-import { Chores } from "./chores.ts";
 import {
   type AccountChange,
   type AccountSet,
@@ -45,10 +44,13 @@ import { type Account, outside, type Transaction } from "./rules.ts";
 import { stateOf, type TransferState } from "./state.ts";
 import { type Told, tell } from "./told.ts";
 import { openSends, type Page, readTransaction, transactionsAfter } from "./transactions.ts";
+import { Upkeep } from "./upkeep.ts";
 
 const NOTHING = { items: [], next: null };
 /** How long another ledger may take to answer. */
 const CALL_TIMEOUT_MS = 20_000;
+/** What the alarm could not do is tried again so much later: money may wait for it. */
+const CHORE_AGAIN_MS = 30_000;
 /** How long the alarm waits while a step of the schema fails. */
 const UNWRITABLE_MS = 60_000;
 /** What one audit looks at, so that it takes the same time however large the ledger is. */
@@ -91,13 +93,13 @@ export class AccountDO extends DurableObject<Env> {
   readonly #head: Head;
   /** The account after which the next audit begins, if one cannot look at all of them. */
   #audited = "";
-  readonly #chores: Chores;
+  readonly #upkeep: Upkeep;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#schema = new Schema(ctx.storage, ledger);
     this.#books = new Books(ctx.storage.sql, this.#schema);
-    this.#wake = new Wake(ctx.storage);
+    this.#wake = new Wake(ctx.storage, "ledger", CHORE_AGAIN_MS);
     this.#archive = new Archive({
       storage: ctx.storage,
       bucket: () => blobsOf(env, this.#place.region),
@@ -118,12 +120,12 @@ export class AccountDO extends DurableObject<Env> {
     const parts = { books: this.#books, wake: this.#wake, outbox: this.#outbox, archive: this.#archive };
     this.#payments = new Payments({ ...parts, storage: ctx.storage, schema: this.#schema });
     const isThere = () => this.#isWritable;
-    this.#chores = new Chores({ ...parts, sql: ctx.storage.sql, isThere, payments: this.#payments });
+    this.#upkeep = new Upkeep({ ...parts, sql: ctx.storage.sql, isThere, payments: this.#payments });
   }
 
   override async alarm(): Promise<void> {
     this.#wake.gone();
-    if (this.#isWritable) await this.#chores.run();
+    if (this.#isWritable) await this.#upkeep.run();
     // A later release mends the step of the schema that failed, and holds and transfers are due until then.
     else if (!this.#schema.empty) this.#wake.by(Date.now() + UNWRITABLE_MS);
   }

@@ -1,5 +1,5 @@
-/** When an alarm that failed comes again. */
-const AGAIN_MS = 60_000;
+/** What an alarm could not do is tried again so much later. */
+export const AGAIN_MS = 60_000;
 
 /**
  * An object's only alarm, shared by several things that are due at different times. It is only ever moved to an earlier
@@ -7,11 +7,16 @@ const AGAIN_MS = 60_000;
  */
 export class Wake {
   readonly #storage: DurableObjectStorage;
+  readonly #of: string;
+  readonly #againMs: number;
   /** When the alarm runs (ms since the epoch); null if it is not set, undefined if that is not known yet. */
   #at: number | null | undefined;
 
-  constructor(storage: DurableObjectStorage) {
+  /** `of`: what the object is, for the log. */
+  constructor(storage: DurableObjectStorage, of: string, againMs = AGAIN_MS) {
     this.#storage = storage;
+    this.#of = of;
+    this.#againMs = againMs;
   }
 
   /** Finds out whether the alarm is set. Call it before `by`. */
@@ -36,18 +41,34 @@ export class Wake {
   }
 
   /** Does what the alarm is for. One that fails is set again: the runtime gives up an alarm that fails again and again. */
-  async run(pattern: string, chores: () => Promise<void>): Promise<void> {
+  async run(work: () => Promise<void>): Promise<void> {
     this.gone();
     try {
-      await chores();
+      await work();
     } catch (error) {
-      console.error(JSON.stringify({ [pattern]: "alarm failed", error: String(error) }));
-      await this.arm(Date.now() + AGAIN_MS);
+      await this.#again(JSON.stringify({ [this.#of]: "alarm failed", error: String(error) }));
+    }
+  }
+
+  /**
+   * Does one of several things that the alarm is for, and sets the alarm for the next of its kind. One that fails is
+   * tried again, and does not stop the others.
+   */
+  async chore(what: string, work: () => Promise<number | undefined>): Promise<void> {
+    try {
+      this.by(await work());
+    } catch (error) {
+      await this.#again(`A ${this.#of}'s ${what} failed and is tried again in ${this.#againMs / 1_000} s: ${error}`);
     }
   }
 
   /** Call it when the alarm has run, or was deleted with everything else. */
   gone(): void {
     this.#at = null;
+  }
+
+  #again(failure: string): Promise<void> {
+    console.error(failure);
+    return this.arm(Date.now() + this.#againMs);
   }
 }

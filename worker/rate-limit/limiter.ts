@@ -123,7 +123,7 @@ export class RateLimiterDO extends DurableObject<Env> {
 
   /** Deletes a full bucket, since no bucket means a full one; else comes again. May run early, late or twice. */
   override alarm(): Promise<void> {
-    return new Wake(this.ctx.storage).run(limit.name, () => this.#cleanUp());
+    return new Wake(this.ctx.storage, limit.name).run(() => this.#cleanUp());
   }
 
   async #cleanUp(): Promise<void> {

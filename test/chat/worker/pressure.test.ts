@@ -370,7 +370,7 @@ describe("greetings of 2.4 MB", () => {
 it("the alarm is set for the soonest time of those that are asked for at once", async () => {
   await runInDurableObject(roomObject(newRoom()), async (_, { storage }) => {
     const soon = Date.now() + 5_000;
-    const wake = new Wake(storage);
+    const wake = new Wake(storage, "room");
     // The second call asks before the first sets it, and is answered after that.
     const { promise, resolve: answer } = Promise.withResolvers<null>();
     vi.spyOn(storage, "getAlarm").mockResolvedValueOnce(null).mockReturnValueOnce(promise);

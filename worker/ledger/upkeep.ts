@@ -9,8 +9,6 @@ import { firstHolds } from "./marks.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Payments } from "./payments.ts";
 
-/** An alarm that failed comes again so much later. */
-const RETRY_MS = 30_000;
 /** The most holds that one write lets expire. */
 const MAX_EXPIRED = 500;
 /** A hold whose payer cannot take the money back is tried again so much later. */
@@ -29,7 +27,7 @@ interface Parts {
   readonly payments: Payments;
 }
 
-export class Chores {
+export class Upkeep {
   readonly #parts: Parts;
 
   constructor(parts: Parts) {
@@ -38,30 +36,28 @@ export class Chores {
 
   /** Does what is due, and sets the alarm for what is not. Call it only if all tables are there. */
   async run(): Promise<void> {
-    const { sql, wake } = this.#parts;
-    // Each for itself: what fails must not stop the others.
-    await this.#try("expiry of holds", () => this.#expire());
-    await this.#try("sweep of idempotency keys", async () => wake.by(sweepReplays(sql, Date.now())));
-    await this.#try("archive", () => this.#seal());
-    await this.#try("delivery to other ledgers", () => this.#deliver());
+    await this.#do("expiry of holds", () => this.#expire());
+    await this.#do("sweep of idempotency keys", async () => sweepReplays(this.#parts.sql, Date.now()));
+    await this.#do("archive", () => this.#seal());
+    await this.#do("delivery to other ledgers", () => this.#deliver());
   }
 
-  async #try(what: string, chore: () => Promise<void>): Promise<void> {
-    const { isThere } = this.#parts;
-    try {
-      if (isThere()) await chore();
-    } catch (error) {
-      // It was deleted meanwhile.
-      if (!isThere()) return;
-      // The runtime gives up an alarm that fails again and again; this one comes back until it succeeds.
-      console.error(`A ledger's ${what} failed and is tried again in ${RETRY_MS / 1_000} s: ${error}`);
-      await this.#parts.wake.arm(Date.now() + RETRY_MS);
-    }
+  /** Does a chore of a ledger that may be deleted meanwhile: then it is not done, or its failure is none. */
+  #do(what: string, chore: () => Promise<number | undefined>): Promise<void> {
+    const { isThere, wake } = this.#parts;
+    return wake.chore(what, async () => {
+      try {
+        return isThere() ? await chore() : undefined;
+      } catch (error) {
+        if (isThere()) throw error;
+        return undefined;
+      }
+    });
   }
 
   /** Gives back what was held and not posted in time. */
-  async #expire(): Promise<void> {
-    const { sql, payments, wake } = this.#parts;
+  async #expire(): Promise<number | undefined> {
+    const { sql, payments } = this.#parts;
     for (let expired = MAX_EXPIRED; expired === MAX_EXPIRED; ) {
       ({ expired } = await payments.change((draft) => {
         const due = firstHolds(sql, MAX_EXPIRED).filter((held) => held.due <= draft.now);
@@ -70,24 +66,24 @@ export class Chores {
         return { expired: due.length };
       }));
     }
-    wake.by(firstHolds(sql, 1)[0]?.due);
+    return firstHolds(sql, 1)[0]?.due;
   }
 
   /** Moves old transactions to the archive. */
-  async #seal(): Promise<void> {
-    const { archive, books, outbox, wake } = this.#parts;
+  async #seal(): Promise<number | undefined> {
+    const { archive, books, outbox } = this.#parts;
     // What has no answer yet stays a row, because its row is still written.
     for (let times = 0; times < MAX_SEALED; times++) {
       if (!(await archive.seal(books.newest.seq, outbox.oldest, Date.now()))) break;
     }
-    wake.by(archive.due(books.newest.seq, outbox.oldest, Date.now()));
+    return archive.due(books.newest.seq, outbox.oldest, Date.now());
   }
 
   /** Tells other ledgers what is on its way to them. */
-  async #deliver(): Promise<void> {
-    const { sql, outbox, wake } = this.#parts;
-    if (!hasPeers(sql)) return;
+  async #deliver(): Promise<number | undefined> {
+    const { sql, outbox } = this.#parts;
+    if (!hasPeers(sql)) return undefined;
     await outbox.flush();
-    wake.by(outbox.next(Date.now()));
+    return outbox.next(Date.now());
   }
 }
