@@ -2,11 +2,11 @@
 
 import type { Context } from "hono";
 import * as v from "valibot";
+import { addressOf } from "../http/address.ts";
 import { callerOf, namedCallerOf } from "../http/caller.ts";
 import { isKnown, joinOrBegin } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
 import { denied } from "../http/denials.ts";
-import { addressOf } from "../http/guesses.ts";
 import { Hono } from "../http/hono.ts";
 import { may, undecided } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";

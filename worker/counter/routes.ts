@@ -1,9 +1,9 @@
 /** HTTP routes of the counter, mounted under /counter. */
 import type { Context } from "hono";
 import * as v from "valibot";
+import { addressOf } from "../http/address.ts";
 import { chargeForNew, isKnown } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
-import { addressOf } from "../http/guesses.ts";
 import { Hono } from "../http/hono.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
 import { may } from "../http/may.ts";

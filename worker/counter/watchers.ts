@@ -21,7 +21,7 @@ const SILENT_MS = 3 * 60 * 1_000;
 
 const ADDRESS = "X-Address";
 
-/** The request to a counter's object that opens a socket. `address`: the caller's (worker/http/guesses.ts). */
+/** The request to a counter's object that opens a socket. `address`: the caller's (worker/http/address.ts). */
 export const watchRequest = (address: string): Request =>
   new Request("https://counter/", { headers: { Upgrade: "websocket", [ADDRESS]: address } });
 

@@ -3,11 +3,11 @@
 import type { Context } from "hono";
 import * as v from "valibot";
 import { wantedOf } from "../http/accept.ts";
+import { addressOf } from "../http/address.ts";
 import { callerOf, namedCallerOf } from "../http/caller.ts";
 import { chargeForBytes, chargeForNew, isKnown, joinOrBegin } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
 import { denied } from "../http/denials.ts";
-import { addressOf } from "../http/guesses.ts";
 import { Hono } from "../http/hono.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
 import { may, rulingOn, undecided } from "../http/may.ts";

@@ -2,6 +2,13 @@
  * The key that limits a caller's network address: an IPv4 address, or the /64 of an IPv6 address. A subscriber has at
  * least a /64 (RFC 6177), and could otherwise use a new address for each request.
  */
+import type { Context } from "hono";
+import type { App } from "./context.ts";
+
+/** The key of the request's network address. All requests without an address share one key. */
+export function addressOf(c: Context<App>): string {
+  return addressKey(c.req.header("CF-Connecting-IP") ?? "") ?? "unknown";
+}
 
 /** The key; undefined if the text is not an IP address. IPv4 written as IPv6 (RFC 4291, 2.5.5.2) counts as IPv4. */
 export function addressKey(text: string): string | undefined {

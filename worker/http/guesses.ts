@@ -6,18 +6,13 @@
 import type { Context } from "hono";
 import { type Bucket, full, giveBack, type Policy, refill, take } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
-import { addressKey } from "./address.ts";
+import { addressOf } from "./address.ts";
 import type { App } from "./context.ts";
 import { refusal } from "./problem.ts";
 
 const GUESSES: Policy = { capacity: 20, periodSeconds: 60 };
 
 const guesses = new Memory<Bucket>();
-
-/** The key of the request's network address (address.ts). All requests without an address share one key. */
-export function addressOf(c: Context<App>): string {
-  return addressKey(c.req.header("CF-Connecting-IP") ?? "") ?? "unknown";
-}
 
 /** Charges the caller's address for a look-up. False if it has none left. */
 export function mayGuess(c: Context<App>): boolean {

@@ -4,11 +4,12 @@
  */
 import type { Context } from "hono";
 import { sha256 } from "../../contract/secrets.ts";
+import { addressOf } from "../http/address.ts";
 import { bearerToken } from "../http/admin.ts";
 import { apiKeyOf } from "../http/api-key.ts";
 import { callerOrRefusal } from "../http/caller.ts";
 import type { App } from "../http/context.ts";
-import { addressOf, mayGuess, wasNoGuess } from "../http/guesses.ts";
+import { mayGuess, wasNoGuess } from "../http/guesses.ts";
 import { Refusal } from "../http/problem.ts";
 import { Memory } from "../objects/memory.ts";
 import { homeRegion, type Place, regionOfCaller } from "../objects/names.ts";
