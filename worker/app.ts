@@ -2,8 +2,9 @@
  * The app: every route, and the middleware in front of it. Read it from the outside in: log, headers, CORS, rate limit,
  * routes. Every error is answered as a problem. The patterns' part follows from worker/patterns.ts.
  */
-import type { Context, MiddlewareHandler } from "hono";
-import type { App, Sessions } from "./http/context.ts";
+import type { Context } from "hono";
+import { charge } from "./http/charge.ts";
+import type { App, Limiter, Sessions } from "./http/context.ts";
 import { crossOrigin, safeHeaders, wellFormedUrl } from "./http/headers.ts";
 import { health } from "./http/health.ts";
 import { Hono } from "./http/hono.ts";
@@ -24,8 +25,11 @@ interface Parts<Folder extends string> {
   /** The sessions that make callers users, if the project has the session pattern. */
   readonly sessions?: Sessions;
   /** The rate limiter in front of the routes, if the project has the rate-limit pattern. */
-  readonly limiter?: (limit: Limit & { cost?: number }) => MiddlewareHandler<App>;
+  readonly limiter?: Limiter;
 }
+
+/** The limit of the paths that are no pattern's. */
+const DEFAULT: Limit = { policy: "default", onUnavailable: "allow" };
 
 /** The Worker's app, made of the patterns' routes. */
 export const appOf = (parts: Parts<PatternFolder>): Hono => appWith(patterns, parts);
@@ -45,7 +49,7 @@ export function appWith<Folder extends string>(
     if (limiter && limit) app.use(path, limiter(limit));
   };
   for (const { path, limit } of list) limited(`${path}/*`, limit);
-  limited("/openapi.json", { policy: "default", onUnavailable: "allow" });
+  limited("/openapi.json", DEFAULT);
 
   app.route("/", page).route("/", health);
   for (const { folder, path } of list) {
@@ -63,7 +67,7 @@ export function appWith<Folder extends string>(
   return app
     .notFound(async (c) => {
       // A path without a route costs as much as any other.
-      if (!c.get("charged")) await limiter?.({ policy: "default", onUnavailable: "allow" })(c, async () => {});
+      if (!c.get("charged")) await charge(c, DEFAULT);
       const allowed = methodsAt(app, c.req.path);
       if (allowed.length === 0) return ended(c, { kind: "not-found", detail: `There is nothing at ${c.req.path}` });
       const headers = { Allow: allowed.join(", ") };

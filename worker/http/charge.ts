@@ -2,9 +2,14 @@
 import type { Context } from "hono";
 import type { Kind } from "../who.ts";
 import { callerOrRefusal } from "./caller.ts";
-import type { App } from "./context.ts";
+import type { App, Charge } from "./context.ts";
 import { NOT_THERE } from "./joining.ts";
 import { Refusal } from "./problem.ts";
+
+/** Charges the caller once more, or for what no route is in front of: 429 if too few tokens are left. */
+export async function charge(c: Context<App>, what: Charge): Promise<void> {
+  await c.get("limiter")?.(what)(c, async () => {});
+}
 
 /** The policy for new objects, which cost for as long as they are stored. */
 const CREATE = { policy: "create", onUnavailable: "allow" } as const;
@@ -12,7 +17,7 @@ const CREATE = { policy: "create", onUnavailable: "allow" } as const;
 /** Charges for a new object: 429 if the caller has made too many. The admin and services may make any number. */
 export async function chargeForNew(c: Context<App>): Promise<void> {
   const kind = await kindOf(c);
-  if (kind !== "admin" && kind !== "service") await c.get("limiter")?.(CREATE)(c, async () => {});
+  if (kind !== "admin" && kind !== "service") await charge(c, CREATE);
 }
 
 /** Joins an object that exists; if it does not, charges for a new one first. */
@@ -39,7 +44,7 @@ const MEBIBYTE = 1_024 * 1_024;
 
 /** Charges for bytes that will be stored, a token at least: 429 if the caller has stored too many. */
 export async function chargeForBytes(c: Context<App>, bytes: number): Promise<void> {
-  await c.get("limiter")?.({ ...UPLOAD, cost: Math.max(Math.ceil(bytes / MEBIBYTE), 1) })(c, async () => {});
+  await charge(c, { ...UPLOAD, cost: Math.max(Math.ceil(bytes / MEBIBYTE), 1) });
 }
 
 /** The caller's kind. On an open stack no guard has looked yet, and an invalid token is no reason to refuse. */

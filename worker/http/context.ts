@@ -27,6 +27,15 @@ export interface Sessions {
   withoutCookie(c: Context<App>): Promise<Readonly<Record<string, string>>>;
 }
 
+/** What a request is charged. */
+export interface Charge extends Limit {
+  /** Whole tokens; 1 by default. A cost over the capacity takes a full bucket. */
+  readonly cost?: number;
+}
+
+/** The rate limiter, as the code in front of the routes needs it: middleware that charges the caller. */
+export type Limiter = (charge: Charge) => MiddlewareHandler<App>;
+
 /** The variables of every handler's context. */
 export interface App {
   Bindings: Env;
@@ -39,7 +48,7 @@ export interface App {
     /** Set if the project has sessions. */
     sessions?: Sessions | undefined;
     /** Set if the project has a rate limiter. */
-    limiter?: ((limit: Limit & { cost?: number }) => MiddlewareHandler<App>) | undefined;
+    limiter?: Limiter | undefined;
     /** The caller by their token, cookie or key, or why it is refused; set once it was checked (http/caller.ts). */
     identified?: Caller | Refusal;
     /** The caller, once some code has asked (http/caller.ts). */

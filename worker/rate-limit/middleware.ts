@@ -3,7 +3,7 @@
  * caller pass while the caller's bucket has tokens, and adds to every answer how many are left.
  */
 import type { Context, MiddlewareHandler } from "hono";
-import type { App } from "../http/context.ts";
+import type { App, Charge } from "../http/context.ts";
 import { addHeaders } from "../http/headers.ts";
 import { documented } from "../http/openapi.ts";
 import { Refusal, refusal } from "../http/problem.ts";
@@ -14,12 +14,7 @@ import { check, type NamedPolicy, policyOf } from "./check.ts";
 import { limitHeaders, seconds } from "./headers.ts";
 import type { Verdict } from "./verdict.ts";
 
-export interface RateLimitOptions extends Limit {
-  /** Whole tokens that a request costs; 1 by default. A cost over the capacity takes a full bucket. */
-  readonly cost?: number;
-}
-
-export function rateLimit({ policy: name, cost = 1, onUnavailable }: RateLimitOptions): MiddlewareHandler<App> {
+export function rateLimit({ policy: name, cost = 1, onUnavailable }: Charge): MiddlewareHandler<App> {
   return documented(
     async function rateLimit(c, next) {
       c.set("charged", true);

@@ -4,12 +4,12 @@ import { env, exports } from "cloudflare:workers";
 import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { storedAt } from "../../../contract/api-keys.ts";
-import type { App } from "../../../worker/http/context.ts";
+import type { App, Charge } from "../../../worker/http/context.ts";
 import { problemResponse, Refusal } from "../../../worker/http/problem.ts";
 import { patterns } from "../../../worker/patterns.ts";
 import { LEASE_MS } from "../../../worker/rate-limit/holds.ts";
 import { RateLimiterDO } from "../../../worker/rate-limit/limiter.ts";
-import { type RateLimitOptions, rateLimit } from "../../../worker/rate-limit/middleware.ts";
+import { rateLimit } from "../../../worker/rate-limit/middleware.ts";
 
 /** The clock stands still, so that no bucket refills. */
 beforeEach(() => {
@@ -308,7 +308,7 @@ describe("a denied cost", () => {
 
 describe("the middleware", () => {
   /** An app with one limited route, called from an address that no other test uses. */
-  function limited(options: Partial<RateLimitOptions>) {
+  function limited(options: Partial<Charge>) {
     const from = address();
     const app = new Hono<App>()
       .use(rateLimit({ policy: "default", onUnavailable: "deny", ...options }))
