@@ -11,7 +11,7 @@ import { jsonSchema } from "./json-schema.ts";
 import { documented, type Parameter, type Schema } from "./openapi.ts";
 import { refusal } from "./problem.ts";
 
-/** The most bytes of a JSON body, unless a route sets its own limit. */
+/** The most bytes of a JSON body. */
 const MAX_BODY_BYTES = 16_384;
 
 type Validated<Target extends string, S extends Schema> = {
@@ -22,11 +22,10 @@ type Validated<Target extends string, S extends Schema> = {
 /** Checks the JSON body, for `c.req.valid("json")`. No body counts as `{}`. Refuses with 413, 415 or 400. */
 export function body<S extends v.BaseSchema<unknown, object, v.BaseIssue<unknown>>>(
   schema: S,
-  { maxBytes = MAX_BODY_BYTES } = {},
 ): MiddlewareHandler<App, string, Validated<"json", S>> {
   return documented(
     async (c, next) => {
-      c.req.addValidatedData("json", check(schema, await readJson(c.req.raw, maxBytes)));
+      c.req.addValidatedData("json", check(schema, await readJson(c.req.raw)));
       await next();
     },
     () => ({ requestBody: { content: { "application/json": { schema: jsonSchema(schema) } } } }),
@@ -127,8 +126,8 @@ function invalid(errors: { field: string; message: string }[]) {
   return refusal("invalid-input", detail, { fields: { errors } });
 }
 
-async function readJson(request: Request, maxBytes: number): Promise<unknown> {
-  const bytes = await readAtMost(request, maxBytes);
+async function readJson(request: Request): Promise<unknown> {
+  const bytes = await readAtMost(request, MAX_BODY_BYTES);
   if (bytes.byteLength === 0) return {};
   refuseCompressed(request.headers);
   if (typeOf(request) !== "application/json") {
