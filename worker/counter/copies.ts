@@ -1,8 +1,17 @@
-/** The copies of a count that its object sends to KV (shared.ts), one at a time. */
+/**
+ * The copies of a count that its object sends to KV (copy.ts), one at a time, and only while somebody reads them: a read
+ * that finds no copy asks the object, which then sends copies for an hour. Other counters cost no KV write and no alarm.
+ */
 import { within } from "../objects/deadline.ts";
 import type { Wake } from "../objects/wake.ts";
-import { type Copy, DEMAND_STEP_MS, PUBLISH_INTERVAL_MS, SHARED_FOR_MS, writeCopy } from "./shared.ts";
+import { type Copy, writeCopy } from "./copy.ts";
 
+/** The least time between two copies: KV takes one write a second per key, and bills each. */
+const INTERVAL_MS = 5_000;
+/** How long copies are wanted after a read that found none. */
+const WANTED_FOR_MS = 60 * 60 * 1000;
+/** The object writes down at most this often that they are wanted. */
+const WANTED_STEP_MS = 60_000;
 /** How long KV may take to store a copy: a deletion waits for it. */
 const KV_MS = 10_000;
 
@@ -36,8 +45,8 @@ export class Copies {
 
   /** Somebody reads copies. Returns until when they are wanted from now on, if that is to be written down. */
   want(now: number): number | undefined {
-    if (this.#until >= now + SHARED_FOR_MS - DEMAND_STEP_MS) return undefined;
-    this.#until = now + SHARED_FOR_MS;
+    if (this.#until >= now + WANTED_FOR_MS - WANTED_STEP_MS) return undefined;
+    this.#until = now + WANTED_FOR_MS;
     return this.#until;
   }
 
@@ -55,7 +64,7 @@ export class Copies {
   async renew(copy: Copy): Promise<void> {
     const { count, asOf } = copy;
     if (!this.isWanted(asOf) || count === this.#last?.count) return;
-    const due = this.#sending === undefined ? this.#next(asOf) : asOf + PUBLISH_INTERVAL_MS;
+    const due = this.#sending === undefined ? this.#next(asOf) : asOf + INTERVAL_MS;
     if (due > asOf) this.#options.wake.by(due);
     else await this.#send(copy);
   }
@@ -63,7 +72,7 @@ export class Copies {
   /** The runtime retries an alarm only six times, and what failed may be down for longer: so this sets a new one. */
   failed(now: number, error: unknown): void {
     console.warn(JSON.stringify({ class: "counter", event: "publish-failed", error: String(error) }));
-    if (this.isWanted(now)) this.#options.wake.by(now + PUBLISH_INTERVAL_MS);
+    if (this.isWanted(now)) this.#options.wake.by(now + INTERVAL_MS);
   }
 
   /** None is wanted any more. Deletes the one in KV, and what is on its way there: it could come late, and stay. */
@@ -80,7 +89,7 @@ export class Copies {
   /** When the next copy may go (ms since the epoch): `now`, or a while after the last one. */
   #next(now: number): number {
     // If the clock went back since then, do not wait for that time.
-    return this.#sentAt > now ? now : Math.max(now, this.#sentAt + PUBLISH_INTERVAL_MS);
+    return this.#sentAt > now ? now : Math.max(now, this.#sentAt + INTERVAL_MS);
   }
 
   /** Call it only if no other copy is on its way. */

@@ -19,11 +19,11 @@ import { answerClose, closeSocket, POLICY } from "../objects/sockets.ts";
 import { AGAIN_MS, Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
 import { Copies } from "./copies.ts";
+import type { Copy } from "./copy.ts";
 import { add } from "./count.ts";
 import { Others } from "./others.ts";
 import { type Part, partOf, partOfName, sumOf, type Width, widened } from "./parts.ts";
 import { counter } from "./pattern.ts";
-import type { Copy } from "./shared.ts";
 import { Watchers } from "./watchers.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
@@ -77,9 +77,9 @@ interface Changed {
 
 export class CounterDO extends DurableObject<Env> {
   readonly #schema: Schema;
-  /** Of this part, if the counter is on several objects: what was added, and what was subtracted. */
-  #count = 0;
-  #minus = 0;
+  /** The count is the difference. Only parts of a wide counter subtract: any other has its count in the first. */
+  #added = 0;
+  #subtracted = 0;
   readonly #number: number;
   #widths: readonly Width[];
   readonly #others: Others;
@@ -108,14 +108,14 @@ export class CounterDO extends DurableObject<Env> {
     });
     if (this.#schema.empty) return;
     const [row] = ctx.storage.sql
-      .exec<{ count: number; minus: number; sharedUntil: number }>(
-        "SELECT count, minus, shared_until AS sharedUntil FROM counter",
+      .exec<{ added: number; subtracted: number; copyUntil: number }>(
+        "SELECT count AS added, minus AS subtracted, shared_until AS copyUntil FROM counter",
       )
       .toArray();
-    this.#count = row?.count ?? 0;
-    this.#minus = row?.minus ?? 0;
-    this.#written = this.#count - this.#minus;
-    this.#copies.resume(row?.sharedUntil ?? 0);
+    this.#added = row?.added ?? 0;
+    this.#subtracted = row?.subtracted ?? 0;
+    this.#written = this.#added - this.#subtracted;
+    this.#copies.resume(row?.copyUntil ?? 0);
   }
 
   /** Adds `by` (may be negative) and returns the new count; never below 0, never above 2^53 - 1. */
@@ -130,13 +130,17 @@ export class CounterDO extends DurableObject<Env> {
 
   /** Deletes the counter, with its copy in KV and its idempotency keys. Watchers see 0. */
   async remove(): Promise<void> {
-    this.#count = this.#minus = 0;
+    this.#added = this.#subtracted = 0;
     await this.#commits.commit({ count: 0, deleted: true });
+  }
+
+  get #sums(): Sums {
+    return { added: this.#added, subtracted: this.#subtracted };
   }
 
   /** This part of the count, once it is durable, and how many parts there are. */
   async part(): Promise<Part> {
-    const count = this.#count - this.#minus;
+    const count = this.#added - this.#subtracted;
     await this.#commits.settled();
     return { count, widths: this.#widths };
   }
@@ -200,12 +204,12 @@ export class CounterDO extends DurableObject<Env> {
 
   /** The count as of now, once it is written: nobody ever sees a count that a crash could undo. */
   async value(): Promise<number> {
-    const count = this.#count - this.#minus;
+    const count = this.#added - this.#subtracted;
     await this.#commits.settled();
     return count;
   }
 
-  /** The count as of now. For a while it is also published to KV (shared.ts), unless the counter was never written. */
+  /** The count as of now. For a while copies of it also go to KV (copies.ts), unless the counter was never written. */
   async share(): Promise<Copy> {
     await this.#wake.look();
     const asOf = Date.now();
@@ -218,7 +222,7 @@ export class CounterDO extends DurableObject<Env> {
     return copy;
   }
 
-  /** Deletes or publishes what is due, and sweeps old keys. It may run early, late or twice. */
+  /** Deletes or copies what is due, and sweeps old keys. It may run early, late or twice. */
   override alarm(): Promise<void> {
     return this.#wake.run(() => this.#doChores());
   }
@@ -295,12 +299,12 @@ export class CounterDO extends DurableObject<Env> {
 
   /** Makes the change in memory; the next write stores it. */
   #apply(change: Change): number {
-    if (change.kind === "reset") this.#count = this.#minus = 0;
-    else if (change.by < 0 && this.#isWide) this.#minus = add(this.#minus, -change.by);
-    else this.#count = add(this.#count, change.by);
-    if (!this.#isWide) return this.#count;
+    if (change.kind === "reset") this.#added = this.#subtracted = 0;
+    else if (change.by < 0 && this.#isWide) this.#subtracted = add(this.#subtracted, -change.by);
+    else this.#added = add(this.#added, change.by);
+    if (!this.#isWide) return this.#added;
     if (change.kind === "reset") this.#others.forget();
-    return change.kind === "reset" ? 0 : sumOf([this.#count - this.#minus, this.#others.sum]);
+    return change.kind === "reset" ? 0 : sumOf([this.#added - this.#subtracted, this.#others.sum]);
   }
 
   /** The answer that a key got before, on disk or on its way there. */
@@ -323,17 +327,17 @@ export class CounterDO extends DurableObject<Env> {
   }
 
   async #write(changes: readonly Changed[]): Promise<readonly Counted[]> {
-    const [count, minus] = [this.#count, this.#minus];
+    const sums = this.#sums;
     try {
       await this.#wake.look();
       const end = changes.findLastIndex(({ deleted }) => deleted);
       if (end >= 0) await this.#forget();
       const rest = changes.slice(end + 1);
-      if (rest.length > 0) this.#writeChanges({ count, minus }, rest);
+      if (rest.length > 0) this.#writeChanges(sums, rest);
     } catch (error) {
       this.#end(error);
     }
-    this.#written = count - minus;
+    this.#written = sums.added - sums.subtracted;
     this.#watchers.push();
     if (this.#number > 0) this.#others.changed(() => this.#written);
     return changes.map(({ count }) => count);
@@ -346,15 +350,15 @@ export class CounterDO extends DurableObject<Env> {
     throw failure;
   }
 
-  #writeChanges(count: Sums, changes: readonly Changed[]): void {
+  #writeChanges(sums: Sums, changes: readonly Changed[]): void {
     const now = Date.now();
     const idleSince = changes.some(({ known }) => known) ? null : now;
     this.#schema.create();
     // A single statement needs no transaction.
-    if (changes.every(({ once }) => once === undefined)) this.#writeCount(count, idleSince);
+    if (changes.every(({ once }) => once === undefined)) this.#writeSums(sums, idleSince);
     else {
       this.ctx.storage.transactionSync(() => {
-        this.#writeCount(count, idleSince);
+        this.#writeSums(sums, idleSince);
         this.#writeAnswers(changes, now);
       });
       this.#wake.by(sweepDue(now));
@@ -363,13 +367,13 @@ export class CounterDO extends DurableObject<Env> {
     if (idleSince !== null) this.#wake.by(this.#goesAt());
   }
 
-  #writeCount({ count, minus }: Sums, idleSince: number | null): void {
+  #writeSums({ added, subtracted }: Sums, idleSince: number | null): void {
     this.ctx.storage.sql.exec(
       `INSERT INTO counter (id, count, minus, shared_until, idle_since) VALUES (1, ?, ?, 0, ?) ON CONFLICT (id) DO UPDATE
        SET count = excluded.count, minus = excluded.minus,
          idle_since = CASE WHEN idle_since IS NULL THEN NULL ELSE excluded.idle_since END`,
-      count,
-      minus,
+      added,
+      subtracted,
       idleSince,
     );
   }
@@ -409,14 +413,14 @@ export class CounterDO extends DurableObject<Env> {
   /** Makes the row of a counter that was changed at other parts only. */
   #writeFirst(): void {
     this.#schema.create();
-    this.#writeCount({ count: this.#count, minus: this.#minus }, null);
+    this.#writeSums(this.#sums, null);
   }
 }
 
 /** What was added, and what was subtracted. */
 interface Sums {
-  readonly count: number;
-  readonly minus: number;
+  readonly added: number;
+  readonly subtracted: number;
 }
 
 /** The key of the widths, at the home of a counter on several objects. */

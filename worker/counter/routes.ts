@@ -12,11 +12,11 @@ import { upgrade } from "../http/upgrade.ts";
 import { body, query } from "../http/validation.ts";
 import { nameOf, objectFor, placeOf } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
+import { type Copy, readCopy } from "./copy.ts";
 import { MAX_COUNT } from "./count.ts";
 import { type Counted, isRefused } from "./counter.ts";
 import { counter } from "./pattern.ts";
 import { type Change, changeAll, changeOne, isTaken, readAll, shardsOf } from "./shards.ts";
-import { type Copy, readCopy } from "./shared.ts";
 import { watchRequest } from "./watchers.ts";
 
 const MAX_STEP = 1_000_000;

@@ -1,17 +1,6 @@
-/**
- * The copy of a count in KV: cheap and near the caller, but some seconds old.
- *
- * A counter publishes copies only while somebody reads them: a read that finds no copy asks the object, which then
- * publishes for an hour. Other counters cost no KV write and no alarm.
- */
+/** The copy of a count in KV: cheap and near the caller, but some seconds old. */
 import * as v from "valibot";
 
-/** The least time between two copies: KV takes one write a second per key, and bills each. */
-export const PUBLISH_INTERVAL_MS = 5_000;
-/** How long the object publishes after such a read. */
-export const SHARED_FOR_MS = 60 * 60 * 1000;
-/** The object writes down at most this often that somebody reads copies. */
-export const DEMAND_STEP_MS = 60_000;
 /** The shortest time to live that KV takes. */
 const MIN_KV_LIFE_MS = 60_000;
 /** The shortest time that KV keeps a copy at the edge. */
@@ -30,14 +19,9 @@ export async function readCopy(kv: KVNamespace, name: string): Promise<Copy | un
   return parsed.success ? parsed.output : undefined;
 }
 
-/** Publishes a copy that expires when publishing ends, so that no old copy stays behind. */
-export async function writeCopy(
-  kv: KVNamespace,
-  { name }: DurableObjectId,
-  copy: Copy,
-  sharedUntil: number,
-): Promise<void> {
+/** Stores a copy that expires when no more are wanted (`until`), so that no old copy stays behind. */
+export async function writeCopy(kv: KVNamespace, { name }: DurableObjectId, copy: Copy, until: number): Promise<void> {
   if (name === undefined) throw new Error("A counter is addressed by name; this call came by its id");
-  const expiration = Math.ceil(Math.max(sharedUntil, copy.asOf + MIN_KV_LIFE_MS) / 1000) + 1;
+  const expiration = Math.ceil(Math.max(until, copy.asOf + MIN_KV_LIFE_MS) / 1000) + 1;
   await kv.put(name, JSON.stringify(copy), { expiration });
 }
