@@ -69,7 +69,7 @@ export const routes = new Hono()
     query(Which),
     idempotencyKey,
     body(v.strictObject({})),
-    async (c) => c.json({ count: await resetAll(c, c.req.valid("query").id), reset: true }),
+    async (c) => c.json({ count: await change(c, c.req.valid("query").id, reset, resetAll), reset: true }),
   )
   .delete(
     "/",
@@ -124,10 +124,15 @@ const add =
     counter.add(by, terms);
 const reset: Change = (counter, terms) => counter.reset(terms);
 
-async function change(c: Context<App>, id: string, make: Change): Promise<number> {
-  const counted = shardsOf(c, id) === 1 ? await changeNarrow(c, id, make) : IS_WIDE;
-  if (!isRefused(counted, "wide")) return answered(c, counted);
-  return answered(c, await makeChange(c, (key) => changeOne(c, id, make, key)));
+/** Makes a change, which goes `wide` if the counter is, or was, on several objects. */
+async function change(c: Context<App>, id: string, make: Change, wide = changeOne): Promise<number> {
+  const narrow = shardsOf(c, id) === 1 ? await changeNarrow(c, id, make) : IS_WIDE;
+  const isWide = isRefused(narrow, "wide");
+  const counted = isWide ? await makeChange(c, (key) => wide(c, id, make, key)) : narrow;
+  if (typeof counted === "number") return counted;
+  if ("refused" in counted) throw keyConflict();
+  c.header(REPLAYED_HEADER, "true");
+  return counted.replayed;
 }
 
 const IS_WIDE: Counted = { refused: "wide" };
@@ -143,34 +148,18 @@ async function changeNarrow(c: Context<App>, id: string, make: Change): Promise<
 }
 
 /** Sets all parts to 0. A part that a key has reset already is not reset again. */
-async function resetAll(c: Context<App>, id: string): Promise<number> {
-  const counted = shardsOf(c, id) === 1 ? await changeNarrow(c, id, reset) : IS_WIDE;
-  if (!isRefused(counted, "wide")) return answered(c, counted);
-  let answer: Counted = IS_WIDE;
-  await makeChange(c, async (key) => {
-    if (key !== undefined) {
-      // Before any part is reset: a key of an increment is at one part only, and the others would not refuse it.
-      if (await isTaken(c, id, reset, key)) throw keyConflict();
-      // The home is reset last. If it knows the key, all was reset, and parts that there are only since stay as they are.
-      const before = await counterOf(c, id).reset({ key, routed: true, only: "replay" });
-      if (!isRefused(before, "new")) {
-        answer = before;
-        return;
-      }
-    }
-    await changeAll(c, id, async (part) => {
-      answer = await part.reset({ key, routed: true });
-      // An increment with this key came since. The call has failed, also if other parts are reset.
-      if (isRefused(answer, "key-conflict")) throw keyConflict();
-    });
+async function resetAll(c: Context<App>, id: string, reset: Change, key: string | undefined): Promise<Counted> {
+  if (key !== undefined) {
+    // Before any part is reset: a key of an increment is at one part only, and the others would not refuse it.
+    if (await isTaken(c, id, reset, key)) throw keyConflict();
+    // The home is reset last. If it knows the key, all was reset, and parts that there are only since stay as they are.
+    const before = await reset(counterOf(c, id), { key, routed: true, only: "replay" });
+    if (!isRefused(before, "new")) return before;
+  }
+  return changeAll(c, id, async (part) => {
+    const answer = await reset(part, { key, routed: true });
+    // An increment with this key came since. The call has failed, also if other parts are reset.
+    if (isRefused(answer, "key-conflict")) throw keyConflict();
+    return answer;
   });
-  return answered(c, answer);
-}
-
-/** The count of an answer, or the refusal. */
-function answered(c: Context<App>, counted: Counted): number {
-  if (typeof counted === "number") return counted;
-  if ("refused" in counted) throw keyConflict();
-  c.header(REPLAYED_HEADER, "true");
-  return counted.replayed;
 }

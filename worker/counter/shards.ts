@@ -87,13 +87,17 @@ export async function isTaken(c: Context<App>, id: string, change: Change, key: 
   return answers.some((answer) => isRefused(answer, "key-conflict"));
 }
 
-/** Makes a change at all parts. The home comes last, so that a call that fails can be made again. */
-export async function changeAll(c: Context<App>, id: string, change: (part: Stub) => Promise<unknown>): Promise<void> {
+/**
+ * Makes a change at all parts, and returns the home's answer. The home comes last, so that a call that fails can be made
+ * again.
+ */
+export async function changeAll<T>(c: Context<App>, id: string, change: (part: Stub) => Promise<T>): Promise<T> {
   const { widths } = await retry(() => partAt(c, id, 0).part());
   const others = upTo(Math.max(widest(widths), shardsOf(c, id))).slice(1);
   await Promise.all(others.map((number) => retry(() => change(partAt(c, id, number)))));
-  await retry(() => change(partAt(c, id, 0)));
+  const answer = await retry(() => change(partAt(c, id, 0)));
   remembered(c).delete(formatId(placeOf(c, id)));
+  return answer;
 }
 
 /** The counter's widths, as they are or were a minute ago; makes it as wide as the stack says. */
