@@ -17,9 +17,9 @@ import { blobsOf } from "../objects/blobs.ts";
 import { nameOf, objectFor, placeOf } from "../objects/names.ts";
 import { notRead, notWritten, retry } from "../objects/retry.ts";
 import { answerOf, type Caller } from "../who.ts";
+import type { FileAnswer } from "./files.ts";
 import { chat } from "./pattern.ts";
 import type { Attachment } from "./protocol.ts";
-import type { FileAnswer } from "./room.ts";
 import type { Upload } from "./uploads.ts";
 
 const MAX_BYTES = 10 * 1_024 * 1_024;

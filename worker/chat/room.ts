@@ -1,7 +1,8 @@
 /**
  * A chat room that loses nothing: a message has its number and is on disk before anybody sees it, a client that
  * reconnects gets exactly what it missed, and a message sent twice is shown once. audience.ts keeps track of who is
- * here; outgoing.ts takes a message to the disk and to the readers; upkeep.ts deletes what is not needed any more.
+ * here; saying.ts judges a message, and outgoing.ts takes it to the disk and to the readers; files.ts has what is
+ * attached; upkeep.ts deletes what is not needed any more.
  *
  * The room sleeps between frames. All that it needs when it wakes is in SQL and in the sockets' attachments and tags;
  * the fields here only repeat it.
@@ -21,14 +22,15 @@ import type { Caller } from "../who.ts";
 import { letIn, type SocketLimits, TOO_OFTEN, whyFull } from "./admission.ts";
 import { Audience } from "./audience.ts";
 import { Book } from "./book.ts";
-import { Budgets, COSTS, type Over } from "./budgets.ts";
+import { Budgets, COSTS } from "./budgets.ts";
 import { type Door, invited, removed } from "./door.ts";
+import { type FileAnswer, Files } from "./files.ts";
 import type { Range } from "./history.ts";
 import { type Desk, Incoming } from "./incoming.ts";
 import { readJoinRequest, sendToRelay } from "./joining.ts";
 import { KeptDoor } from "./kept-door.ts";
 import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
-import { type Answer, CONFLICT, type Objection, Outgoing, type Store } from "./outgoing.ts";
+import { Outgoing, type Store } from "./outgoing.ts";
 import { chat } from "./pattern.ts";
 import { type ChatFrame, PING, PONG, type ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
@@ -36,14 +38,12 @@ import { Relay, type RelayLimits } from "./relay.ts";
 import { homeOf, relayNamed, relayNames } from "./relay-places.ts";
 import { LOOK_EVERY_MS, type Push, type RelayState, type Talker } from "./relaying.ts";
 import { type Home, Relays } from "./relays.ts";
+import { Saying } from "./saying.ts";
 import { SWEEP_INTERVAL_MS, Upkeep } from "./upkeep.ts";
 import type { Upload } from "./uploads.ts";
 import type { Page } from "./welcome.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
-
-/** A file, or why the caller does not get it. */
-export type FileAnswer = { kind: "found"; upload: Upload } | { kind: "forbidden" | "missing" };
 
 export class ChatRoomDO extends DurableObject<Env> {
   readonly #wake: Wake;
@@ -56,6 +56,8 @@ export class ChatRoomDO extends DurableObject<Env> {
   readonly #relays: Relays;
   readonly #incoming: Incoming;
   readonly #outgoing: Outgoing;
+  readonly #saying: Saying;
+  readonly #files: Files;
   /** If this object is a relay, it does nothing but that. */
   readonly #relay: Relay | undefined;
   /** Sessions that ended a moment ago: a join by one of them that is still on its way is refused. */
@@ -64,14 +66,15 @@ export class ChatRoomDO extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     const { storage } = ctx;
-    const { settings } = stackOf(env);
+    const { settings, regions } = stackOf(env);
     const limits = limitsOf(settings.chat);
     const { historyLimit: limit, retentionMs } = limits;
     this.#wake = new Wake(storage, chat.name);
     this.#book = new Book(storage, { limit, retentionMs });
     this.#door = new KeptDoor(storage.kv, { rule: settings.chat.rooms, members: [] });
     const unusedMs = settings.anonymousDays * DAY_MS;
-    const keeping = { storage, wake: this.#wake, book: this.#book, unusedMs, bucket: () => this.#bucket };
+    const bucket = () => blobsOf(env, regionOfObject(regions, ctx.id.name ?? "") ?? {});
+    const keeping = { storage, wake: this.#wake, book: this.#book, unusedMs, bucket };
     this.#upkeep = new Upkeep(keeping, this.#door.wasSet);
     this.#socketLimits = limits;
     this.#budgets = new Budgets(limits.messagesPerSecond, (userId) => this.#audience.keptOf(userId));
@@ -83,6 +86,15 @@ export class ChatRoomDO extends DurableObject<Env> {
     this.#outgoing = new Outgoing(this.#store(), this.#audience, (trimmed) => {
       void this.#relays.send();
       return this.#upkeep.stored(trimmed);
+    });
+    this.#saying = new Saying(this.#outgoing, this.#budgets, this.#upkeep);
+    this.#files = new Files({
+      book: this.#book,
+      door: this.#door,
+      upkeep: this.#upkeep,
+      audience: this.#audience,
+      relays: this.#relays,
+      maxMiB: settings.chat.attachmentsMiB,
     });
     this.#incoming = new Incoming(this.#audience, this.#budgets, this.#desk());
     const home = homeOf(env, ctx.id.name ?? "");
@@ -125,7 +137,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     return {
       after: (seq) => this.#outgoing.after(seq),
       chat: (socket, member, frame) =>
-        this.#say(member, frame, {
+        this.#saying.say(member, frame, {
           answer: (answer) => this.#audience.deliver([socket], answer),
           offends: () => this.#incoming.bears(socket, member, COSTS.offence),
           taken: (now) => this.#audience.keep(socket, now),
@@ -322,7 +334,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     if (!this.#relays.knows(link)) return undefined;
     return new Promise((resolve, reject) => {
       // The relay counts what is an offence.
-      const said = this.#say(talker, frame, { answer: resolve, offends: () => true, taken: () => undefined });
+      const said = this.#saying.say(talker, frame, { answer: resolve, offends: () => true, taken: () => undefined });
       said.catch(reject);
     });
   }
@@ -357,49 +369,23 @@ export class ChatRoomDO extends DurableObject<Env> {
   }
 
   /** Announces a file that is about to be stored in R2. */
-  async reserve(upload: Upload, uploader?: Caller): Promise<"reserved" | "too-many" | "room-full" | "denied"> {
-    if (!this.#door.lets(uploader)) return "denied";
-    const most = stackOf(this.env).settings.chat.attachmentsMiB * 1_024 * 1_024;
-    // All other refusals need files that the room has already: this one must not make a room.
-    if (upload.size > most) return "room-full";
-    this.#book.schema.create();
-    const reserved = this.#book.uploads.reserve(upload, Date.now(), most);
-    if (reserved === "reserved") await this.#upkeep.armForFiles();
-    return reserved;
+  reserve(upload: Upload, uploader?: Caller): Promise<"reserved" | "too-many" | "room-full" | "denied"> {
+    return this.#files.reserve(upload, uploader);
   }
 
   /** The file will not come: frees its place, and deletes what arrived of it. */
-  async abandon(key: string): Promise<void> {
-    if (this.#book.schema.empty) return;
-    this.#book.uploads.leave(key);
-    await this.#upkeep.armForFiles();
-  }
-
-  /** The bucket of the room's region. */
-  get #bucket(): R2Bucket {
-    const region = regionOfObject(stackOf(this.env).regions, this.ctx.id.name ?? "");
-    return blobsOf(this.env, region ?? {});
+  abandon(key: string): Promise<void> {
+    return this.#files.abandon(key);
   }
 
   /** Notes that the file is in R2. False if it came too late. */
   stored(key: string): boolean {
-    return !this.#book.schema.empty && this.#book.uploads.stored(key);
+    return this.#files.stored(key);
   }
 
   /** The file, for a user who is in the room, has a message in its history, or uploaded the file; or who is trusted. */
-  async attachment(key: string, userId: string, reader?: Caller, isTrusted = false): Promise<FileAnswer> {
-    if (!this.#door.lets(reader)) return { kind: "forbidden" };
-    const found = this.#book.schema.empty ? undefined : this.#book.uploads.find(key);
-    if (!found) return { kind: "missing" };
-    const { upload, sent } = found;
-    if (upload.userId === userId) return { kind: "found", upload };
-    const isMember =
-      isTrusted ||
-      this.#audience.open(userId).length > 0 ||
-      this.#book.history()?.hasWriter(userId) === true ||
-      (await this.#relays.some((relay) => relay.hasUser(userId)));
-    if (!isMember) return { kind: "forbidden" };
-    return sent ? { kind: "found", upload } : { kind: "missing" };
+  attachment(key: string, userId: string, reader?: Caller, isTrusted = false): Promise<FileAnswer> {
+    return this.#files.read(key, userId, reader, isTrusted);
   }
 
   override async webSocketMessage(socket: WebSocket, data: string | ArrayBuffer): Promise<void> {
@@ -441,30 +427,8 @@ export class ChatRoomDO extends DurableObject<Env> {
     if (goes > now || this.#isInUse || this.#relays.isEnding) {
       return this.#upkeep.arm(Math.max(goes, now + SWEEP_INTERVAL_MS));
     }
-    if (!this.#book.uploads.isEmpty) return this.#empty();
-    this.#book.schema.forget();
+    if (this.#book.uploads.isEmpty) this.#book.schema.forget();
     await this.#empty();
-  }
-
-  /** Stores a message, or refuses it. */
-  async #say(talker: Talker, frame: ChatFrame, { answer, offends, taken }: Speaking): Promise<void> {
-    const { userId } = talker;
-    const now = Date.now();
-    const refuse = (why: Objection) => {
-      if (offends()) this.#outgoing.refuse([answer], frame, why);
-    };
-    const known = this.#outgoing.known(userId, frame, now);
-    if (known?.kind === "conflict") return refuse(CONFLICT);
-    if (known) {
-      if (!offends()) return;
-      if (known.kind === "stored") return this.#outgoing.acknowledge([answer], frame, known.sent, true);
-      return this.#outgoing.join(known, answer);
-    }
-    const over = this.#budgets.message(talker, now);
-    if (over) return refuse(tooManyMessages(over));
-    taken(now);
-    if (talker.known) this.#upkeep.keep();
-    await this.#outgoing.say(userId, frame, answer, now);
   }
 }
 
@@ -473,20 +437,3 @@ const limitsOf = ({ retentionDays, ...settings }: Settings["chat"]): RelayLimits
   ...settings,
   retentionMs: retentionDays === undefined ? undefined : retentionDays * DAY_MS,
 });
-
-/** Somebody who says something: who gets the answer, and what it costs them. */
-interface Speaking {
-  readonly answer: Answer;
-  /** The message is invalid, excess or repeated. False if its sender gets no answer any more. */
-  offends(): boolean;
-  /** The message was taken out of the budgets. */
-  taken(now: number): void;
-}
-
-const WHOSE = { user: "you may send", address: "your network address may send", room: "this room takes" };
-
-function tooManyMessages({ whose, policy: { capacity, periodSeconds }, waitMs }: Over): Objection {
-  const retryAfter = Math.max(Math.ceil(waitMs / 1_000), 1);
-  const error = `Too many messages: ${WHOSE[whose]} at most ${capacity} in ${periodSeconds} s; wait ${retryAfter} s`;
-  return { code: "rate-limited", error, retryAfter };
-}
