@@ -21,7 +21,7 @@ import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { News } from "./news.ts";
 import type { ServerFrame, Subprotocol } from "./protocol.ts";
 import { type Amount, heard, newReading, type Reading, seen, sent } from "./readers.ts";
-import type { People } from "./relaying.ts";
+import type { People } from "./relay-protocol.ts";
 import { type Owner, Roster } from "./roster.ts";
 import { askIfSilent, isBehind } from "./signs.ts";
 import { type Written, written } from "./written.ts";

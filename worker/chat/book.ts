@@ -3,11 +3,10 @@
  * when they are first needed; they are not there before the first message or file.
  */
 import { Schema } from "../objects/schema.ts";
-import { History, type Range } from "./history.ts";
+import { History, type Page, type Range } from "./history.ts";
 import { chat } from "./pattern.ts";
 import { agedAt, Sent } from "./sent.ts";
 import { Uploads } from "./uploads.ts";
-import type { Page } from "./welcome.ts";
 
 export interface Limits {
   /** How many messages are kept. */

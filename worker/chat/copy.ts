@@ -1,7 +1,6 @@
 /** A relay's copy of the messages that are kept, in memory. Plain logic. */
-import type { Range } from "./history.ts";
+import type { Page, Range } from "./history.ts";
 import type { Message } from "./protocol.ts";
-import type { Page } from "./welcome.ts";
 
 export interface CopyLimits {
   readonly historyLimit: number;

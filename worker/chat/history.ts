@@ -27,6 +27,14 @@ export interface Range {
   limit: number;
 }
 
+/** A page of the history. */
+export interface Page {
+  messages: Message[];
+  /** The oldest number that is kept, and the newest. */
+  first: number;
+  last: number;
+}
+
 export class History {
   readonly #sql: SqlStorage;
   readonly #limit: number;

@@ -1,5 +1,5 @@
 /**
- * A relay: an object of the room's class that carries readers of another object's room (relaying.ts). What its readers
+ * A relay: an object of the room's class that carries readers of another object's room (relay-protocol.ts). What its readers
  * write goes to the home, and what the home sends goes to its readers, each message once and in order.
  *
  * The number of the last message that it showed is stored with the turn that shows it, and so is who is here, as its
@@ -17,17 +17,16 @@ import { Audience, type Elsewhere, type Member, NOWHERE } from "./audience.ts";
 import { Budgets, COSTS } from "./budgets.ts";
 import { Copy, type CopyLimits } from "./copy.ts";
 import { type Door, isLetIn } from "./door.ts";
-import type { Range } from "./history.ts";
+import type { Page, Range } from "./history.ts";
 import { Incoming } from "./incoming.ts";
 import { type Joining, readJoinRequest } from "./joining.ts";
 import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
 import { NOT_STORED } from "./outgoing.ts";
 import type { ChatFrame, Message, ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
-import { isSameLink, LOOK_EVERY_MS, type Order, type Push, type RelayState, type Talker } from "./relaying.ts";
+import { isSameLink, LOOK_EVERY_MS, type Order, type Push, type RelayState, type Talker } from "./relay-protocol.ts";
 import { Showing } from "./showing.ts";
 import { isSameTold, type Told, toldAfter } from "./told.ts";
-import type { Page } from "./welcome.ts";
 
 /** Joins and leaves are told to the home together. */
 const REPORT_AFTER_MS = 250;

@@ -1,12 +1,20 @@
 /**
- * The home's side of its relays (relaying.ts): which there are, and what each still has to be sent. Sending starts with
+ * The home's side of its relays (relay-protocol.ts): which there are, and what each still has to be sent. Sending starts with
  * each message, and an alarm, set before the message is stored, looks for what a crash left over.
  */
 import { retry } from "../objects/retry.ts";
 import type { History } from "./history.ts";
 import { MAX_SHOWN, MAX_SOCKETS, MESSAGES_PER_FRAME } from "./limits.ts";
 import type { ServerFrame } from "./protocol.ts";
-import { isSameLink, LOOK_EVERY_MS, NOBODY, type Order, type People, type Push, type RelayState } from "./relaying.ts";
+import {
+  isSameLink,
+  LOOK_EVERY_MS,
+  NOBODY,
+  type Order,
+  type People,
+  type Push,
+  type RelayState,
+} from "./relay-protocol.ts";
 import { tellsWho } from "./told.ts";
 
 /** The alarm looks so long after a message. */

@@ -25,7 +25,7 @@ import { Book } from "./book.ts";
 import { Budgets, COSTS } from "./budgets.ts";
 import { type Door, invited, removed } from "./door.ts";
 import { type FileAnswer, Files } from "./files.ts";
-import type { Range } from "./history.ts";
+import type { Page, Range } from "./history.ts";
 import { type Desk, Incoming } from "./incoming.ts";
 import { readJoinRequest, sendToRelay } from "./joining.ts";
 import { KeptDoor } from "./kept-door.ts";
@@ -36,12 +36,11 @@ import { type ChatFrame, PING, PONG, type ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
 import { Relay, type RelayLimits } from "./relay.ts";
 import { homeOf, relayNamed, relayNames } from "./relay-places.ts";
-import { LOOK_EVERY_MS, type Push, type RelayState, type Talker } from "./relaying.ts";
+import { LOOK_EVERY_MS, type Push, type RelayState, type Talker } from "./relay-protocol.ts";
 import { type Home, Relays } from "./relays.ts";
 import { Saying } from "./saying.ts";
 import { SWEEP_INTERVAL_MS, Upkeep } from "./upkeep.ts";
 import type { Upload } from "./uploads.ts";
-import type { Page } from "./welcome.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 

@@ -14,7 +14,7 @@ import { refusal } from "../http/problem.ts";
 import { offeredProtocols, upgrade } from "../http/upgrade.ts";
 import { UserId } from "../http/user-id.ts";
 import { body, params, query, wholeNumber } from "../http/validation.ts";
-import { objectFor, type Place, placeOf, regionOfCaller, stubAt } from "../objects/names.ts";
+import { objectFor, type Place, placeOf, regionOfCaller } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
@@ -23,7 +23,7 @@ import { type Door, MAX_MEMBERS, ROOM_RULES } from "./door.ts";
 import { AT_RELAY, type Joining, joinRequest, readRelay } from "./joining.ts";
 import { chat } from "./pattern.ts";
 import { type Message, SUBPROTOCOLS } from "./protocol.ts";
-import { type RelayAddress, relayPlace } from "./relaying.ts";
+import { relayAt } from "./relay-places.ts";
 import type { ChatRoomDO } from "./room.ts";
 import { isResumable } from "./welcome.ts";
 
@@ -170,7 +170,7 @@ async function join(c: RoomContext, { after, afterId }: v.InferOutput<typeof Joi
   if (there.status !== AT_RELAY) return there;
   const { relay, granted } = readRelay(there);
   const at = { home, region: home.region, number: relay };
-  return relayAt(c, at).fetch(joinRequest({ ...joining, granted }));
+  return relayAt(c.env, at).fetch(joinRequest({ ...joining, granted }));
 }
 
 const FULL = 503;
@@ -180,12 +180,7 @@ function nearRelay(c: RoomContext, home: Place): DurableObjectStub<ChatRoomDO> |
   if (!stackOf(c.env).settings.chat.regionalRelays) return undefined;
   const region = regionOfCaller(c);
   if (region.id === home.region.id || home.region.jurisdiction || region.jurisdiction) return undefined;
-  return relayAt(c, { home, region, number: 0 });
-}
-
-function relayAt(c: RoomContext, address: RelayAddress): DurableObjectStub<ChatRoomDO> {
-  const { name, place } = relayPlace(chat.name, address);
-  return stubAt(c.env, { name, binding: chat.binding }, place);
+  return relayAt(c.env, { home, region, number: 0 });
 }
 
 /** Makes a change of the room's door, and answers with the new door or the refusal. */

@@ -2,7 +2,7 @@
 import type { Budgets, Over } from "./budgets.ts";
 import { type Answer, CONFLICT, type Objection, type Outgoing } from "./outgoing.ts";
 import type { ChatFrame } from "./protocol.ts";
-import type { Talker } from "./relaying.ts";
+import type { Talker } from "./relay-protocol.ts";
 import type { Upkeep } from "./upkeep.ts";
 
 /** Somebody who says something: who gets the answer, and what it costs them. */

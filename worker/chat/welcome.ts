@@ -1,16 +1,8 @@
 /** Sends a newcomer the messages that they missed. */
-import type { Range } from "./history.ts";
+import type { Page, Range } from "./history.ts";
 import type { Joining } from "./joining.ts";
 import { MESSAGES_PER_FRAME } from "./limits.ts";
-import type { Message, ServerFrame } from "./protocol.ts";
-
-/** A page of the history. */
-export interface Page {
-  messages: Message[];
-  /** The oldest number that is kept, and the newest. */
-  first: number;
-  last: number;
-}
+import type { ServerFrame } from "./protocol.ts";
 
 /** The messages that a newcomer may read: the room's own, or a relay's copy. */
 export interface Readable {

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { Copy } from "../../../worker/chat/copy.ts";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import { addNewest, MAX_SOCKETS } from "../../../worker/chat/limits.ts";
-import { relayAddress, relayPlace } from "../../../worker/chat/relaying.ts";
+import { relayAddress, relayPlace } from "../../../worker/chat/relay-places.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { NOT_THERE } from "../../../worker/http/joining.ts";
 import { objectName } from "../../../worker/objects/names.ts";

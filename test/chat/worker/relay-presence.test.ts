@@ -1,7 +1,7 @@
 /** Who is here, as readers at relays are told. */
 import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
-import { NOBODY, type Push } from "../../../worker/chat/relaying.ts";
+import { NOBODY, type Push } from "../../../worker/chat/relay-protocol.ts";
 import { Relays } from "../../../worker/chat/relays.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { loseCalls, relayObject, roomWithRelay, textsOf } from "./relay-support.ts";

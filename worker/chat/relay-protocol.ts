@@ -8,8 +8,6 @@
  * The numbers mean something within one link only: the time from when the home comes to know a relay until it forgets
  * it, or is deleted. A relay of another link has a room that is no more, so it forgets it and closes its sockets.
  */
-import type { Regions } from "../../contract/regions.ts";
-import { type Place, regionOfObject } from "../objects/names.ts";
 import type { Spender } from "./budgets.ts";
 import type { Door } from "./door.ts";
 import type { Message, ServerFrame } from "./protocol.ts";
@@ -83,33 +81,4 @@ export const isSameLink = (a: string | undefined, b: string | undefined): boolea
 /** Somebody who writes to a room through a relay. */
 export interface Talker extends Spender {
   readonly known?: true | undefined;
-}
-
-/** Where a relay is, and for which room. */
-export interface RelayAddress {
-  readonly home: Place;
-  /** The relay's own region. */
-  readonly region: Place["region"];
-  readonly number: number;
-}
-
-/**
- * The name of a relay: `<environment prefix><region prefix>:chat:<home region>:<room>:<number>`. An id has no colon, so
- * no room has such a name. Returns the parts for `stubAt`.
- */
-export const relayPlace = (
-  pattern: string,
-  { home, region, number }: RelayAddress,
-): { name: string; place: Place } => ({
-  name: `${pattern}:${home.region.id}:${home.id}`,
-  place: { region, id: String(number) },
-});
-
-/** The address of a relay, by its object's name; undefined if it is a room. */
-export function relayAddress(table: Regions, name: string): RelayAddress | undefined {
-  const [, , homeId, id, number] = name.split(":");
-  if (homeId === undefined || id === undefined || number === undefined) return undefined;
-  const home = table.regions.find((region) => region.id === homeId);
-  const region = regionOfObject(table, name);
-  return home && region && { home: { region: home, id }, region, number: Number(number) };
 }
