@@ -3,8 +3,9 @@
  * that nobody has sent is left out. So whatever clients send, the document can be read and merged.
  */
 import * as Y from "yjs";
+import { decode, merge } from "./bounded.ts";
 import { isTooNested } from "./depth.ts";
-import { decode, isSound, merge } from "./pieces.ts";
+import { isSound } from "./pieces.ts";
 import { counted, isSmall, MAX_STEPS, stepsAgain, TooManySteps } from "./walks.ts";
 
 /**

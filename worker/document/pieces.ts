@@ -3,19 +3,12 @@
  * an update need not have more than one: deleting every second character of a long text makes two out of each. Other
  * things are as heavy as so many pieces. Bytes of texts, numbers and keys are not counted here: `maxMiB` bounds them.
  */
-import { readVarString, readVarUint } from "lib0/decoding";
 import * as Y from "yjs";
+import { decode, type Structs } from "./bounded.ts";
+import { BYTES_VALUES, HEAVY, VALUE } from "./weights.ts";
 
-/** The most pieces that a document may have, or what is as heavy. An object has 128 MiB. */
-export const MAX_PIECES = 250_000;
-/** A list or an object among plain values: two bytes of an update, and 40 to 100 in memory. */
-const VALUE = 0.5;
-/** Bytes among plain values are as heavy as so many of these: up to 350 bytes, without their own. */
-const BYTES_VALUES = 3;
 /** The deepest value that is taken. */
 const MAX_DEPTH = 100;
-/** By Yjs's number of a kind of content: a shared part (600 bytes), and a document in the document (2,400). */
-const HEAVY: Readonly<Record<number, number>> = { 7: 3, 9: 12 };
 
 export const piecesOf = (doc: Y.Doc): number =>
   [...doc.store.clients.values()].reduce((sum, structs) => sum + structs.length, 0);
@@ -69,82 +62,6 @@ function valuesIn(value: unknown, levels: number): number {
   if (ArrayBuffer.isView(value)) return BYTES_VALUES;
   return Object.values(value).reduce<number>((sum, each) => sum + valuesIn(each, levels - 1), 1);
 }
-
-/** Kinds of content and of values, by Yjs's numbers. */
-const TEXT = 4;
-const [OBJECT, LIST, BYTES] = [118, 117, 116];
-/** A deletion. It is as heavy only while the update is read. */
-const RANGE = 0.25;
-
-export class TooHeavy extends Error {}
-
-/** Counts while an update is read, and stops where it is as heavy as a whole document may be: before it takes memory. */
-class Bounded extends Y.UpdateDecoderV1 {
-  #left = MAX_PIECES;
-  #kind = TEXT;
-
-  #weigh(weight: number): void {
-    this.#left -= weight;
-    if (this.#left < 0) throw new TooHeavy();
-  }
-
-  override readClient(): number {
-    this.#weigh(1);
-    return super.readClient();
-  }
-
-  override readInfo(): number {
-    const info = super.readInfo();
-    this.#kind = info & 31;
-    this.#weigh(HEAVY[this.#kind] ?? 1);
-    return info;
-  }
-
-  override readDsClock(): number {
-    this.#weigh(RANGE);
-    return super.readDsClock();
-  }
-
-  override readString(): string {
-    const text = super.readString();
-    // It may be JSON.
-    if (this.#kind !== TEXT) for (const each of text) if (each === "[" || each === "{") this.#weigh(VALUE);
-    return text;
-  }
-
-  override readJSON(): unknown {
-    return JSON.parse(this.readString());
-  }
-
-  override readAny(): unknown {
-    const { restDecoder: from } = this;
-    const type = from.arr[from.pos] ?? 0;
-    if (type <= OBJECT) this.#weigh(type <= BYTES ? BYTES_VALUES * VALUE : VALUE);
-    if (type > OBJECT || type <= BYTES) {
-      const value: unknown = super.readAny();
-      // A view would keep the whole update in memory.
-      return value instanceof Uint8Array ? value.slice() : value;
-    }
-    from.pos++;
-    const value = type === LIST ? [] : {};
-    const count = readVarUint(from);
-    for (let i = 0; i < count; i++) {
-      const key = type === LIST ? i : readVarString(from);
-      // It would set the prototype, which nobody counts.
-      if (key === "__proto__") throw new Error("A key is __proto__");
-      Reflect.set(value, key, this.readAny());
-    }
-    return value;
-  }
-}
-
-/** What is in an update. @throws TooHeavy; Error if it is malformed */
-export const decode = (update: Uint8Array) => Y.decodeUpdateV2(update, Bounded);
-
-/** Merges an update that is whole (copy.ts). Keeps no part of its bytes. */
-export const merge = (doc: Y.Doc, update: Uint8Array) => Y.applyUpdateV2(doc, update, undefined, Bounded);
-
-type Structs = ReturnType<typeof decode>["structs"];
 
 /** How much heavier a document may be after an update. @throws TooHeavy; Error if it is malformed */
 export function weightMadeBy(doc: Y.Doc, update: Uint8Array): number {

@@ -7,11 +7,13 @@ import * as Y from "yjs";
 import { GroupCommit } from "../objects/group-commit.ts";
 import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
+import { TooHeavy } from "./bounded.ts";
 import { Copy, deletedBy, isEmpty, noted, onlyDeletes, type Taken } from "./copy.ts";
-import { MAX_PIECES, TooHeavy, weightMadeBy, weightOfAll } from "./pieces.ts";
+import { weightMadeBy, weightOfAll } from "./pieces.ts";
 import { editsBack } from "./revert.ts";
 import { Rows } from "./rows.ts";
 import { counted, MAX_STEPS, TooManySteps } from "./walks.ts";
+import { MAX_PIECES } from "./weights.ts";
 
 /** The document is compacted after so many updates, or so many bytes of them and half of what it had before. */
 const MAX_UPDATES = 2_000;
