@@ -12,6 +12,7 @@ import { ABNORMAL, answerAsleep } from "../objects/sockets.ts";
 import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
+import type { Author } from "./author.ts";
 import type { Editor, Form } from "./editor.ts";
 import type { Visitor } from "./joining.ts";
 import { Keeping } from "./keeping.ts";
@@ -19,7 +20,7 @@ import { document } from "./pattern.ts";
 import { isKeeper, type Level, MAX_PEOPLE, type Sharing } from "./sharing.ts";
 import { Upkeep } from "./upkeep.ts";
 import { type Version, Versions } from "./versions.ts";
-import type { Author, Outcome } from "./writer.ts";
+import type { Outcome } from "./writer.ts";
 
 /** Who asks for a version to be made or restored. `allowed`: whether that is decided. */
 export interface Asking extends Visitor {

@@ -9,6 +9,7 @@ import { type Problem, problemResponse } from "../http/problem.ts";
 import type { Schema } from "../objects/schema.ts";
 import { answerClose, isOpen, PLAIN, POLICY, switchTo, TRY_AGAIN } from "../objects/sockets.ts";
 import type { Wake } from "../objects/wake.ts";
+import { type Author, authorOf } from "./author.ts";
 import { Budgets } from "./budgets.ts";
 import { jsonOf, plainOf, TooDeep } from "./content.ts";
 import { isEmpty, isWhole } from "./copy.ts";
@@ -19,7 +20,7 @@ import { staysWithin } from "./scope.ts";
 import { ASK_AFTER_MS, ASK_BYTES, FORBIDDEN, GONE, MAX_UNREAD_BYTES, type Seat, Seats } from "./seats.ts";
 import { COMMENTS, type Level, levelOf, reaches } from "./sharing.ts";
 import * as wire from "./wire.ts";
-import { type Author, type Outcome, Writer } from "./writer.ts";
+import { type Outcome, Writer } from "./writer.ts";
 
 /** Close code (RFC 6455, 7.4.1): "message too big". */
 const TOO_BIG = 1_009;
@@ -263,7 +264,7 @@ export class Editor {
   }
 
   async #take(socket: WebSocket, seat: Seat, { update, answer }: wire.Frame & { type: "update" }): Promise<void> {
-    const outcome = await this.commit(seat, update, authorOf(seat));
+    const outcome = await this.commit(seat, update, authorOf(seat.caller, seat.known === true));
     if (outcome === "denied") {
       // A reader answers our step 1, as every client does. It is told only if it has edits.
       const why = this.#mayEdit(seat) ? COMMENTS_ONLY : READ_ONLY;
@@ -365,12 +366,6 @@ export class Editor {
     if (seat) this.#pass(this.#presence.leave(seat, Date.now()));
   }
 }
-
-/** Whoever is the author of what a caller sends. */
-export const authorOf = ({ caller, known }: Pick<Seat, "caller" | "known">): Author => ({
-  known: known === true,
-  ...(caller.kind === "user" && { user: caller.id }),
-});
 
 /** Whether an update of a reader has no edit in it. */
 function isNothing(update: Uint8Array, answer: boolean): boolean {

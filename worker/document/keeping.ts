@@ -6,9 +6,9 @@
  */
 import type { Schema } from "../objects/schema.ts";
 import type { Wake } from "../objects/wake.ts";
+import type { Author } from "./author.ts";
 import type { Visitor } from "./joining.ts";
 import type { Level, Sharing } from "./sharing.ts";
-import type { Author } from "./writer.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1_000;
 export const HOUR_MS = 60 * 60 * 1_000;

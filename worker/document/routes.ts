@@ -20,6 +20,7 @@ import { isVisible } from "../http/visible.ts";
 import { objectFor } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
 import { stackOf } from "../stack.ts";
+import { authorOf } from "./author.ts";
 import type { Asking, Made } from "./document.ts";
 import type { Form } from "./editor.ts";
 import { type Joining, joinRequest, type Visitor } from "./joining.ts";
@@ -214,14 +215,9 @@ async function visitorOf(c: DocumentContext, named = callerOf): Promise<Visitor>
   return { caller: { kind, id }, rulings };
 }
 
-const authorOf = async (c: DocumentContext, { caller }: Visitor) => ({
-  known: await isKnown(c),
-  ...(caller.kind === "user" && { user: caller.id }),
-});
-
 async function askingOf(c: DocumentContext): Promise<Asking> {
   const visitor = await visitorOf(c);
-  return { ...visitor, author: await authorOf(c, visitor), allowed: undecided(c) === undefined };
+  return { ...visitor, author: authorOf(visitor.caller, await isKnown(c)), allowed: undecided(c) === undefined };
 }
 
 async function read(c: DocumentContext, { name, since }: v.InferOutput<typeof Reading>): Promise<Response> {
@@ -263,7 +259,7 @@ async function merge(c: DocumentContext): Promise<void> {
   const update = await readBytes(c.req.raw, BYTES, maxMiB * MEBIBYTE);
   await chargeForBytes(c, update.byteLength);
   const visitor = await visitorOf(c);
-  const author = await authorOf(c, visitor);
+  const author = authorOf(visitor.caller, await isKnown(c));
   // May be repeated: edits that the document has are not made again.
   const edit = (begin: boolean) => retry(() => documentOf(c).edit(visitor, update, author, begin));
   let outcome = await edit(false);

@@ -7,6 +7,7 @@ import * as Y from "yjs";
 import { GroupCommit } from "../objects/group-commit.ts";
 import { notWritten } from "../objects/retry.ts";
 import type { Schema } from "../objects/schema.ts";
+import type { Author } from "./author.ts";
 import { TooHeavy } from "./bounded.ts";
 import { Copy, deletedBy, isEmpty, noted, onlyDeletes, type Taken } from "./copy.ts";
 import { weightMadeBy, weightOfAll } from "./pieces.ts";
@@ -33,13 +34,6 @@ export type Edit = ({ readonly update: Uint8Array } | { readonly back: readonly 
   /** Called in the transaction that writes the edit. */
   readonly also?: () => void;
 };
-
-export interface Author {
-  /** Whether the caller is known (no guest, not anonymous): then the document is kept. */
-  readonly known: boolean;
-  /** The id of a user, who owns the document if this is its first edit. */
-  readonly user?: string;
-}
 
 /**
  * What became of an edit. `full`: the document has as many bytes as it may. `gone`: it was deleted meanwhile. `denied`: its
