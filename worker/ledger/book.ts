@@ -1,4 +1,5 @@
 /** The rows of a ledger as a whole: its currency, where its numbers begin, the segments of its archive. */
+import { hasTable } from "../objects/schema.ts";
 
 /** What a ledger is kept in, such as `EUR` with 2 digits of minor units. */
 export interface Currency {
@@ -26,8 +27,7 @@ export function writeCurrency(sql: SqlStorage, { currency, minorUnits }: Currenc
 
 /** The number after which the transactions of this ledger begin: it was deleted once, and others know its numbers. */
 export function readBase(sql: SqlStorage): number {
-  const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'book'").toArray();
-  if (tables.length === 0) return 0;
+  if (!hasTable(sql, "book")) return 0;
   return sql.exec<{ base: number }>("SELECT base FROM book").toArray()[0]?.base ?? 0;
 }
 

@@ -7,6 +7,10 @@
 
 import { type SchemaSteps, sqlOf } from "./steps.ts";
 
+/** Whether an object has a table of this name. */
+export const hasTable = (sql: SqlStorage, name: string): boolean =>
+  sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", name).toArray().length > 0;
+
 /** The schema of one object. Make it in the object's constructor, with the steps of its pattern. */
 export class Schema {
   readonly #storage: DurableObjectStorage;
@@ -57,8 +61,7 @@ export class Schema {
 
   #stored(): number {
     const { sql } = this.#storage;
-    const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema_version'").toArray();
-    if (tables.length === 0) return 0;
+    if (!hasTable(sql, "schema_version")) return 0;
     return sql.exec<{ version: number }>("SELECT version FROM schema_version").one().version;
   }
 }

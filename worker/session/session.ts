@@ -7,7 +7,7 @@
 import { DurableObject } from "cloudflare:workers";
 import { sha256 } from "../../contract/secrets.ts";
 import { homeRegion, type Place, stubAt } from "../objects/names.ts";
-import { Schema } from "../objects/schema.ts";
+import { hasTable, Schema } from "../objects/schema.ts";
 import { stackOf } from "../stack.ts";
 import { type Holder, holderOf, MAX_HOLDERS } from "./holders.ts";
 import { begin, isOver, type Lifetime, type Reading, type Subject, touch, touchBefore } from "./lifetime.ts";
@@ -237,8 +237,7 @@ export async function placeOfUser(env: Env, userId: string): Promise<Place> {
 /** Moves the session of an object that has it in a table. Returns it; undefined if there is none. */
 function moveFromTable(storage: DurableObjectStorage): Stored | undefined {
   const { sql } = storage;
-  const tables = sql.exec("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'session'").toArray();
-  if (tables.length === 0) return undefined;
+  if (!hasTable(sql, "session")) return undefined;
   const [stored] = sql
     .exec<Stored & Record<string, SqlStorageValue>>(
       `SELECT user_id AS userId, role, metadata, created_at AS createdAt, expires_at AS expiresAt, ends_at AS endsAt,
