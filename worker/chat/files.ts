@@ -1,4 +1,5 @@
 /** A room's files, for those who are at its door: who may add one, and who may read it. uploads.ts keeps the list. */
+import { MEBIBYTE } from "../objects/units.ts";
 import type { Caller } from "../who.ts";
 import type { Audience } from "./audience.ts";
 import type { Book } from "./book.ts";
@@ -31,7 +32,7 @@ export class Files {
   async reserve(upload: Upload, uploader?: Caller): Promise<"reserved" | "too-many" | "room-full" | "denied"> {
     const { book, door, upkeep, maxMiB } = this.#parts;
     if (!door.lets(uploader)) return "denied";
-    const most = maxMiB * 1_024 * 1_024;
+    const most = maxMiB * MEBIBYTE;
     // All other refusals need files that the room has already: this one must not make a room.
     if (upload.size > most) return "room-full";
     book.schema.create();

@@ -16,6 +16,7 @@ import { problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { regionOfObject } from "../objects/names.ts";
 import { ABNORMAL, answerAsleep, answerClose, GOING_AWAY } from "../objects/sockets.ts";
+import { DAY_MS } from "../objects/units.ts";
 import { Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
 import type { Caller } from "../who.ts";
@@ -41,8 +42,6 @@ import { type Home, Relays } from "./relays.ts";
 import { Saying } from "./saying.ts";
 import { SWEEP_INTERVAL_MS, Upkeep } from "./upkeep.ts";
 import type { Upload } from "./uploads.ts";
-
-const DAY_MS = 24 * 60 * 60 * 1_000;
 
 export class ChatRoomDO extends DurableObject<Env> {
   readonly #wake: Wake;

@@ -16,6 +16,7 @@ import { findReplay, keepReplay, sweepDue, sweepReplays } from "../objects/repla
 import { notWritten } from "../objects/retry.ts";
 import { Schema } from "../objects/schema.ts";
 import { answerClose, closeSocket, POLICY } from "../objects/sockets.ts";
+import { DAY_MS } from "../objects/units.ts";
 import { AGAIN_MS, Wake } from "../objects/wake.ts";
 import { stackOf } from "../stack.ts";
 import { Copies } from "./copies.ts";
@@ -25,8 +26,6 @@ import { Others } from "./others.ts";
 import { type Part, partOf, partOfName, sumOf, type Width, widened } from "./parts.ts";
 import { counter } from "./pattern.ts";
 import { Watchers } from "./watchers.ts";
-
-const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /**
  * The new count: a number, because a call that answers with an object costs workerd a quarter more. Or the count that

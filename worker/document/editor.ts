@@ -8,6 +8,7 @@ import { NOT_THERE } from "../http/joining.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import type { Schema } from "../objects/schema.ts";
 import { answerClose, isOpen, PLAIN, POLICY, switchTo, TRY_AGAIN } from "../objects/sockets.ts";
+import { MEBIBYTE } from "../objects/units.ts";
 import type { Wake } from "../objects/wake.ts";
 import { type Author, authorOf } from "./author.ts";
 import { Budgets } from "./budgets.ts";
@@ -32,7 +33,6 @@ const SHOW_EVERY_MS = 50;
  */
 const ENTRY_BYTES = 16;
 const MORE_CLIENTS = 10_000;
-const MEBIBYTE = 1_024 * 1_024;
 
 const TOO_SLOW = "You read too slowly: connect again";
 const BUSY = "You or others have too much of the document to read yet: try again in a while";

@@ -5,14 +5,12 @@
  * A deleted document leaves a mark for a day. Its clients have all of its text, and would bring it back.
  */
 import type { Schema } from "../objects/schema.ts";
+import { DAY_MS, HOUR_MS, MINUTE_MS } from "../objects/units.ts";
 import type { Wake } from "../objects/wake.ts";
 import type { Author } from "./author.ts";
 import type { Visitor } from "./joining.ts";
 import type { Level, Sharing } from "./sharing.ts";
 
-const DAY_MS = 24 * 60 * 60 * 1_000;
-export const HOUR_MS = 60 * 60 * 1_000;
-const MINUTE_MS = 60_000;
 /** The most ended sessions that are remembered. */
 const MAX_ENDED = 1_000;
 

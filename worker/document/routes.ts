@@ -19,6 +19,7 @@ import { binary, body, params, query, readBytes, wholeNumber } from "../http/val
 import { isVisible } from "../http/visible.ts";
 import { objectFor } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
+import { MEBIBYTE } from "../objects/units.ts";
 import { stackOf } from "../stack.ts";
 import { authorOf } from "./author.ts";
 import type { Asking, Made } from "./document.ts";
@@ -31,7 +32,6 @@ import { LEVELS, MAX_PEOPLE, type Sharing } from "./sharing.ts";
 const BYTES = "application/octet-stream";
 /** What a document is sent as; the first to who says nothing. */
 const FORMS = ["application/json", "text/plain", BYTES];
-const MEBIBYTE = 1_024 * 1_024;
 /** A client that offers a token as a subprotocol offers this one too: an answer must name one. */
 const SUBPROTOCOL = "yjs";
 

@@ -1,9 +1,10 @@
 /** What a document's alarm does: compacts it, makes versions, and deletes what nobody needs. */
 import { sweepReplays } from "../objects/replays.ts";
 import type { Schema } from "../objects/schema.ts";
+import { HOUR_MS } from "../objects/units.ts";
 import { AGAIN_MS, type Wake } from "../objects/wake.ts";
 import type { Editor } from "./editor.ts";
-import { HOUR_MS, type Keeping } from "./keeping.ts";
+import type { Keeping } from "./keeping.ts";
 import type { Versions } from "./versions.ts";
 
 interface Parts {

@@ -1,5 +1,6 @@
 /** Charges the caller for more than the request itself, if the project has a rate limiter. */
 import type { Context } from "hono";
+import { MEBIBYTE } from "../objects/units.ts";
 import type { Kind } from "../who.ts";
 import { callerOrRefusal } from "./caller.ts";
 import type { App, Charge } from "./context.ts";
@@ -40,7 +41,6 @@ export async function isKnown(c: Context<App>): Promise<boolean> {
 
 /** The policy for uploads. A token is a mebibyte. */
 const UPLOAD = { policy: "upload", onUnavailable: "allow" } as const;
-const MEBIBYTE = 1_024 * 1_024;
 
 /** Charges for bytes that will be stored, a token at least: 429 if the caller has stored too many. */
 export async function chargeForBytes(c: Context<App>, bytes: number): Promise<void> {

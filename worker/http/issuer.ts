@@ -5,6 +5,7 @@
 import { decode, verifyWithJwks } from "hono/utils/jwt/jwt";
 import * as v from "valibot";
 import type { Identity } from "../../contract/identity.ts";
+import { DAY_MS, MINUTE_MS } from "../objects/units.ts";
 import type { Caller } from "../who.ts";
 import { refusal } from "./problem.ts";
 import { UserId } from "./user-id.ts";
@@ -16,10 +17,9 @@ const ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256
 /** The types of ID tokens and of access tokens (RFC 9068). */
 const TYPES = ["JWT", "at+jwt"];
 
-const MINUTE_MS = 60_000;
 const FRESH_MS = 10 * MINUTE_MS;
 /** How long the keys are used while their address does not answer. */
-const STALE_MS = 24 * 60 * MINUTE_MS;
+const STALE_MS = DAY_MS;
 /** How often to fetch the keys because a token names an unknown one. Rarely, because anybody can write such a token. */
 const AGAIN_MS = MINUTE_MS / 2;
 const DEADLINE_MS = 5_000;

@@ -14,6 +14,7 @@ import { guestId, UserId, UserOrGuestId } from "../http/user-id.ts";
 import { body, params } from "../http/validation.ts";
 import { formatId, objectFor, type Place, parseId, regionOfCaller } from "../objects/names.ts";
 import { retry } from "../objects/retry.ts";
+import { HOUR_MS, MINUTE_MS } from "../objects/units.ts";
 import { stackOf } from "../stack.ts";
 import { cookieOf, giveCookie, shownToken, takeCookie } from "./credentials.ts";
 import { sessions } from "./identity.ts";
@@ -22,8 +23,6 @@ import { session } from "./pattern.ts";
 import { placeOfUser } from "./session.ts";
 import { mintToken, placeOfToken } from "./token.ts";
 
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
 const GUEST = "guest";
 /** A log-out ends at most so many sessions that took the place of one another. */
 const MAX_SUCCESSORS = 100;
