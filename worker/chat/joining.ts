@@ -1,22 +1,12 @@
 /** What the Worker tells a room of who joins, and how a room sends them on to a relay. */
-import { readJoining, requestToJoin } from "../http/joining.ts";
+import { type Joiner, readJoining, requestToJoin } from "../http/joining.ts";
 import type { Caller } from "../who.ts";
 import type { Subprotocol } from "./protocol.ts";
 
 /** Who joins, and the last message that they have. */
-export interface Joining {
+export interface Joining extends Joiner<Subprotocol> {
   userId: string;
   token?: string;
-  /** The session that the caller showed. */
-  session?: string;
-  /** The caller's network address, as a key (worker/http/address.ts). */
-  address?: string;
-  /** Whether the caller is known (no guest, not anonymous): then the room is kept. */
-  known?: true;
-  /** When the caller's token expires (ms since the epoch), if the token says so. */
-  until?: number;
-  /** Only if the room exists. */
-  ifThere?: true;
   /** The caller, if the room has to decide whether they may join. */
   undecided?: Caller;
   /** The number of the last message that the caller has, and its id, by which a room that was begun anew is known. */
@@ -24,8 +14,6 @@ export interface Joining {
   afterId?: string;
   /** For a relay: the newest order when the room let the caller in. */
   granted?: number;
-  /** Our subprotocol that the client offered, and expects in the answer. */
-  subprotocol?: Subprotocol;
 }
 
 /** A room's status for "I am full, and this relay is not". */

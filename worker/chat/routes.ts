@@ -2,16 +2,15 @@
 
 import type { Context } from "hono";
 import * as v from "valibot";
-import { addressOf } from "../http/address.ts";
 import { callerOf, namedCallerOf } from "../http/caller.ts";
-import { isKnown, joinOrBegin } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
 import { denied } from "../http/denials.ts";
 import { Hono } from "../http/hono.ts";
+import { joinerOf, joinOrBegin } from "../http/joiner.ts";
 import { may, undecided } from "../http/may.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
-import { offeredProtocols, upgrade } from "../http/upgrade.ts";
+import { upgrade } from "../http/upgrade.ts";
 import { UserId } from "../http/user-id.ts";
 import { body, params, query, wholeNumber } from "../http/validation.ts";
 import { objectFor, type Place, placeOf, regionOfCaller } from "../objects/names.ts";
@@ -144,22 +143,16 @@ const roomOf = (c: RoomContext) => objectFor(c, chat, c.req.param("roomId"));
 
 async function join(c: RoomContext, { after, afterId }: v.InferOutput<typeof Join>): Promise<Response> {
   const caller = await namedCallerOf(c);
-  const { id: userId, token, session, until } = caller;
+  const { id: userId, token } = caller;
   await c.get("sessions")?.hold(c, caller, chat, c.req.param("roomId"));
   const asked = undecided(c);
-  const offered = offeredProtocols(c);
-  const subprotocol = SUBPROTOCOLS.find((ours) => offered.includes(ours));
   const joining: Joining = {
     userId,
-    address: addressOf(c),
-    ...((await isKnown(c)) && { known: true as const }),
-    ...(until !== undefined && { until }),
+    ...(await joinerOf(c, caller, SUBPROTOCOLS)),
     ...(token !== undefined && { token }),
-    ...(session !== undefined && { session }),
     ...(asked && { undecided: asked }),
     ...(after !== undefined && { after }),
     ...(afterId !== undefined && { afterId }),
-    ...(subprotocol && { subprotocol }),
   };
   const home = placeOf(c, c.req.param("roomId"));
   const near = nearRelay(c, home);

@@ -1,5 +1,5 @@
 /** What the Worker tells a document of who joins. */
-import { readJoining, requestToJoin } from "../http/joining.ts";
+import { type Joiner, readJoining, requestToJoin } from "../http/joining.ts";
 import type { Caller } from "../who.ts";
 import type { Rulings } from "./sharing.ts";
 
@@ -9,19 +9,9 @@ export interface Visitor {
   readonly rulings: Rulings;
 }
 
-export interface Joining extends Visitor {
-  /** The caller's network address, as a key (worker/http/address.ts). */
+/** Who joins. */
+export interface Joining extends Visitor, Joiner {
   readonly address: string;
-  /** The session that the caller showed. */
-  readonly session?: string;
-  /** When the caller's token expires (ms since the epoch), if the token says so. */
-  readonly until?: number;
-  /** The caller is known (no guest, not anonymous): then what they write is kept. */
-  readonly known?: true;
-  /** Only if the document exists. */
-  readonly ifThere?: true;
-  /** Our subprotocol, which the client offered and expects in the answer. */
-  readonly subprotocol?: string;
 }
 
 /** The request to a document's object that lets a caller in. */

@@ -3,17 +3,17 @@
 import type { Context } from "hono";
 import * as v from "valibot";
 import { wantedOf } from "../http/accept.ts";
-import { addressOf } from "../http/address.ts";
 import { callerOf, namedCallerOf } from "../http/caller.ts";
-import { chargeForBytes, chargeForNew, isKnown, joinOrBegin } from "../http/charge.ts";
+import { chargeForBytes, chargeForNew, isKnown } from "../http/charge.ts";
 import type { App } from "../http/context.ts";
 import { denied } from "../http/denials.ts";
 import { Hono } from "../http/hono.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
+import { joinerOf, joinOrBegin } from "../http/joiner.ts";
 import { may, rulingOn, undecided } from "../http/may.ts";
 import { describe, sends } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
-import { offeredProtocols, upgrade } from "../http/upgrade.ts";
+import { upgrade } from "../http/upgrade.ts";
 import { UserId } from "../http/user-id.ts";
 import { binary, body, params, query, readBytes, wholeNumber } from "../http/validation.ts";
 import { isVisible } from "../http/visible.ts";
@@ -32,8 +32,8 @@ import { LEVELS, MAX_PEOPLE, type Sharing } from "./sharing.ts";
 const BYTES = "application/octet-stream";
 /** What a document is sent as; the first to who says nothing. */
 const FORMS = ["application/json", "text/plain", BYTES];
-/** A client that offers a token as a subprotocol offers this one too: an answer must name one. */
-const SUBPROTOCOL = "yjs";
+/** A client that offers a token as a subprotocol offers ours too: an answer must name one. */
+const SUBPROTOCOLS = ["yjs"];
 
 const Which = v.object({ id: v.string() });
 const Reading = v.object({
@@ -284,14 +284,7 @@ async function join(c: DocumentContext): Promise<Response> {
   const visitor = await visitorOf(c, namedCallerOf);
   const caller = await namedCallerOf(c);
   await c.get("sessions")?.hold(c, caller, document, c.req.param("id"));
-  const joining: Joining = {
-    ...visitor,
-    address: addressOf(c),
-    ...(caller.session !== undefined && { session: caller.session }),
-    ...(caller.until !== undefined && { until: caller.until }),
-    ...((await isKnown(c)) && { known: true as const }),
-    ...(offeredProtocols(c).includes(SUBPROTOCOL) && { subprotocol: SUBPROTOCOL }),
-  };
+  const joining: Joining = { ...visitor, ...(await joinerOf(c, caller, SUBPROTOCOLS)) };
   return joinOrBegin(c, joining, (told) => documentOf(c).fetch(joinRequest(told)));
 }
 

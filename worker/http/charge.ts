@@ -4,7 +4,6 @@ import { MEBIBYTE } from "../objects/units.ts";
 import type { Kind } from "../who.ts";
 import { callerOrRefusal } from "./caller.ts";
 import type { App, Charge } from "./context.ts";
-import { NOT_THERE } from "./joining.ts";
 import { Refusal } from "./problem.ts";
 
 /** Charges the caller once more, or for what no route is in front of: 429 if too few tokens are left. */
@@ -19,18 +18,6 @@ const CREATE = { policy: "create", onUnavailable: "allow" } as const;
 export async function chargeForNew(c: Context<App>): Promise<void> {
   const kind = await kindOf(c);
   if (kind !== "admin" && kind !== "service") await charge(c, CREATE);
-}
-
-/** Joins an object that exists; if it does not, charges for a new one first. */
-export async function joinOrBegin<Joining extends { readonly ifThere?: true }>(
-  c: Context<App>,
-  joining: Joining,
-  join: (joining: Joining) => Promise<Response>,
-): Promise<Response> {
-  const answer = await join({ ...joining, ifThere: true });
-  if (answer.status !== NOT_THERE) return answer;
-  await chargeForNew(c);
-  return join(joining);
 }
 
 /** Whether the caller is known: no guest, not anonymous. What only others made is deleted after a time of disuse. */

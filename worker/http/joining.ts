@@ -1,13 +1,29 @@
 /**
  * How the Worker tells an object who joins it by a WebSocket, after checking it. It is not in the URL, which the platform
  * logs, and its header's name has "token" in it: other headers are logged as they are. What there is to tell is a
- * pattern's own. Code that is loaded late imports this, so it imports nothing;
- * how the Worker asks is in charge.ts.
+ * pattern's own, besides what is told of every joiner. Code that is loaded late imports this, so it imports nothing; how
+ * the Worker asks is in joiner.ts.
  */
 export const HEADER = "X-Joining-Token";
 
 /** An object's status for "I do not exist, and you asked me not to begin". */
 export const NOT_THERE = 404;
+
+/** What every object is told of who joins it. */
+export interface Joiner<Subprotocol extends string = string> {
+  /** The caller's network address, as a key (address.ts). */
+  readonly address?: string;
+  /** The session that the caller showed. */
+  readonly session?: string;
+  /** When the caller's token expires (ms since the epoch), if the token says so. */
+  readonly until?: number;
+  /** The caller is known (no guest, not anonymous): then what they make is kept. */
+  readonly known?: true;
+  /** Only if the object exists. */
+  readonly ifThere?: true;
+  /** Our subprotocol, which the client offered and expects in the answer. */
+  readonly subprotocol?: Subprotocol;
+}
 
 /** The request to an object that lets a caller in. */
 export function requestToJoin(url: string, joining: object): Request {
