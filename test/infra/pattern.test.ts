@@ -71,6 +71,15 @@ describe("the rest of the house", () => {
     });
     expect(using).toEqual([]);
   });
+
+  it.each(patterns)("compiles without $folder: it asks a list of strings whether the pattern exists", ({ folder }) => {
+    const compared = new RegExp(`\\bfolder [!=]== "${folder}"`);
+    const others = ["test", "worker", "infra"].flatMap((top) => seen.under(top));
+    const code = others.filter((file) => file.endsWith(".ts") && !file.split("/").includes(folder));
+    expect(code.length).toBeGreaterThan(100);
+    // Without the pattern, the types of the two sides have nothing in common, and the compiler refuses that.
+    expect(code.filter((file) => compared.test(readFileSync(join(ROOT, file), "utf8")))).toEqual([]);
+  });
 });
 
 describe("the settings of a pattern", () => {

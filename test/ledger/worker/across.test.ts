@@ -7,6 +7,8 @@ import { ADMIN, call } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { aLedger, inOrder, refused } from "./support.ts";
 
+const folders: readonly string[] = patterns.map(({ folder }) => folder);
+
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
 });
@@ -161,7 +163,7 @@ describe("a transfer to another ledger", () => {
   });
 });
 
-describe.runIf(patterns.some(({ folder }) => folder === "rate-limit"))("the first transfer to a ledger", () => {
+describe.runIf(folders.includes("rate-limit"))("the first transfer to a ledger", () => {
   const settings = {
     rateLimits: { default: { capacity: 1_000, periodSeconds: 60 }, create: { capacity: 2, periodSeconds: 60 } },
   };
