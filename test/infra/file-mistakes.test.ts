@@ -1,6 +1,7 @@
 /** A file of the project with a mistake in it: every command that needs it says where. */
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
 
 describe("a file of the project with a mistake in it", () => {
@@ -82,7 +83,7 @@ describe("a file of the project with a mistake in it", () => {
   });
 
   it("is refused where it is a stack's with a setting beside its config, which Pulumi would ignore", async () => {
-    copy.write("Pulumi.staging.yaml", `${copy.read("Pulumi.staging.yaml")}allowDestroy: [CounterDO]\n`);
+    copy.write("Pulumi.staging.yaml", `${copy.read("Pulumi.staging.yaml")}allowDestroy: [${patterns[0].class}]\n`);
     const line = /Pulumi\.staging\.yaml:\d+: allowDestroy stands beside `config:`, .* move it under `config:`/;
     for (const command of ["pulumi.ts up", "pulumi.ts preview", "migrations.ts plan", "drift.ts"])
       expect(await answerTo(`${command} --stack staging`)).toMatchObject({
