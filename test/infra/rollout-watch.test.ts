@@ -11,7 +11,7 @@ const MINUTE = 60_000;
 const calm: Numbers = { requests: 10_000, errors: 0, wall: [] };
 const failing: Numbers = { ...calm, errors: 5_000 };
 const few: Numbers = { ...calm, requests: 3 };
-const unread = (isPassing: boolean) => new MetricsUnread("The metrics cannot be read", "503", isPassing);
+const unread = (isPassing: boolean) => new MetricsUnread("app", "503", { isPassing });
 
 let deployment = "d-1";
 /** What is counted of the new version now, or why nothing is. */
@@ -170,13 +170,13 @@ describe("metrics that cannot be read", () => {
 
   it("leave the step unknown once its patience is over", async () => {
     counted = () => unread(true);
-    expect(await watched()).toMatchObject({ kind: "unknown", because: "The metrics cannot be read: 503" });
+    expect(await watched()).toMatchObject({ kind: "unknown", because: "The requests of app cannot be counted: 503" });
     expect(now()).toBe(15);
   });
 
   it("end it where asking again is of no use", async () => {
     counted = () => unread(false);
-    await expect(watched()).rejects.toThrow("The metrics cannot be read: 503.");
+    await expect(watched()).rejects.toThrow("The requests of app cannot be counted: 503.");
     expect(looks).toEqual([2.5]);
   });
 });

@@ -42,14 +42,19 @@ export const windowOf = (
   from: number,
 ): Window => ({ accountId, script: workerName, from, to: Date.now() });
 
-/** The metrics cannot be read. */
+interface Unread {
+  readonly isPassing?: boolean;
+  readonly cause?: unknown;
+}
+
+/** The metrics of a script cannot be read, for this reason. */
 export class MetricsUnread extends UserError {
   override readonly name = "MetricsUnread";
   /** Whether the same question may soon be answered. */
   readonly isPassing: boolean;
 
-  constructor(what: string, reason: string, isPassing: boolean, cause?: unknown) {
-    super(`${what}: ${reason.replace(/\.$/, "")}.`, { cause });
+  constructor(script: string, reason: string, { isPassing = false, cause }: Unread = {}) {
+    super(`The requests of ${script} cannot be counted: ${reason.replace(/\.$/, "")}.`, { cause });
     this.isPassing = isPassing;
   }
 }
@@ -94,7 +99,6 @@ export async function numbersOf(api: Api, window: Window, versionId: string): Pr
 
 /** A Worker without the setting keeps no logs. */
 const Settings = v.object({ observability: v.nullish(Observability, { enabled: false }) });
-const uncounted = (script: string) => `The requests of ${script} cannot be counted`;
 
 /**
  * How many of the Worker's requests are logged now: somebody may have changed that in the dashboard. Without logs there is
@@ -106,11 +110,11 @@ export async function loggedNow(api: Api, { accountId, script }: Window): Promis
     Settings,
     await asked(script, "The token needs Workers Scripts: read", () => api.get(path)),
   );
-  if (!answer.success) throw new MetricsUnread(uncounted(script), "the settings are not as documented", false);
+  if (!answer.success) throw new MetricsUnread(script, "the settings are not as documented");
   const kept = logged(answer.output.observability);
   if (kept.share > 0) return kept;
   const turnOn = "Turn that on in the dashboard, or in wrangler.jsonc with another release";
-  throw new Unlogged(uncounted(script), `no log has them, because ${kept.because}. ${turnOn}`, false);
+  throw new Unlogged(script, `no log has them, because ${kept.because}. ${turnOn}`);
 }
 
 /** What one query of the logs has calculated. */
@@ -141,7 +145,7 @@ async function measured(
   const path = at`/accounts/${accountId}/workers/observability/telemetry/query`;
   const token = "The token needs Workers Observability: read, or edit where read is refused";
   const answer = v.safeParse(Answer, await asked(script, token, () => api.post(path, query)));
-  const undocumented = () => new MetricsUnread(uncounted(script), "the answer is not as documented", false);
+  const undocumented = () => new MetricsUnread(script, "the answer is not as documented");
   if (!answer.success) throw undocumented();
   const { calculations: found, statistics } = answer.output;
   const first = (operator: string) => {
@@ -169,6 +173,6 @@ async function asked<Answered>(script: string, token: string, question: () => Pr
     if (!(error instanceof ApiError)) throw error;
     const isRefused = error.status === 401 || error.status === 403;
     const reason = isRefused ? `${error.message}. ${token}` : error.message;
-    throw new MetricsUnread(uncounted(script), reason, error.isPassing, error);
+    throw new MetricsUnread(script, reason, { isPassing: error.isPassing, cause: error });
   }
 }
