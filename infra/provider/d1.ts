@@ -2,7 +2,8 @@
 import { at } from "./api.ts";
 import type { Kind } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
-import { made, type Properties, pick, refreshed, text } from "./values.ts";
+import { readAt } from "./read-at.ts";
+import { made, type Properties, pick, text } from "./values.ts";
 
 const databases = (inputs: Properties) => at`/accounts/${text(inputs, "accountId")}/d1/database`;
 const database = (state: Properties, id: string) => `${databases(state)}${at`/${id}`}`;
@@ -16,10 +17,7 @@ export const d1Database: Kind = {
     return { id: text(live, "uuid"), state: made(live, inputs) };
   },
 
-  async read({ api }, id, prior) {
-    const result = await api.find(database(prior, id));
-    return result && refreshed(prior, fromWire(result));
-  },
+  read: readAt(database),
 
   async update({ api }, id, inputs) {
     return made(fromWire(await api.put(database(inputs, id), toWire(pick(inputs, "readReplication")))), inputs);

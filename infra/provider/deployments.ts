@@ -2,7 +2,8 @@
 import { at } from "./api.ts";
 import type { Kind } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
-import { made, type Properties, refreshed, text, without } from "./values.ts";
+import { readAt } from "./read-at.ts";
+import { made, type Properties, text, without } from "./values.ts";
 
 const collection = (inputs: Properties) =>
   at`/accounts/${text(inputs, "accountId")}/workers/scripts/${text(inputs, "scriptName")}/deployments`;
@@ -17,8 +18,5 @@ export const workersDeployment: Kind = {
     return { id: text(live, "id"), state: made(live, inputs) };
   },
 
-  async read({ api }, id, prior) {
-    const result = await api.find(`${collection(prior)}${at`/${id}`}`);
-    return result && refreshed(prior, fromWire(result));
-  },
+  read: readAt((state, id) => `${collection(state)}${at`/${id}`}`),
 };

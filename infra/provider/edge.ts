@@ -2,7 +2,8 @@
 import { at } from "./api.ts";
 import type { Kind } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
-import { made, type Properties, pick, refreshed, text } from "./values.ts";
+import { readAt } from "./read-at.ts";
+import { made, type Properties, pick, text } from "./values.ts";
 
 const routes = (inputs: Properties) => at`/zones/${text(inputs, "zoneId")}/workers/routes`;
 const route = (state: Properties, id: string) => `${routes(state)}${at`/${id}`}`;
@@ -16,10 +17,7 @@ export const workersRoute: Kind = {
     return { id: text(live, "id"), state: made(live, inputs) };
   },
 
-  async read({ api }, id, prior) {
-    const result = await api.find(route(prior, id));
-    return result && refreshed(prior, fromWire(result));
-  },
+  read: readAt(route),
 
   async update({ api }, id, inputs) {
     return made(fromWire(await api.put(route(inputs, id), routeBody(inputs))), inputs);
@@ -45,10 +43,7 @@ export const workersCustomDomain: Kind = {
     return { id: text(live, "id"), state: made(live, inputs) };
   },
 
-  async read({ api }, id, prior) {
-    const result = await api.find(domain(prior, id));
-    return result && refreshed(prior, fromWire(result));
-  },
+  read: readAt(domain),
 
   remove: ({ api }, id, state) => api.remove(domain(state, id)),
 };

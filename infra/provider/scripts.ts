@@ -2,7 +2,8 @@
 import { at } from "./api.ts";
 import type { Kind } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
-import { made, objects, type Properties, pick, refreshed, text } from "./values.ts";
+import { readAt } from "./read-at.ts";
+import { made, objects, type Properties, pick, text } from "./values.ts";
 
 const script = (inputs: Properties) =>
   at`/accounts/${text(inputs, "accountId")}/workers/scripts/${text(inputs, "scriptName")}`;
@@ -17,10 +18,7 @@ export const workersScriptSubdomain: Kind = {
     return { id: text(inputs, "scriptName"), state: made(fromWire(result), inputs) };
   },
 
-  async read({ api }, _id, prior) {
-    const result = await api.find(subdomain(prior));
-    return result && refreshed(prior, fromWire(result));
-  },
+  read: readAt(subdomain),
 
   async update({ api }, _id, inputs) {
     return made(
@@ -40,10 +38,7 @@ export const workersCronTrigger: Kind = {
     return { id: text(inputs, "scriptName"), state: made(fromWire(result), inputs) };
   },
 
-  async read({ api }, _id, prior) {
-    const result = await api.find(schedules(prior));
-    return result && refreshed(prior, fromWire(result));
-  },
+  read: readAt(schedules),
 
   async update({ api }, _id, inputs) {
     return made(fromWire(await api.put(schedules(inputs), crons(inputs))), inputs);

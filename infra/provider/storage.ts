@@ -3,7 +3,8 @@ import { at } from "./api.ts";
 import { inJurisdiction } from "./buckets.ts";
 import type { Kind } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
-import { made, type Properties, pick, refreshed, text } from "./values.ts";
+import { readAt } from "./read-at.ts";
+import { made, type Properties, pick, text } from "./values.ts";
 
 const namespaces = (inputs: Properties) => at`/accounts/${text(inputs, "accountId")}/storage/kv/namespaces`;
 const namespace = (state: Properties, id: string) => `${namespaces(state)}${at`/${id}`}`;
@@ -16,10 +17,7 @@ export const workersKvNamespace: Kind = {
     return { id: text(live, "id"), state: made(live, inputs) };
   },
 
-  async read({ api }, id, prior) {
-    const result = await api.find(namespace(prior, id));
-    return result && refreshed(prior, fromWire(result));
-  },
+  read: readAt(namespace),
 
   async update({ api }, id, inputs) {
     return made(fromWire(await api.put(namespace(inputs, id), toWire(pick(inputs, "title")))), inputs);
@@ -52,10 +50,7 @@ export const r2Bucket: Kind = {
     return { id: text(inputs, "name"), state: made(fromWire(result), inputs) };
   },
 
-  async read({ api }, id, prior) {
-    const result = await api.find(bucket(prior, id), inJurisdiction(prior.jurisdiction));
-    return result && refreshed(prior, fromWire(result));
-  },
+  read: readAt(bucket, ({ jurisdiction }) => inJurisdiction(jurisdiction)),
 
   async update({ api }, id, inputs) {
     const result = await api.patch(bucket(inputs, id), {

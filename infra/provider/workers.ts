@@ -2,7 +2,8 @@
 import { at } from "./api.ts";
 import type { Kind } from "./kind.ts";
 import { fromWire, toWire } from "./names.ts";
-import { isObject, made, type Properties, refreshed, text, without } from "./values.ts";
+import { readAt } from "./read-at.ts";
+import { isObject, made, type Properties, text, without } from "./values.ts";
 
 const collection = (inputs: Properties) => at`/accounts/${text(inputs, "accountId")}/workers/workers`;
 const one = (state: Properties, id: string) => `${collection(state)}${at`/${id}`}`;
@@ -23,10 +24,7 @@ export const worker: Kind = {
     return { id: text(live, "id"), state: made(live, inputs) };
   },
 
-  async read({ api }, id, prior) {
-    const result = await api.find(one(prior, id));
-    return result && refreshed(prior, fromWire(result));
-  },
+  read: readAt(one),
 
   async update({ api }, id, inputs) {
     return made(fromWire(await api.put(one(inputs, id), body(inputs))), inputs);
