@@ -1,8 +1,8 @@
 /** Whether a stack serves a release: pure. */
 import { isOurs, type Marked } from "../plan/live/ours.ts";
 import type { Finding } from "../plan/rules/codes.ts";
+import { isPast, missed } from "../plan/rules/missed-release.ts";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
-import { isPast, missed } from "./missed.ts";
 
 /** A release that a stack serves. */
 export interface Served {

@@ -1,5 +1,4 @@
 /** All that stands against the deployment of a release to a stack, or is worth a warning. */
-import { unlessNamed } from "../../promote/missed.ts";
 import type { Release } from "../../release/read.ts";
 import type { PublicSettings } from "../../stack/config.ts";
 import { cronsOf, logpushOf, type StorageOfStack, tailConsumersOf } from "../../stack/extras.ts";
@@ -14,6 +13,7 @@ import { awaitedFrom } from "../live/transfers.ts";
 import { type LiveWorker, servingBindings } from "../live/worker.ts";
 import { type Finding, isError, toldTo } from "../rules/codes.ts";
 import { dirtyFindings } from "../rules/dirty-release.ts";
+import { unlessNamed } from "../rules/missed-release.ts";
 import { orderFindings } from "../rules/older-release.ts";
 import { refusedFindings } from "../rules/refused-release.ts";
 import { regionFindings } from "../rules/regions.ts";

@@ -3,10 +3,10 @@
  * from before it. A stack that cannot catch up without such a release takes it by its name (docs/runbooks.md). Pure.
  */
 import type { Plan } from "@durable-stack/class-lifecycle";
-import { allowing, isAllowed } from "../plan/rules/allowed.ts";
-import type { Finding } from "../plan/rules/codes.ts";
-import { type Manifest, shortDigest } from "../release/manifest.ts";
-import type { PublicSettings } from "../stack/config.ts";
+import { type Manifest, shortDigest } from "../../release/manifest.ts";
+import type { PublicSettings } from "../../stack/config.ts";
+import { allowing, isAllowed } from "./allowed.ts";
+import type { Finding } from "./codes.ts";
 
 type Asked = Pick<Manifest, "digest" | "migration">;
 
