@@ -43,45 +43,56 @@ export interface Way {
  * the way back, unless they could not be written.
  */
 export async function goBack(stack: string, dir: string, way: Way): Promise<string> {
-  const { before, isWhole, share, refuse, told } = way;
-  const pin = isWhole ? before.number : undefined;
+  const { before, isWhole, refuse, told } = way;
+  const words = wordsOf(stack, dir, way);
   const file = settingsFile(stack, dir);
-  const setting = pin === undefined ? "rollout is 0" : `pin is ${pin}`;
-  const kept = `${setting} in ${file}, and that is the way back: leave it there.`;
-  const anew =
-    pin === undefined
-      ? `npm run rollout -- abandon --stack ${stack}`
-      : `npm run rollback -- --stack ${stack} --to ${pin}`;
-  // A CI job keeps no file: there, the account alone says what is left to do.
-  const elsewhere = `Where that file is not kept, as in a CI job: ${anew}`;
-  const complete = `To complete it: ${updateLine(stack, dir)}`;
   let unrefused: string | undefined;
   let isWritten = false;
-  const next = (isDone: boolean) =>
-    [...(isDone ? [kept] : [`${kept} ${complete}`, elsewhere]), told(unrefused, isDone)].join("\n");
-  const outcome = await (async () => {
-    if (pin !== undefined) changeSetting(file, "pin", pin);
-    writeShare(stack, dir, pin === undefined ? 0 : 100);
+  const next = (isDone: boolean) => [...words.left(isDone), told(unrefused, isDone)].join("\n");
+  let ended: "updated" | "back";
+  try {
+    if (isWhole) changeSetting(file, "pin", before.number);
+    writeShare(stack, dir, isWhole ? 100 : 0);
     isWritten = true;
     unrefused = attempted(() => refuse?.());
-    return untilBack(way, {
+    ended = await untilBack(way, {
       send: () => update(stack, dir, { next }),
       inOrder: (work) => inOrder(work, interruptedText(stack, dir, false, next)),
     });
-  })().catch((error: unknown) => error);
-  if (outcome === "updated") {
-    await mustBeBack(stack, way, told(unrefused, true));
-    return told(unrefused, true);
+  } catch (error) {
+    if (error instanceof Interrupted) throw error;
+    const text = words.notBack(error, isWritten);
+    throw isUserError(error) ? new TrafficTold(text, { cause: error }) : new Error(text, { cause: error });
   }
-  if (outcome === "back")
-    return `${told(unrefused, false)}\nThe update has failed all the same. ${complete} Where that file is not kept, as in a CI job, leave it: the next release completes it.`;
-  if (outcome instanceof Interrupted) throw outcome;
-  const because = outcome instanceof Error ? outcome.message : String(outcome);
-  const rest = isWritten
-    ? [`${kept} Correct what is above, then: ${updateLine(stack, dir)}`, elsewhere]
-    : [`The release has ${share} % of it. Correct what is above, then: ${anew}`];
-  const text = [`The traffic did not go back: ${because}`, ...rest].join("\n");
-  throw isUserError(outcome) ? new TrafficTold(text, { cause: outcome }) : new Error(text, { cause: outcome });
+  if (ended === "back") return `${told(unrefused, false)}\n${words.updateFailed}`;
+  await mustBeBack(stack, way, told(unrefused, true));
+  return told(unrefused, true);
+}
+
+/** What a person reads of the setting that is the way back, and of what they do with it. */
+function wordsOf(stack: string, dir: string, { before: { number }, isWhole, share }: Way) {
+  const setting = isWhole ? `pin is ${number}` : "rollout is 0";
+  const kept = `${setting} in ${settingsFile(stack, dir)}, and that is the way back: leave it there.`;
+  const anew = isWhole
+    ? `npm run rollback -- --stack ${stack} --to ${number}`
+    : `npm run rollout -- abandon --stack ${stack}`;
+  const update = updateLine(stack, dir);
+  // A CI job keeps no file: there, the account alone says what is left to do.
+  const elsewhere = `Where that file is not kept, as in a CI job: ${anew}`;
+  return {
+    /** What is left to do after an update that was interrupted, a line each. */
+    left: (isDone: boolean): readonly string[] => (isDone ? [kept] : [`${kept} To complete it: ${update}`, elsewhere]),
+    /** That the traffic is back without the update that was to bring it there. */
+    updateFailed: `The update has failed all the same. To complete it: ${update} Where that file is not kept, as in a CI job, leave it: the next release completes it.`,
+    /** That it is not, because of `error`, and what sends it back. `isWritten`: whether the setting says so by now. */
+    notBack(error: unknown, isWritten: boolean): string {
+      const because = error instanceof Error ? error.message : String(error);
+      const rest = isWritten
+        ? [`${kept} Correct what is above, then: ${update}`, elsewhere]
+        : [`The release has ${share} % of it. Correct what is above, then: ${anew}`];
+      return [`The traffic did not go back: ${because}`, ...rest].join("\n");
+    },
+  };
 }
 
 /**
