@@ -19,7 +19,7 @@ import { servesAsWanted } from "../plan/traffic/split.ts";
 import { trafficAfter, trafficBefore } from "../plan/traffic/words.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
-import { byHand } from "../rollout/became.ts";
+import { byHand } from "../rollout/by-hand.ts";
 import { otherSecrets } from "../rollout/other-secrets.ts";
 import { servesAlone, setPin, takePinOut } from "../rollout/pinning.ts";
 import { unpinnedLines, unpinQuestion } from "../rollout/unpinned.ts";

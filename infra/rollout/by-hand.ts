@@ -1,12 +1,29 @@
 /** The share of a release that a person gives it, or takes away: what they were asked is what is done, or nothing. */
 import { updateLine } from "../apply/update-line.ts";
-import type { LiveWorker } from "../plan/live/worker.ts";
+import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
 import { sharesOf } from "../plan/traffic/words.ts";
+import type { OpenStack } from "../stack/open.ts";
 import type { AsLeft } from "./as-left.ts";
-import { asked, type ByHand, became, changedSince, seeStatus, TrafficTold } from "./became.ts";
+import { became } from "./became.ts";
 import type { Outcome } from "./in-force.ts";
 import { setShare } from "./share.ts";
 import { shareIn } from "./standing.ts";
+import { asked, changedSince, seeStatus, TrafficTold } from "./traffic-told.ts";
+
+/** A stack whose traffic a person changes. */
+export interface ByHand {
+  readonly stack: string;
+  readonly dir: string;
+  /** Reads its Worker. */
+  readonly live: () => Promise<LiveWorker>;
+}
+
+/** The stack, for a change of its traffic. */
+export const byHand = ({ name, reads, settings }: OpenStack, dir: string): ByHand => ({
+  stack: name,
+  dir,
+  live: () => readWorker(reads, settings.workerName),
+});
 
 /** A version that is to have all traffic. */
 type Stable = Pick<LiveWorker["serving"][number], "number" | "versionId">;
@@ -15,8 +32,8 @@ type Stable = Pick<LiveWorker["serving"][number], "number" | "versionId">;
  * Gives the release a share of more than nothing, as it was asked by `left`.
  * @throws Interrupted, or TrafficTold where it failed, or something else has changed the traffic or the release since.
  */
-export async function giveShare(byHand: ByHand, share: number, left: AsLeft & { readonly tag: string }): Promise<void> {
-  const { stack, dir, live } = byHand;
+export async function giveShare(on: ByHand, share: number, left: AsLeft & { readonly tag: string }): Promise<void> {
+  const { stack, dir, live } = on;
   await setShare(stack, dir, share, {
     left,
     became: () =>
@@ -25,7 +42,7 @@ export async function giveShare(byHand: ByHand, share: number, left: AsLeft & { 
         isSent: (now) => shareIn({ live: now, tag: left.tag }) === share,
         other: (now) => changedSince(stack, now),
       }),
-    next: (outcome) => nextOf(byHand, outcome),
+    next: (outcome) => nextOf(on, outcome),
   });
 }
 
@@ -33,13 +50,13 @@ export async function giveShare(byHand: ByHand, share: number, left: AsLeft & { 
  * Sends all traffic back to the stable version, also where a step of a rollout is under way: whoever abandons it means it.
  * @throws Interrupted, or TrafficTold where it failed, or the rollout had ended: then nothing of it can be abandoned.
  */
-export async function abandon(byHand: ByHand, stable: Stable): Promise<void> {
-  const { stack, dir, live } = byHand;
+export async function abandon(on: ByHand, stable: Stable): Promise<void> {
+  const { stack, dir, live } = on;
   const left = (await live()).deployment?.id;
   const { putBack } = await setShare(stack, dir, 0, {
     became: () =>
       became(live, { left, isSent: (now) => serves(now, stable), other: (now) => notAbandoned(stack, now, stable) }),
-    next: (outcome) => nextOf(byHand, outcome),
+    next: (outcome) => nextOf(on, outcome),
   });
   const now = await asked(
     live(),

@@ -8,8 +8,8 @@ import { isUserError, UserError } from "../common/user-error.ts";
 import type { Serving } from "../plan/live/version.ts";
 import { sharesOf } from "../plan/traffic/words.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
-import { asked, seeStatus, TrafficTold } from "./became.ts";
 import { writeShare } from "./share-setting.ts";
+import { asked, seeStatus, TrafficTold } from "./traffic-told.ts";
 
 /** How often, and for how long, an update is tried again that has not taken the traffic back. */
 const AGAIN_MS = 30_000;

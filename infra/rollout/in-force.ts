@@ -4,7 +4,8 @@ import { Interrupted } from "../common/interrupted.ts";
 import { isUserError } from "../common/user-error.ts";
 import type { Changed } from "../stack/kept-settings.ts";
 import { type AsLeft, updateAsLeft } from "./as-left.ts";
-import { type Became, seeStatus, TrafficTold } from "./became.ts";
+import type { Became } from "./became.ts";
+import { seeStatus, TrafficTold } from "./traffic-told.ts";
 
 /** How the traffic stands after an update that failed, or was interrupted; `done`: it was complete all the same. */
 export type Outcome = "as it was" | "may have moved" | "done";

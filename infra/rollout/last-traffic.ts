@@ -1,8 +1,8 @@
 /** What a rollout has made of the traffic last, so that it overwrites nothing that somebody else has done since. */
 import { trafficBefore } from "../plan/traffic/words.ts";
 import type { Kept } from "../stack/kept-settings.ts";
-import { seeStatus, TrafficTold } from "./became.ts";
 import { type Standing, shareIn } from "./standing.ts";
+import { seeStatus, TrafficTold } from "./traffic-told.ts";
 
 export class LastTraffic {
   readonly #stack: string;

@@ -13,8 +13,10 @@ import { changed } from "../stack/kept-settings.ts";
 import { LOCAL } from "../stack/project.ts";
 import type { SettingKey } from "../stack/schema.ts";
 import { changeSetting, settingsFile, takeOut } from "../stack/settings-file.ts";
-import { asked, type ByHand, became, changedSince, seeStatus } from "./became.ts";
+import { became } from "./became.ts";
+import type { ByHand } from "./by-hand.ts";
 import { bringIntoForce } from "./in-force.ts";
+import { asked, changedSince, seeStatus } from "./traffic-told.ts";
 
 const PIN = "pin" satisfies SettingKey;
 

@@ -1,9 +1,9 @@
 /** Sets the release's share of a stack's traffic: the one way in, for a rollout and for a person. */
 import { type Changed, isAsKept, type Kept } from "../stack/kept-settings.ts";
 import { settingsFile } from "../stack/settings-file.ts";
-import { TrafficTold } from "./became.ts";
 import { bringIntoForce, type Change } from "./in-force.ts";
 import { shareWords, writeShare } from "./share-setting.ts";
+import { TrafficTold } from "./traffic-told.ts";
 
 export interface ShareChange extends Change {
   /** What the settings said of the share when it was decided: where they say another thing by now, nothing is written. */

@@ -41,7 +41,7 @@ const { Reads } = await import("../../infra/plan/account/reads.ts");
 const { Api } = await import("../../infra/provider/api.ts");
 const { LastTraffic } = await import("../../infra/rollout/last-traffic.ts");
 const { MetricsUnread } = await import("../../infra/rollout/compare/numbers.ts");
-const { TrafficTold } = await import("../../infra/rollout/became.ts");
+const { TrafficTold } = await import("../../infra/rollout/traffic-told.ts");
 const { watch } = await import("../../infra/rollout/watch.ts");
 
 const live = () => ({
