@@ -6,6 +6,7 @@ import { ROOT } from "../release/root.ts";
 import { localAccount } from "../stack/account.ts";
 import { LOCAL } from "../stack/project.ts";
 import { isApplied } from "../stack/settings-file.ts";
+import { seeStatusLine } from "../stack/traffic-lines.ts";
 import { ApplyFailed } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
 import { outlive } from "./foreground.ts";
@@ -46,7 +47,7 @@ export function interruptedText(
     isDone
       ? `\nInterrupted. The update of ${stack} was complete all the same.`
       : `\nInterrupted. The update of ${stack} has ended before it was complete: what it had done by then is in force.`,
-    `What serves now: npm run rollout -- status --stack ${stack}`,
+    `What serves now: ${seeStatusLine(stack, dir)}`,
     ...(last === undefined ? [] : [last]),
   ].join("\n");
 }

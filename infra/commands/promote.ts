@@ -180,7 +180,7 @@ function save(file: string, { plan, release, waits }: Judged): void {
 async function goOut(options: Options, { target, release, plan, approved, overridden }: Judged): Promise<void> {
   const { from, to, dir, yes = false } = options;
   await confirm(`Deploy it to ${to}`, yes);
-  stopBetweenUpdates(to);
+  stopBetweenUpdates(to, dir);
   const record = overridden.length === 0 ? undefined : overrideRecord(release, overridden);
   changeSetting(settingsFile(to, dir), "promotionOverride", record);
   const end = await rollOut({

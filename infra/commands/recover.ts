@@ -50,7 +50,7 @@ async function recover({ stack: name, dir, yes = false }: Options): Promise<void
   for (const finding of preview.warnings) console.log(describe(finding));
   refuseUnlessLost(name, preview);
   // As `npm run up`; `npm start` ends a pin, and says so.
-  if (!here) mustKeepPin(preview);
+  if (!here) mustKeepPin(preview, dir);
 
   await confirm(`Take this over into the state of ${name}, and update the stack`, yes);
   const updated = await update(name, dir, { here });
@@ -85,8 +85,8 @@ function refuseUnlessLost(name: string, { errors, ownWorker, claims }: Preview):
 }
 
 /** @throws UserError where the update would end a pin that another checkout has set. */
-function mustKeepPin({ settings: { stack, pin }, live }: Preview): void {
-  const text = pin === 0 ? pinnedElsewhereText(stack, live) : undefined;
+function mustKeepPin({ settings: { stack, pin }, live }: Preview, dir: string): void {
+  const text = pin === 0 ? pinnedElsewhereText(stack, dir, live) : undefined;
   if (text !== undefined) throw new UserError(text);
 }
 

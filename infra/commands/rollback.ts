@@ -26,8 +26,8 @@ import { unpinnedLines, unpinQuestion } from "../rollout/unpinned.ts";
 import { isIrreversible, nameOf, refuseErrors, wholeLines } from "../rollout/whole.ts";
 import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
-import { settingsFile } from "../stack/settings-file.ts";
 import { mustFindToken } from "../stack/token-at-hand.ts";
+import { unpinLine } from "../stack/traffic-lines.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, tellPassedOver } from "./command.ts";
 
 interface Options extends StackCommandOptions {
@@ -140,9 +140,7 @@ async function carryOut(
   if (secrets !== undefined) console.log(secrets);
   await confirm(`Send all traffic of ${settings.workerName} (${name}) to version ${to}`, yes);
   const setting = await setPin(byHand(stack, dir), to);
-  console.log(
-    `Version ${to} has all traffic. ${name} stays pinned to it (${setting}) until: npm run rollback -- --stack ${name} --unpin`,
-  );
+  console.log(`Version ${to} has all traffic. ${name} stays pinned to it (${setting}) until: ${unpinLine(name, dir)}`);
 }
 
 /** The version that the stack is pinned to, as its settings say, or else the account; 0: none. */
@@ -180,7 +178,7 @@ async function unpin(stack: OpenStack, live: LiveWorker, { dir, yes = false }: O
         ...unpinnedLines({
           next,
           hadTraffic: hadTraffic ? version?.number : undefined,
-          file: settingsFile(name, dir),
+          dir,
         }),
       ]
     : [`${free} It serves ${trafficBefore(next).join(", ")}, and its settings say: ${traffic}.`];

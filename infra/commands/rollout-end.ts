@@ -10,6 +10,7 @@ import type { End } from "../rollout/run.ts";
 import type { OptionNames } from "../smoke/ready.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { LOCAL } from "../stack/project.ts";
+import { seeStatusLine } from "../stack/traffic-lines.ts";
 
 /** The exit code of each end but the good one; 1 is an error, as everywhere. */
 export const EXIT: Readonly<Record<End, number>> = { done: 0, "went back": 3, "not known": 4, "no way back": 5 };
@@ -28,12 +29,12 @@ export function addressOf({ stack, hostname }: PublicSettings, dir: string, { ur
 }
 
 /** Ends a rollout on a signal that comes between two updates. One that comes during an update is told at its end. */
-export function stopBetweenUpdates(stack: string): void {
+export function stopBetweenUpdates(stack: string, dir: string): void {
   for (const signal of END_SIGNALS) {
     process.on(signal, () => {
       if (endsInOrder()) return;
       console.error(
-        `\nStopped while no update was under way. The traffic stays as it is: npm run rollout -- status --stack ${stack}\nRun the same command again to go on.`,
+        `\nStopped while no update was under way. The traffic stays as it is: ${seeStatusLine(stack, dir)}\nRun the same command again to go on.`,
       );
       process.exit(exitCodeOf(signal));
     });

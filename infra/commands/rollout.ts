@@ -22,6 +22,7 @@ import { type OpenStack, openStack } from "../stack/open.ts";
 import type { SettingKey } from "../stack/schema.ts";
 import { takeOut } from "../stack/settings-file.ts";
 import { exportedToken, mustFindToken } from "../stack/token-at-hand.ts";
+import { backLine } from "../stack/traffic-lines.ts";
 import { age, confirm, onStack, runCommand, type StackCommandOptions, tellPassedOver } from "./command.ts";
 import { workerUrl } from "./options.ts";
 import { addressOf, EXIT, OWN, stopBetweenUpdates } from "./rollout-end.ts";
@@ -73,7 +74,7 @@ async function run({
   again,
   yes = false,
 }: RunOptions): Promise<void> {
-  stopBetweenUpdates(stack);
+  stopBetweenUpdates(stack, dir);
   const { settings } = openStack(stack, { dir });
   const end = await rollOut({
     stack,
@@ -107,7 +108,7 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
       return;
     }
     throw new UserError(
-      `No rollout is under way: ${before}\nBegin one with \`rollout: 10\` in the settings and a new release; go back from a finished one with: npm run rollback -- --stack ${name}`,
+      `No rollout is under way: ${before}\nBegin one with \`rollout: 10\` in the settings and a new release; go back from a finished one with: ${backLine(name, dir)}`,
     );
   }
   if (share > 0) {
@@ -128,7 +129,7 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
 async function tagRolledOut(stack: OpenStack, dir: string): Promise<string> {
   const release = readRelease(releaseDir(stack.settings));
   const preview = await previewStack(stack, release, { dir });
-  const other = otherAtHand(preview);
+  const other = otherAtHand(preview, dir);
   if (other !== undefined) throw new UserError(other);
   return preview.tag;
 }

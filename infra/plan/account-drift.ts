@@ -6,11 +6,11 @@ import { kindOf } from "../provider/index.ts";
 import { check, difference } from "../provider/kind.ts";
 import type { Properties } from "../provider/values.ts";
 import { type Release, readRelease } from "../release/read.ts";
-import { rolloutWays } from "../rollout/under-way.ts";
 import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { blobsInputs, isLeftOnWorkersDev, onWorkersDev, readCacheInputs, workerInputs } from "../stack/declared.ts";
 import { cronsOf } from "../stack/extras.ts";
 import type { OpenStack } from "../stack/open.ts";
+import { abandonLine, goOnLine } from "../stack/traffic-lines.ts";
 import { addressDrift } from "./addresses/drift.ts";
 import type { Preview } from "./preview/preview.ts";
 import { servesAll, settingsThatStay } from "./preview/worker-settings.ts";
@@ -102,7 +102,6 @@ function trafficFindings(preview: Preview, dir: string): readonly Finding[] {
   const { live, tag, traffic, warnings, settings } = preview;
   const explained = warnings.some(({ code }) => code === "serving_version_not_ours" || code === "deployment_not_ours");
   if (explained || servesAsWanted(live.serving, tag, traffic)) return [];
-  const { run, abandon } = rolloutWays(settings.stack, dir);
   const isUnderWay = live.serving.length > 1 && settings.pin === 0;
   return [
     {
@@ -110,7 +109,7 @@ function trafficFindings(preview: Preview, dir: string): readonly Finding[] {
       subject: "traffic",
       message: `${trafficBefore(preview).join(", ")} serve, and the settings and this release ask for ${trafficAfter(preview).join(", ")}.`,
       fix: isUnderWay
-        ? `a rollout is under way, or was left: \`${run}\` goes on, \`${abandon}\` sends the traffic back.`
+        ? `a rollout is under way, or was left: \`${goOnLine(settings.stack, dir)}\` goes on, \`${abandonLine(settings.stack, dir)}\` sends the traffic back.`
         : "look with the release that was deployed last, or deploy this one with `up`.",
     },
   ];

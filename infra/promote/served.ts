@@ -3,6 +3,7 @@ import { isOurs, type Marked } from "../plan/live/ours.ts";
 import type { Finding } from "../plan/rules/codes.ts";
 import { isPast, missed } from "../plan/rules/missed-release.ts";
 import { type Manifest, shortDigest } from "../release/manifest.ts";
+import { abandonLine, wholeLine } from "../stack/traffic-lines.ts";
 
 /** A release that a stack serves. */
 export interface Served {
@@ -70,7 +71,7 @@ export function notServed(
         code: "not_promoted",
         subject,
         message: `${stack} serves ${served === undefined ? "no release" : shortDigest(served.digest)}.`,
-        fix: `deploy this release to ${stack} first, or give this stack the artifact that ${stack} runs. Where this stack is rolling it out, and ${stack} has gone on meanwhile, end that first: \`npm run rollout -- abandon --stack <this stack>\`.`,
+        fix: `deploy this release to ${stack} first, or give this stack the artifact that ${stack} runs. Where this stack is rolling it out, and ${stack} has gone on meanwhile, end that first: \`${abandonLine("<this stack>")}\`.`,
       },
     ];
   }
@@ -90,7 +91,7 @@ export function notServed(
       code: "promoted_in_part",
       subject,
       message: `${stack} gives it ${served.share} % of its traffic.`,
-      fix: `finish its rollout first: \`npm run rollout -- set 100 --stack ${stack}\`.`,
+      fix: `finish its rollout first: \`${wholeLine(stack)}\`.`,
     },
   ];
 }

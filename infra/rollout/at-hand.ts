@@ -1,6 +1,7 @@
 /** Whether a rollout that is under way is of the release and the settings at hand: pure. */
 import { versionName } from "../plan/traffic/words.ts";
 import type { PublicSettings } from "../stack/config.ts";
+import { abandonLine } from "../stack/traffic-lines.ts";
 
 interface AtHand {
   readonly live: {
@@ -17,7 +18,7 @@ interface AtHand {
 }
 
 /** Why a share that is set now would not be that of the version that is rolled out; undefined: it would, or none is. */
-export function otherAtHand({ live: { servedLast }, tag, settings }: AtHand): string | undefined {
+export function otherAtHand({ live: { servedLast }, tag, settings }: AtHand, dir: string): string | undefined {
   const [rolledOut] = servedLast;
   if (!rolledOut || servedLast.length < 2 || rolledOut.tag === tag) return undefined;
   const what = servedLast.some((version) => version.tag === tag)
@@ -25,6 +26,6 @@ export function otherAtHand({ live: { servedLast }, tag, settings }: AtHand): st
     : "another release is at hand, or other settings";
   return [
     `In ${settings.stack} ${versionName(rolledOut)} is rolled out, and ${what}: a share that is set now would not be that version's.`,
-    `To go on with it: put its release into ${settings.release} and its settings back. To end its rollout: npm run rollout -- abandon --stack ${settings.stack}`,
+    `To go on with it: put its release into ${settings.release} and its settings back. To end its rollout: ${abandonLine(settings.stack, dir)}`,
   ].join("\n");
 }

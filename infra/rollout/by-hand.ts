@@ -3,12 +3,13 @@ import { updateLine } from "../apply/update-line.ts";
 import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
 import { sharesOf } from "../plan/traffic/words.ts";
 import type { OpenStack } from "../stack/open.ts";
+import { backLine, seeStatusLine } from "../stack/traffic-lines.ts";
 import type { AsLeft } from "./as-left.ts";
 import { became } from "./became.ts";
 import type { Outcome } from "./in-force.ts";
 import { setShare } from "./share.ts";
 import { shareIn } from "./standing.ts";
-import { asked, changedSince, seeStatus, TrafficTold } from "./traffic-told.ts";
+import { asked, changedSince, TrafficTold } from "./traffic-told.ts";
 
 /** A stack whose traffic a person changes. */
 export interface ByHand {
@@ -40,7 +41,7 @@ export async function giveShare(on: ByHand, share: number, left: AsLeft & { read
       became(live, {
         left: left.deployment,
         isSent: (now) => shareIn({ live: now, tag: left.tag }) === share,
-        other: (now) => changedSince(stack, now),
+        other: (now) => changedSince(stack, dir, now),
       }),
     next: (outcome) => nextOf(on, outcome),
   });
@@ -55,27 +56,27 @@ export async function abandon(on: ByHand, stable: Stable): Promise<void> {
   const left = (await live()).deployment?.id;
   const { putBack } = await setShare(stack, dir, 0, {
     became: () =>
-      became(live, { left, isSent: (now) => serves(now, stable), other: (now) => notAbandoned(stack, now, stable) }),
+      became(live, { left, isSent: (now) => serves(now, stable), other: (now) => notAbandoned(on, now, stable) }),
     next: (outcome) => nextOf(on, outcome),
   });
   const now = await asked(
     live(),
     (why) =>
-      `The update was complete, but whether version ${stable.number} has all traffic cannot be read: ${why}\n${seeStatus(stack)}`,
+      `The update was complete, but whether version ${stable.number} has all traffic cannot be read: ${why}\nSee: ${seeStatusLine(stack, dir)}`,
   );
   if (now.serving.length === 1 && serves(now, stable)) return;
   putBack();
-  throw notAbandoned(stack, now, stable);
+  throw notAbandoned(on, now, stable);
 }
 
 const serves = ({ serving }: LiveWorker, { versionId }: Stable): boolean =>
   serving.some((version) => version.versionId === versionId);
 
 /** Why the stable version has not all traffic though the rollout was abandoned. The settings are as they were. */
-function notAbandoned(stack: string, now: LiveWorker, stable: Stable): TrafficTold {
-  if (serves(now, stable)) return changedSince(stack, now);
+function notAbandoned({ stack, dir }: ByHand, now: LiveWorker, stable: Stable): TrafficTold {
+  if (serves(now, stable)) return changedSince(stack, dir, now);
   return new TrafficTold(
-    `The rollout had ended before it could be abandoned: now it is ${sharesOf(now.serving) || "nobody's"}. Nothing was taken back. Go back with: npm run rollback -- --stack ${stack}`,
+    `The rollout had ended before it could be abandoned: now it is ${sharesOf(now.serving) || "nobody's"}. Nothing was taken back. Go back with: ${backLine(stack, dir)}`,
   );
 }
 

@@ -8,8 +8,9 @@ import { isUserError, UserError } from "../common/user-error.ts";
 import type { Serving } from "../plan/live/version.ts";
 import { sharesOf } from "../plan/traffic/words.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
+import { abandonLine, backToLine, seeStatusLine } from "../stack/traffic-lines.ts";
 import { writeShare } from "./share-setting.ts";
-import { asked, seeStatus, TrafficTold } from "./traffic-told.ts";
+import { asked, TrafficTold } from "./traffic-told.ts";
 
 /** How often, and for how long, an update is tried again that has not taken the traffic back. */
 const AGAIN_MS = 30_000;
@@ -65,7 +66,7 @@ export async function goBack(stack: string, dir: string, way: Way): Promise<stri
     throw isUserError(error) ? new TrafficTold(text, { cause: error }) : new Error(text, { cause: error });
   }
   if (ended === "back") return `${told(unrefused, false)}\n${words.updateFailed}`;
-  await mustBeBack(stack, way, told(unrefused, true));
+  await mustBeBack(stack, dir, way, told(unrefused, true));
   return told(unrefused, true);
 }
 
@@ -73,9 +74,7 @@ export async function goBack(stack: string, dir: string, way: Way): Promise<stri
 function wordsOf(stack: string, dir: string, { before: { number }, isWhole, share }: Way) {
   const setting = isWhole ? `pin is ${number}` : "rollout is 0";
   const kept = `${setting} in ${settingsFile(stack, dir)}, and that is the way back: leave it there.`;
-  const anew = isWhole
-    ? `npm run rollback -- --stack ${stack} --to ${number}`
-    : `npm run rollout -- abandon --stack ${stack}`;
+  const anew = isWhole ? backToLine(stack, number, dir) : abandonLine(stack, dir);
   const update = updateLine(stack, dir);
   // A CI job keeps no file: there, the account alone says what is left to do.
   const elsewhere = `Where that file is not kept, as in a CI job: ${anew}`;
@@ -151,15 +150,15 @@ const isAt = (serving: readonly Serving[], { versionId }: Way["before"]): boolea
   serving.length === 1 && serving[0]?.versionId === versionId;
 
 /** An update that succeeded may have sent the traffic elsewhere: the account is asked. @throws TrafficTold with what it says. */
-async function mustBeBack(stack: string, { before, serving }: Way, told: string): Promise<void> {
+async function mustBeBack(stack: string, dir: string, { before, serving }: Way, told: string): Promise<void> {
   const now = await asked(
     serving(),
     (why) =>
-      `The update that takes the traffic back was complete, but whether version ${before.number} has all of it cannot be read: ${why}\n${seeStatus(stack)}\n${told}`,
+      `The update that takes the traffic back was complete, but whether version ${before.number} has all of it cannot be read: ${why}\nSee: ${seeStatusLine(stack, dir)}\n${told}`,
   );
   if (isAt(now, before)) return;
   throw new TrafficTold(
-    `The traffic did not go back to version ${before.number}, though the update was complete: now it is ${sharesOf(now) || "nobody's"}. Send it there: npm run rollback -- --stack ${stack} --to ${before.number}\n${told}`,
+    `The traffic did not go back to version ${before.number}, though the update was complete: now it is ${sharesOf(now) || "nobody's"}. Send it there: ${backToLine(stack, before.number, dir)}\n${told}`,
   );
 }
 

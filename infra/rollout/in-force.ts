@@ -3,9 +3,10 @@ import { update } from "../apply/update.ts";
 import { Interrupted } from "../common/interrupted.ts";
 import { isUserError } from "../common/user-error.ts";
 import type { Changed } from "../stack/kept-settings.ts";
+import { seeStatusLine } from "../stack/traffic-lines.ts";
 import { type AsLeft, updateAsLeft } from "./as-left.ts";
 import type { Became } from "./became.ts";
-import { seeStatus, TrafficTold } from "./traffic-told.ts";
+import { TrafficTold } from "./traffic-told.ts";
 
 /** How the traffic stands after an update that failed, or was interrupted; `done`: it was complete all the same. */
 export type Outcome = "as it was" | "may have moved" | "done";
@@ -48,7 +49,7 @@ export async function bringIntoForce(stack: string, dir: string, written: Writte
     throw new Interrupted(failure.signal, isDone, told === "" ? failure.message : `${failure.message}\n${told}`);
   }
   if (became instanceof TrafficTold) throw became;
-  throw new TrafficTold(`${failure} ${told}${became === undefined ? `\n${seeStatus(stack)}` : ""}`);
+  throw new TrafficTold(`${failure} ${told}${became === undefined ? `\nSee: ${seeStatusLine(stack, dir)}` : ""}`);
 }
 
 /** Puts the settings back where that is due, and says how they and the traffic stand, and what comes next. */

@@ -1,17 +1,20 @@
 /** What a rollout has made of the traffic last, so that it overwrites nothing that somebody else has done since. */
 import { trafficBefore } from "../plan/traffic/words.ts";
 import type { Kept } from "../stack/kept-settings.ts";
+import { seeStatusLine } from "../stack/traffic-lines.ts";
 import { type Standing, shareIn } from "./standing.ts";
-import { seeStatus, TrafficTold } from "./traffic-told.ts";
+import { TrafficTold } from "./traffic-told.ts";
 
 export class LastTraffic {
   readonly #stack: string;
+  readonly #dir: string;
   #deployment: string | undefined;
   #share = 0;
   #setting: Kept | undefined;
 
-  constructor(stack: string) {
+  constructor(stack: string, dir: string) {
     this.#stack = stack;
+    this.#dir = dir;
   }
 
   /** The deployment that this rollout has found or made last; undefined: the stack was not looked at since its update. */
@@ -54,7 +57,7 @@ export class LastTraffic {
   /** The error that says so. `share`: what this rollout had given the release. */
   other(now: Standing, share = this.#share): TrafficTold {
     return new TrafficTold(
-      `Something else has changed the traffic of ${this.#stack}: this rollout had given the release ${share} %, and now it is ${trafficBefore(now).join(", ")}. It is left so. ${seeStatus(this.#stack)}`,
+      `Something else has changed the traffic of ${this.#stack}: this rollout had given the release ${share} %, and now it is ${trafficBefore(now).join(", ")}. It is left so. See: ${seeStatusLine(this.#stack, this.#dir)}`,
     );
   }
 }

@@ -7,6 +7,7 @@ import { whyNot } from "../plan/traffic/pin.ts";
 import { ROOT } from "../release/root.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { settingsFile } from "../stack/settings-file.ts";
+import { backToLine, unpinLine } from "../stack/traffic-lines.ts";
 
 /**
  * Reads the Worker of a stack that is not pinned.
@@ -15,7 +16,7 @@ import { settingsFile } from "../stack/settings-file.ts";
 export async function refusePinned({ name, settings, reads }: OpenStack, dir: string): Promise<LiveWorker> {
   const { pin, workerName } = settings;
   const live = await readWorker(reads, workerName);
-  const text = pin > 0 ? pinnedText(name, dir, pin, live) : pinnedElsewhereText(name, live);
+  const text = pin > 0 ? pinnedText(name, dir, pin, live) : pinnedElsewhereText(name, dir, live);
   if (text !== undefined) throw new UserError(text);
   return live;
 }
@@ -26,6 +27,7 @@ export async function refusePinned({ name, settings, reads }: OpenStack, dir: st
  */
 export function pinnedElsewhereText(
   stack: string,
+  dir: string,
   {
     pinned: pin,
     pinIsWayBack,
@@ -35,12 +37,11 @@ export function pinnedElsewhereText(
   }: Pick<LiveWorker, "pinned" | "pinIsWayBack" | "serving" | "versions" | "rollbackFloor">,
 ): string | undefined {
   if (pin === undefined || pinIsWayBack) return undefined;
-  const rollback = `npm run rollback -- --stack ${stack}`;
-  const hold = `To stay there: take over the settings of whoever rolled back (they are to be committed, and pulled here), or: ${rollback} --to ${pin}`;
+  const hold = `To stay there: take over the settings of whoever rolled back (they are to be committed, and pulled here), or: ${backToLine(stack, pin, dir)}`;
   return [
     `The account says that ${stack} is pinned to version ${pin}, as a rollback leaves it, and these settings have no pin: this would end it. Nothing was changed.`,
     ...(whyNot({ stack, pin, serving, versions, rollbackFloor }) ? [] : [hold]),
-    `To end it: ${rollback} --unpin`,
+    `To end it: ${unpinLine(stack, dir)}`,
   ].join("\n");
 }
 
@@ -54,7 +55,7 @@ export function pinnedText(
   const share = serving.find(({ number }) => number === pin)?.percentage ?? 0;
   // A pin that cannot be carried out saves nobody.
   if (share === 100 || whyNot({ stack, pin, serving, versions, rollbackFloor })) {
-    return `${stack} is pinned to version ${pin}: a rollout has no effect. Release it first: npm run rollback -- --stack ${stack} --unpin`;
+    return `${stack} is pinned to version ${pin}: a rollout has no effect. Release it first: ${unpinLine(stack, dir)}`;
   }
   const file = relative(ROOT, settingsFile(stack, dir));
   return [

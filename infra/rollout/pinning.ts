@@ -1,6 +1,5 @@
 /** Writes a pin into a stack's settings, or takes it out, and brings that into force: what a person reads at each end. */
 import { relative } from "node:path";
-import { dirOption } from "../apply/hints.ts";
 import { update } from "../apply/update.ts";
 import { updateLine } from "../apply/update-line.ts";
 import { UserError } from "../common/user-error.ts";
@@ -10,13 +9,13 @@ import { servesAsWanted } from "../plan/traffic/split.ts";
 import { trafficBefore } from "../plan/traffic/words.ts";
 import { ROOT } from "../release/root.ts";
 import { changed } from "../stack/kept-settings.ts";
-import { LOCAL } from "../stack/project.ts";
 import type { SettingKey } from "../stack/schema.ts";
 import { changeSetting, settingsFile, takeOut } from "../stack/settings-file.ts";
+import { backToLine, seeStatusLine, unpinLine } from "../stack/traffic-lines.ts";
 import { became } from "./became.ts";
 import type { ByHand } from "./by-hand.ts";
 import { bringIntoForce } from "./in-force.ts";
-import { asked, changedSince, seeStatus } from "./traffic-told.ts";
+import { asked, changedSince } from "./traffic-told.ts";
 
 const PIN = "pin" satisfies SettingKey;
 
@@ -33,10 +32,10 @@ export async function setPin({ stack, dir, live }: ByHand, to: number): Promise<
   const setting = `${PIN} in ${relative(ROOT, file)}`;
   changeSetting(file, PIN, to);
   const updated = await update(stack, dir);
-  const rest = `${to} is set as ${setting}. To complete it: npm run rollback -- --stack ${stack} --to ${to}; to undo it: --unpin.`;
+  const rest = `${to} is set as ${setting}. To complete it: ${backToLine(stack, to, dir)}; to undo it: --unpin.`;
   const now = await asked(live(), (why) => {
     const ended = updated ? "The update was complete" : "The update failed";
-    return `${ended}, and whether version ${to} has all traffic cannot be read: ${why}\n${rest}\n${seeStatus(stack)}`;
+    return `${ended}, and whether version ${to} has all traffic cannot be read: ${why}\n${rest}\nSee: ${seeStatusLine(stack, dir)}`;
   });
   const hasAll = servesAlone(to, now);
   if (updated && hasAll) return setting;
@@ -76,7 +75,7 @@ export async function takePinOut({ stack, dir, live }: ByHand, unpinned: Unpinne
       became(live, {
         left: deployment,
         isSent: ({ serving }) => servesAsWanted(serving, tag, traffic),
-        other: (now) => changedSince(stack, now),
+        other: (now) => changedSince(stack, dir, now),
       }),
     next: async (outcome) => {
       if (outcome === "done") return "";
@@ -86,16 +85,14 @@ export async function takePinOut({ stack, dir, live }: ByHand, unpinned: Unpinne
   });
   const now = await asked(
     live(),
-    (why) => `${said}, and the update was complete. What serves now cannot be read: ${why}\n${seeStatus(stack)}`,
+    (why) =>
+      `${said}, and the update was complete. What serves now cannot be read: ${why}\nSee: ${seeStatusLine(stack, dir)}`,
   );
   if (servesAsWanted(now.serving, tag, traffic)) return;
   throw new UserError(
-    `${said}, and the update was complete. But something else has changed the traffic since, and now it is ${trafficBefore({ live: now }).join(", ") || "nobody's"}. ${seeStatus(stack)}`,
+    `${said}, and the update was complete. But something else has changed the traffic since, and now it is ${trafficBefore({ live: now }).join(", ") || "nobody's"}. See: ${seeStatusLine(stack, dir)}`,
   );
 }
-
-const unpinLine = (stack: string, dir: string): string =>
-  `npm run rollback -- --stack ${stack}${stack === LOCAL ? dirOption(dir) : ""} --unpin`;
 
 /** What completes an update without the pin: one that has ended the pin already is an update like any other. */
 async function lineAfterUnpin(stack: string, dir: string, live: () => Promise<LiveWorker>): Promise<string> {

@@ -23,6 +23,7 @@ import { type OpenStack, openStack } from "../stack/open.ts";
 import { indexAt, type Step, shareOf } from "../stack/rollout-steps.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { mustFindToken } from "../stack/token-at-hand.ts";
+import { abandonLine, backLine, unpinLine } from "../stack/traffic-lines.ts";
 import type { Way } from "../stack/way-back.ts";
 import { otherAtHand } from "./at-hand.ts";
 import { became } from "./became.ts";
@@ -71,7 +72,7 @@ class Rollout {
   constructor(options: RolloutOptions) {
     this.#options = options;
     this.#trial = new Trial(options);
-    this.#last = new LastTraffic(options.stack);
+    this.#last = new LastTraffic(options.stack, options.dir);
     this.#tag = options.tag;
   }
 
@@ -102,8 +103,8 @@ class Rollout {
 
   /** The command that takes the traffic back from a release which has this share of it. */
   #wayBack(share: number): string {
-    const { stack } = this.#options;
-    return share === 100 ? `npm run rollback -- --stack ${stack}` : `npm run rollout -- abandon --stack ${stack}`;
+    const { stack, dir } = this.#options;
+    return share === 100 ? backLine(stack, dir) : abandonLine(stack, dir);
   }
 
   async #run(): Promise<End> {
@@ -114,7 +115,7 @@ class Rollout {
     this.#lift();
     this.#last.began(keptShare(stack, dir));
     const { open, preview } = await this.#look();
-    const other = otherAtHand(preview);
+    const other = otherAtHand(preview, dir);
     if (other !== undefined) throw new UserError(other);
     this.#last.found(preview);
     refuseErrors(preview);
@@ -314,7 +315,7 @@ class Rollout {
     say(`Worse: ${because.join("; ")}`);
     await this.#mustBeOurs(preview);
     const isRefused = before.digest !== preview.release.digest;
-    const unpin = `npm run rollback -- --stack ${stack} --unpin`;
+    const unpin = unpinLine(stack, dir);
     const digest = shortDigest(preview.release.digest);
     const told = (unrefused: string | undefined, isDone: boolean) => {
       if (!isRefused) {

@@ -2,6 +2,7 @@
 import { isUserError, UserError } from "../common/user-error.ts";
 import type { LiveWorker } from "../plan/live/worker.ts";
 import { sharesOf } from "../plan/traffic/words.ts";
+import { seeStatusLine } from "../stack/traffic-lines.ts";
 
 /** An error whose message says where the traffic is, and what to do about it. */
 export class TrafficTold extends UserError {
@@ -15,10 +16,7 @@ export const asked = <Answer>(answer: Promise<Answer>, told: (why: string) => st
   });
 
 /** What a person reads who was asked before something else has changed the traffic. */
-export const changedSince = (stack: string, { serving }: Pick<LiveWorker, "serving">): TrafficTold =>
+export const changedSince = (stack: string, dir: string, { serving }: Pick<LiveWorker, "serving">): TrafficTold =>
   new TrafficTold(
-    `Something else has changed the traffic of ${stack} since that was asked: now it is ${sharesOf(serving) || "nobody's"}. It is left so. ${seeStatus(stack)}`,
+    `Something else has changed the traffic of ${stack} since that was asked: now it is ${sharesOf(serving) || "nobody's"}. It is left so. See: ${seeStatusLine(stack, dir)}`,
   );
-
-/** Where to see what serves. */
-export const seeStatus = (stack: string): string => `See: npm run rollout -- status --stack ${stack}`;

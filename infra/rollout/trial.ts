@@ -1,5 +1,6 @@
 /** The smoke test of a rollout: first whether it can judge anything, then what it says about the release. */
 import { adminTokenOf } from "../apply/admin-token.ts";
+import { updateLine } from "../apply/update-line.ts";
 import { UserError } from "../common/user-error.ts";
 import type { Preview } from "../plan/preview/preview.ts";
 import type { Check } from "../smoke/probe.ts";
@@ -8,6 +9,7 @@ import type { Blind } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { hasAnswered, inAll } from "../smoke/verdict.ts";
 import { LOCAL } from "../stack/project.ts";
+import { wholeLine } from "../stack/traffic-lines.ts";
 
 export interface TrialOptions {
   readonly stack: string;
@@ -36,10 +38,10 @@ export class Trial {
   async mustJudge(preview: Preview): Promise<void> {
     const seen = await this.#begin(preview);
     if (seen.isReady) return;
-    const { stack } = this.#options;
+    const { stack, dir } = this.#options;
     // `up` takes no release that nobody has judged while versions share the traffic.
     const isShared = preview.live.serving.length > 1;
-    const mend = isShared ? `npm run rollout -- set 100 --stack ${stack}` : `npm run up -- --stack ${stack}`;
+    const mend = isShared ? wholeLine(stack, dir) : updateLine(stack, dir);
     const isBroken = seen.because === "failing" || seen.because === "another site";
     throw this.#cannotJudge(seen, isBroken ? mend : undefined);
   }

@@ -1,23 +1,13 @@
 /** A rollout that is under way, or was left: an update by hand is not to give its release all traffic unjudged. Pure. */
-import { dirOption } from "../apply/hints.ts";
 import { isOurDeployment } from "../plan/live/messages.ts";
 import type { LiveWorker } from "../plan/live/worker.ts";
 import { sharesOf } from "../plan/traffic/words.ts";
-import { LOCAL } from "../stack/project.ts";
-
-/** How to go on with a rollout, or back: lines. `dir`: of the local account. */
-export function rolloutWays(stack: string, dir: string): Readonly<Record<"run" | "abandon" | "whole", string>> {
-  const folder = stack === LOCAL ? dirOption(dir) : "";
-  return {
-    run: `npm run rollout -- run --stack ${stack}${folder}`,
-    abandon: `npm run rollout -- abandon --stack ${stack}${folder}`,
-    whole: `npm run rollout -- set 100 --stack ${stack}${folder}`,
-  };
-}
+import { abandonLine, goOnLine, wholeLine } from "../stack/traffic-lines.ts";
 
 /** What an update would bring into force. */
 export interface AtHand {
   readonly stack: string;
+  /** Of the local account. */
   readonly dir: string;
   /** Reads the digest of the release; undefined: there is none. */
   readonly digest: () => string | undefined;
@@ -39,11 +29,10 @@ export function underWayText(
   // The version before takes all traffic back, and the plan refuses a third one.
   const atHand = digest();
   if (atHand === undefined || rolledOut?.digest !== atHand) return undefined;
-  const { run, abandon, whole } = rolloutWays(stack, dir);
   return [
     `In ${stack} a rollout is under way, or was left: ${sharesOf(serving)}. These settings say nothing of it, so they would give the release all traffic, and nobody has judged it. Nothing was changed.`,
-    `To go on with it: ${run}`,
-    `To end it: ${abandon}`,
-    `To give the release all traffic all the same: ${whole}; or write rollout: 100 into the settings.`,
+    `To go on with it: ${goOnLine(stack, dir)}`,
+    `To end it: ${abandonLine(stack, dir)}`,
+    `To give the release all traffic all the same: ${wholeLine(stack, dir)}; or write rollout: 100 into the settings.`,
   ].join("\n");
 }

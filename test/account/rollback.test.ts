@@ -116,7 +116,7 @@ describe("a rollback", () => {
       const before = readFileSync(settings, "utf8");
       const { code, stderr } = await run("rollout", ...words);
       expect(stderr).toMatch(
-        /^The account says that local is pinned to version 1.*have no pin[\s\S]*local --to 1\n.*local --unpin\n$/,
+        /^The account says that local is pinned to version 1.*have no pin[\s\S]*local --dir \S+ --to 1\n.*local --dir \S+ --unpin\n$/,
       );
       expect([code, readFileSync(settings, "utf8")]).toEqual([1, before]);
     }
@@ -237,7 +237,7 @@ describe("a rollback", () => {
     const asked = await run("rollback", "--unpin");
     // The account still says it.
     expect(asked.stdout).toMatch(
-      /^Without the pin: release (\w+) 100 %\.\nNow it serves version 2 \(\w+\) 100 %\. Release \1, another one than what serves, gets 100 % of the traffic at once\. It had traffic before, as version 3\.\nIn steps: set rollout: 0 in .* rollout -- run --stack local\n$/,
+      /^Without the pin: release (\w+) 100 %\.\nNow it serves version 2 \(\w+\) 100 %\. Release \1, another one than what serves, gets 100 % of the traffic at once\. It had traffic before, as version 3\.\nIn steps: set rollout: 0 in .* rollout -- run --stack local --dir \S+\n$/,
     );
     expect(asked).toMatchObject({
       code: 1,

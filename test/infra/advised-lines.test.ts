@@ -122,12 +122,12 @@ describe("a line that infra/ advises", () => {
     for (const { script, words } of linesIn(readFileSync(join(ROOT, file), "utf8")))
       found.set(`npm run ${script} -- ${words.join(" ")}`, { script, words, file });
 
-  it("is found in the commands, the rollout and the promotion", () => {
+  it("is found in the commands, the plan and the lines of the traffic", () => {
     expect([...found.keys()]).toEqual(
-      expect.arrayContaining(["npm run rollout -- status --stack x", "npm run rollback -- --stack x --to x"]),
+      expect.arrayContaining(["npm run rollout -- status --stack x x", "npm run rollback -- --stack x x --to x"]),
     );
     const folders = [...found.values()].map(({ file }) => file.split("/")[1]);
-    expect(folders).toEqual(expect.arrayContaining(["commands", "promote", "rollout", "stack", "plan"]));
+    expect(folders).toEqual(expect.arrayContaining(["apply", "commands", "stack", "plan"]));
   });
 
   it.each([...found].map(([line, { script, words, file }]) => [line, file, script, words] as const))(

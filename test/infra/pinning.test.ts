@@ -72,7 +72,7 @@ describe("a pin that is set", () => {
     const text = await failure(setPin(stack(), 4));
     expect(text).toMatch(
       new RegExp(
-        `^${ended}, and whether version 4 has all traffic cannot be read: GET /deployments was answered 503\\.\\n4 is set as pin in .*--to 4; to undo it: --unpin\\.\\nSee: npm run rollout -- status --stack local$`,
+        `^${ended}, and whether version 4 has all traffic cannot be read: GET /deployments was answered 503\\.\\n4 is set as pin in .*--to 4; to undo it: --unpin\\.\\nSee: npm run rollout -- status --stack local --dir ${dir}$`,
       ),
     );
     expect(pin()).toBe(4);
@@ -94,13 +94,13 @@ describe("a pin that is taken out", () => {
 
   it("does not claim it where another version serves, and says what does", async () => {
     expect(await failure(takePinOut(stack({ 4: 90, 5: 10 }), next))).toMatch(
-      /^The pin is out of .*, and the update was complete\. But something else .* now it is .*90 %.*10 %\. See: npm run rollout -- status --stack local$/,
+      /^The pin is out of .*, and the update was complete\. But something else .* now it is .*90 %.*10 %\. See: npm run rollout -- status --stack local --dir \S+$/,
     );
   });
 
   it("does not claim it where the account cannot be read", async () => {
     expect(await failure(takePinOut(stack(), next))).toMatch(
-      /^The pin is out of .* What serves now cannot be read: GET .* 503\.\nSee: npm run rollout -- status --stack local$/,
+      /^The pin is out of .* What serves now cannot be read: GET .* 503\.\nSee: npm run rollout -- status --stack local --dir \S+$/,
     );
     expect(pin()).toBeUndefined();
   });

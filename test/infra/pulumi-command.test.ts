@@ -42,7 +42,7 @@ describe("a command that waits for the Pulumi CLI", () => {
        import { orFail } from "infra/commands/command.ts";
        import { stopBetweenUpdates } from "infra/commands/rollout-end.ts";
        await orFail(async () => {
-         stopBetweenUpdates("staging");
+         stopBetweenUpdates("staging", ".local");
          await update("staging", ".local");
          console.log("the next step");
        });`,
@@ -111,7 +111,7 @@ it("a rollout that is interrupted between two updates says that the traffic stay
     `import { orFail } from "infra/commands/command.ts";
      import { stopBetweenUpdates } from "infra/commands/rollout-end.ts";
      await orFail(async () => {
-       stopBetweenUpdates("staging");
+       stopBetweenUpdates("staging", ".local");
        console.log("waits");
        await new Promise((resolve) => setTimeout(resolve, 60_000));
      });`,

@@ -238,7 +238,7 @@ it("leaves an abandon that is in the settings before its next step, and sends no
   expect([end, text]).toEqual([
     "error",
     expect.stringMatching(
-      /Something else has set rollout .* since\. It is left so, and nothing was sent\. Run the same .* abandon --stack local$/,
+      /Something else has set rollout .* since\. It is left so, and nothing was sent\. Run the same .* abandon --stack local --dir \S+$/,
     ),
   ]);
   expect(parse(readFileSync(file, "utf8")).config.rollout).toBe(0);
@@ -344,7 +344,9 @@ describe("a step whose update changes nothing", () => {
     world.steps = [step(10), step(100)];
     begin();
     const { text } = await rolledOut();
-    expect(text).toMatch(/The traffic is as it was.* to go on, or: npm run rollout -- abandon --stack local$/);
+    expect(text).toMatch(
+      /The traffic is as it was.* to go on, or: npm run rollout -- abandon --stack local --dir \S+$/,
+    );
     expect(parse(readFileSync(file, "utf8")).config).toEqual({ rollout: 10 });
     expect(world.shares.get(5)).toBe(10);
   });
@@ -352,9 +354,9 @@ describe("a step whose update changes nothing", () => {
 
 describe("a rollout that cannot look at the stack after an update", () => {
   it.each([
-    [[step(100, true)], "100 %", "rollback -- --stack local"],
-    [[step(10), step(50)], "10 %", "rollout -- abandon --stack local"],
-    [[step(50), step(100)], "50 %", "rollout -- abandon --stack local"],
+    [[step(100, true)], "100 %", `rollback -- --stack local --dir ${dir}`],
+    [[step(10), step(50)], "10 %", `rollout -- abandon --stack local --dir ${dir}`],
+    [[step(50), step(100)], "50 %", `rollout -- abandon --stack local --dir ${dir}`],
   ] as const)("of %j says that the release has %s of the traffic", async (steps, share, back) => {
     world.steps = [...steps];
     world.onLook = () => {
@@ -500,13 +502,13 @@ const obstacle = (because: NotReady["because"]) => (): Readiness => ({
 
 describe("a stable version that is broken", () => {
   it.each<[shares: [number, number][], line: string]>([
-    [[[4, 100]], "npm run up -- --stack local"],
+    [[[4, 100]], `npm run up -- --stack local --dir ${dir}`],
     [
       [
         [5, 10],
         [4, 90],
       ],
-      "npm run rollout -- set 100 --stack local",
+      `npm run rollout -- set 100 --stack local --dir ${dir}`,
     ],
   ])("says nothing of a release, and may be mended by it: %j", async (shares, line) => {
     world.shares = new Map(shares);
@@ -564,7 +566,7 @@ describe("a release that has all traffic already", () => {
       world.checks = () => (because === "token refused" ? [failed("ledger", because)] : [failed("page")]);
       const { end, text } = await rolledOut();
       expect([end, text]).toEqual(["error", expect.stringContaining("cannot judge anything. It says why.")]);
-      expect(text).toContain("or: npm run rollback -- --stack local");
+      expect(text).toContain(`or: npm run rollback -- --stack local --dir ${dir}`);
       expect(text).not.toContain("npm run up");
       expect(world.shares).toEqual(new Map([[5, 100]]));
     },
@@ -610,7 +612,7 @@ describe("a rollout while something else is built", () => {
     const { end, text } = await rolledOut();
     expect(end).toBe("error");
     expect(text).toMatch(/did not go back to version 4, though the update was complete: now it is version 5 100 %/);
-    expect(text).toContain("npm run rollback -- --stack local --to 4");
+    expect(text).toContain(`npm run rollback -- --stack local --dir ${dir} --to 4`);
     expect(text).not.toContain("All traffic is back");
   });
 
@@ -636,7 +638,7 @@ describe("a rollout while something else is built", () => {
     const { end, text } = await rolledOut();
     expect(end).toBe("error");
     expect(text).toMatch(/^In local version 5 \(b+\) is rolled out, and the release and the settings of the stable/);
-    expect(text).toContain("npm run rollout -- abandon --stack local");
+    expect(text).toContain(`npm run rollout -- abandon --stack local --dir ${dir}`);
     expect(text).not.toContain("stay with the release");
     expect(world.deployments).toBe(1);
   });

@@ -72,7 +72,7 @@ async function watched({ patienceMinutes = 5, isSet = false } = {}) {
   const api = new Api({ baseUrl: "http://127.0.0.1:9/client/v4", token: "token" });
   const reads = Reads.through(api, settings.accountId);
   const standing = { live: live(), tag: NEW };
-  const last = new LastTraffic("test");
+  const last = new LastTraffic("test", ".local");
   last.found(standing);
   const said: string[] = [];
   const open = { name: "test", settings, api, reads, known: undefined };

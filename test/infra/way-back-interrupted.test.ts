@@ -105,8 +105,8 @@ const WAY = {
 
 describe("an interrupted way back", () => {
   it.each([
-    [undefined, "rollout is 0", "npm run rollout -- abandon --stack local"],
-    [16, "pin is 16", "npm run rollback -- --stack local --to 16"],
+    [undefined, "rollout is 0", `npm run rollout -- abandon --stack local --dir ${dir}`],
+    [16, "pin is 16", `npm run rollback -- --stack local --dir ${dir} --to 16`],
   ])("says that the setting is the way back, and what completes it (pin %j)", async (pin, setting, anew) => {
     const told = (_: unknown, isDone: boolean) => `It is refused (${isDone ? "done" : "not done"}).`;
     const before = { number: 16, versionId: "v-16" };
@@ -142,7 +142,7 @@ describe("a way back whose update succeeds", () => {
     [[serves(17, 10), serves(16, 90)], "version 17 10 %, version 16 90 %"],
   ])("does not claim it where other versions serve, and says what sends the traffic back", async (now, said) => {
     await expect(goBack("local", dir, { ...WAY, serving: async () => now })).rejects.toThrow(
-      `did not go back to version 16, though the update was complete: now it is ${said}. Send it there: npm run rollback -- --stack local --to 16\nIt is refused.`,
+      `did not go back to version 16, though the update was complete: now it is ${said}. Send it there: npm run rollback -- --stack local --dir ${dir} --to 16\nIt is refused.`,
     );
   });
 
@@ -278,7 +278,7 @@ describe("an interrupted change of the share", () => {
   it("that was complete leaves nothing to do: no rollout is under way then", async () => {
     interrupted = { isDone: true, deploys: true };
     const text = await said(giving(100));
-    expect(text).toMatch(/was complete all the same[\s\S]*status --stack local$/);
+    expect(text).toMatch(/was complete all the same[\s\S]*status --stack local --dir \S+$/);
     expect(settings()).toEqual({ rollout: 100 });
   });
 });
@@ -308,7 +308,7 @@ describe("an abandon", () => {
         shares = { 5: 100 };
       };
       await expect(abandon(byHand, STABLE)).rejects.toThrow(
-        "The rollout had ended before it could be abandoned: now it is version 5 100 %. Nothing was taken back. Go back with: npm run rollback -- --stack local",
+        `The rollout had ended before it could be abandoned: now it is version 5 100 %. Nothing was taken back. Go back with: npm run rollback -- --stack local --dir ${dir}`,
       );
       expect(settings()).toEqual({ rollout: 50 });
     },
@@ -361,7 +361,7 @@ describe("a share that a person gives", () => {
       shares = { 5: 100 };
     };
     await expect(giving(100)).rejects.toThrow(
-      `the traffic may be another.\nTo complete it: ${UPDATE}\nSee: npm run rollout -- status --stack local`,
+      `the traffic may be another.\nTo complete it: ${UPDATE}\nSee: npm run rollout -- status --stack local --dir ${dir}`,
     );
     expect(settings()).toEqual({ rollout: 100 });
   });

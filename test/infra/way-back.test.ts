@@ -40,7 +40,7 @@ describe("a go-back whose update fails", () => {
     expect(text).toMatch(/^The traffic did not go back: .*no local account runs/);
     expect(text).toContain(`pin is 16 in ${join(dir, "Pulumi.local.yaml")}`);
     expect(text).toContain(`then: npm start -- --into ${dir}\n`);
-    expect(text).toContain("npm run rollback -- --stack local --to 16");
+    expect(text).toContain(`npm run rollback -- --stack local --dir ${dir} --to 16`);
     expect(text).not.toMatch(/unpin|abandon/);
   });
 
@@ -49,7 +49,7 @@ describe("a go-back whose update fails", () => {
     const text = await failing(undefined);
     expect(settings()).toEqual({ rollout: 0 });
     expect(text).toContain(`then: npm start -- --into ${dir}\n`);
-    expect(text).toContain("npm run rollout -- abandon --stack local");
+    expect(text).toContain(`npm run rollout -- abandon --stack local --dir ${dir}`);
   });
 });
 
@@ -61,8 +61,8 @@ describe("a go-back whose settings cannot be", () => {
     rmSync(file, { force: true });
     mkdirSync(file);
     for (const [pin, share, command] of [
-      [undefined, "50 %", "npm run rollout -- abandon --stack local"],
-      [16, "100 %", "npm run rollback -- --stack local --to 16"],
+      [undefined, "50 %", `npm run rollout -- abandon --stack local --dir ${dir}`],
+      [16, "100 %", `npm run rollback -- --stack local --dir ${dir} --to 16`],
     ] as const) {
       const text = await failing(pin);
       expect(text).toMatch(/^The traffic did not go back: .*Pulumi.local.yaml cannot be read: it is a folder \(EISDIR/);
@@ -113,7 +113,7 @@ describe("a rollout of a pinned stack", () => {
 
 it("a pin that only the account tells of is to be taken over or ended, and only ended where its version cannot serve", () => {
   const { live } = preview();
-  const told = (pinned: number | undefined) => pinnedElsewhereText("production", { ...live, pinned });
+  const told = (pinned: number | undefined) => pinnedElsewhereText("production", dir, { ...live, pinned });
   expect(told(undefined)).toBeUndefined();
   expect(told(4)).toMatch(
     /pinned to version 4,.*these settings have no pin.*\n.*production --to 4\n.*production --unpin$/,

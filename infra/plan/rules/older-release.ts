@@ -4,6 +4,7 @@
  * commit are as old as each other, and a build from outside of git has no age.
  */
 import { type Manifest, shortDigest } from "../../release/manifest.ts";
+import { backLine } from "../../stack/traffic-lines.ts";
 import { allowing, isAllowed } from "./allowed.ts";
 import type { Finding } from "./codes.ts";
 
@@ -35,7 +36,7 @@ export function orderFindings({ stack, release, serving, allowed }: Order): read
       code: "older_release",
       subject: `release ${shortDigest(digest)}`,
       message: `its source was committed at ${shown(committed)}, and version ${newer.number} serves release ${shortDigest(newer.digest)}, committed at ${shown(newer.committed)}: a job that took longer would undo a newer one.`,
-      fix: `deploy the newer release. To go back on purpose: \`npm run rollback -- --stack ${stack}\`; or, where this one is to follow all the same, ${allowing("allowOlderRelease", digest)}.`,
+      fix: `deploy the newer release. To go back on purpose: \`${backLine(stack)}\`; or, where this one is to follow all the same, ${allowing("allowOlderRelease", digest)}.`,
     },
   ];
 }

@@ -4,6 +4,7 @@
  * the old name any more. Cloudflare lists ids of objects and not names, so data in a namespace may be any region's.
  */
 import { namePrefix } from "../../../contract/regions.ts";
+import { goOnLine } from "../../stack/traffic-lines.ts";
 import type { Finding } from "./codes.ts";
 
 /** A region table as the Worker has it in its REGIONS binding. */
@@ -127,7 +128,7 @@ export function sharedRegionFindings(
       code: "lifecycle_needs_full_rollout",
       subject: `rollout ${rollout}`,
       message: `this release has another region table than version ${beside.number}: while both serve, the same id would mean two objects, or be refused by one of them.`,
-      fix: "set rollout to 100 for this release (with `npm run rollout -- run --stack <this stack>` it goes out so by itself), or put the region table back.",
+      fix: `set rollout to 100 for this release (with \`${goOnLine("<this stack>")}\` it goes out so by itself), or put the region table back.`,
     },
   ];
 }

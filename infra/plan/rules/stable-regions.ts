@@ -1,5 +1,6 @@
 /** Whether a version that serves in the release's place, or beside it, names the objects that there are. Pure. */
 import type { PublicSettings } from "../../stack/config.ts";
+import { unpinLine } from "../../stack/traffic-lines.ts";
 import type { Finding } from "./codes.ts";
 import { type RegionTable, regionFindings, sharedRegionFindings } from "./regions.ts";
 
@@ -36,7 +37,7 @@ export function stableRegionFindings({
     ...finding,
     fix: `${finding.code === "region_prefix_ambiguous" ? "" : `when objects with this prefix may be lost from sight, set allowRegionLoss: [${finding.subject}]; else `}leave the traffic where it is: ${
       pin > 0
-        ? `set no pin, or release it with \`npm run rollback -- --stack ${stack} --unpin\``
+        ? `set no pin, or release it with \`${unpinLine(stack)}\``
         : "set rollout to 100, with the release and the settings that are to serve"
     }.`,
   }));

@@ -1,5 +1,6 @@
 /** Storage that is gone though a Worker is bound to it. */
 import type { StorageKind, StorageOfStack } from "../../stack/extras.ts";
+import { listLine, unpinLine } from "../../stack/traffic-lines.ts";
 import type { BindingRead, Reads } from "../account/reads.ts";
 import { type LiveWorker, servingBindings } from "../live/worker.ts";
 import type { Finding } from "../rules/codes.ts";
@@ -26,7 +27,7 @@ export async function missingResources(
     fix: `what was in it is gone with it. Find out who deleted it, and put back first what can be put back (a bucket under the same name); ${refreshing({ stack }, known)} makes anew what is missing, empty.${
       // A new one has another id, and no version changes.
       isPinned && kind !== "r2"
-        ? ` The version that the stack is pinned to cannot be deployed again without it: \`npm run rollback -- --stack ${stack} --unpin\` makes it anew, for the release.`
+        ? ` The version that the stack is pinned to cannot be deployed again without it: \`${unpinLine(stack)}\` makes it anew, for the release.`
         : ""
     }`,
   }));
@@ -56,7 +57,7 @@ export async function missingOfPin(
       code: "pin_storage_missing",
       subject: `pin ${pin}`,
       message: `version ${pin} is bound to the ${what} as ${binding}, which does not exist any more, and Cloudflare deploys no such version.`,
-      fix: `choose another version (\`npm run rollback -- --stack ${stack} --list\`), or roll a release forward that mends it.`,
+      fix: `choose another version (\`${listLine(stack)}\`), or roll a release forward that mends it.`,
     }));
 }
 

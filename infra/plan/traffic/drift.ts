@@ -1,5 +1,6 @@
 /** What something else than this program did to a Worker's traffic and bindings: pure comparisons, all warnings. */
 import { isDeepStrictEqual } from "node:util";
+import { backToLine, listLine } from "../../stack/traffic-lines.ts";
 import { isOurDeployment } from "../live/messages.ts";
 import { isOurs } from "../live/ours.ts";
 import type { Binding, KnownVersion, Observed, Serving } from "../live/version.ts";
@@ -29,7 +30,7 @@ export function trafficDrift(observed: Drifted, asWanted: boolean, stack: string
     // An update that makes a version needs the admin token, which a terminal may not have; a pin does without.
     const back =
       stable && canServe(stable, observed)
-        ? ` Without the admin token: \`npm run rollback -- --stack ${stack} --to ${stable.number}\`, which served before.`
+        ? ` Without the admin token: \`${backToLine(stack, stable.number)}\`, which served before.`
         : "";
     return foreign.map((version) => ({
       code: "serving_version_not_ours",
@@ -44,7 +45,7 @@ export function trafficDrift(observed: Drifted, asWanted: boolean, stack: string
       code: "deployment_not_ours",
       subject: `deployment ${deployment.id}`,
       message: `${by(deployment.source)} made it, not this program: ${sharesOf(live)}.`,
-      fix: `\`up\` sends the traffic where this stack's settings say${waysToStay(stack, live, observed)}. Without the admin token: \`npm run rollback -- --stack ${stack} --list\`, and --to with one that can serve.`,
+      fix: `\`up\` sends the traffic where this stack's settings say${waysToStay(stack, live, observed)}. Without the admin token: \`${listLine(stack)}\`, and --to with one that can serve.`,
     },
   ];
 }
@@ -53,7 +54,7 @@ export function trafficDrift(observed: Drifted, asWanted: boolean, stack: string
 function waysToStay(stack: string, live: readonly KnownVersion[], servable: Servable): string {
   const lines = live
     .filter((version) => canServe(version, servable))
-    .map(({ number }) => `\`npm run rollback -- --stack ${stack} --to ${number}\``);
+    .map(({ number }) => `\`${backToLine(stack, number)}\``);
   if (lines.length === 0) return "";
   return live.length === 1
     ? `; to stay there: ${lines[0]}`

@@ -1,5 +1,6 @@
 /** A stack that is pinned to a version: all its traffic goes there, whatever the release and its rollout. Pure. */
 import { DEPLOYABLE } from "@durable-stack/local-account/limits";
+import { backToLine, listLine, unpinLine } from "../../stack/traffic-lines.ts";
 import { isOurs, type Marked } from "../live/ours.ts";
 import type { Finding } from "../rules/codes.ts";
 import type { Traffic } from "./split.ts";
@@ -40,7 +41,7 @@ export function pinned(pinning: Pinning): Traffic {
         code: "stack_pinned",
         subject: `pin ${pin}`,
         message: `all traffic goes to version ${pin}, with the bindings and secrets of its time; no release gets any.`,
-        fix: `when the release is to serve again: ${unpin(stack)}.`,
+        fix: `when the release is to serve again: \`${unpinLine(stack)}\`.`,
       },
     ],
   };
@@ -54,7 +55,7 @@ export function endedPin(stack: string, pinned: number | undefined, pin: number)
       code: "stack_pinned",
       subject: `pin ${pinned}`,
       message: `the account says that ${stack} is pinned to version ${pinned}, as a rollback leaves it, and these settings have no pin: this update ends it.`,
-      fix: `to stay there, take over the settings of whoever rolled back, or \`npm run rollback -- --stack ${stack} --to ${pinned}\`; to end it: ${unpin(stack)}.`,
+      fix: `to stay there, take over the settings of whoever rolled back, or \`${backToLine(stack, pinned)}\`; to end it: \`${unpinLine(stack)}\`.`,
     },
   ];
 }
@@ -69,11 +70,9 @@ export const notUploaded = (stack: string, release: string, reasons: readonly st
   message: `it is not uploaded while ${back === "pinned" ? "the stack is pinned" : "a rollout is abandoned"}: ${reasons.join("; ")}.`,
   fix:
     back === "pinned"
-      ? `nothing to do while the pin holds; ${unpin(stack)} releases it.`
+      ? `nothing to do while the pin holds; \`${unpinLine(stack)}\` releases it.`
       : "nothing to do for the traffic, which goes back; before this release is to serve, correct what is named.",
 });
-
-const unpin = (stack: string) => `\`npm run rollback -- --stack ${stack} --unpin\``;
 
 /** Whether Cloudflare would refuse the version for its age: it is not among the newest, and does not serve. */
 export const isTooOld = ({ versionId }: Candidate, { versions, serving }: Omit<Servable, "rollbackFloor">): boolean =>
@@ -94,7 +93,7 @@ export function whyNot({ stack, pin, ...servable }: Pinning): Finding | undefine
   const possible = versions.filter((version) => canServe(version, servable));
   const numbers = possible.map(({ number }) => number).join(", ");
   const fix = numbers
-    ? `name one of ${numbers} (\`npm run rollback -- --stack ${stack} --list\`), or release the pin with --unpin.`
+    ? `name one of ${numbers} (\`${listLine(stack)}\`), or release the pin with --unpin.`
     : "release the pin with --unpin: no earlier version can serve again.";
   const version = versions.find(({ number }) => number === pin);
   if (!version) return { code: "pin_version_missing", subject, message: `the Worker has no version ${pin}.`, fix };
