@@ -4,14 +4,11 @@
  * It keeps no state of its own. Where it stands is what the account serves, so one that was interrupted goes on there.
  * Every change goes into the stack's settings and out by an update, so the next `up` undoes nothing.
  */
-import { describe } from "@durable-stack/class-lifecycle";
 import { updateLine } from "../apply/update-line.ts";
 import { Interrupted } from "../common/interrupted.ts";
 import { isUserError, UserError } from "../common/user-error.ts";
-import type { LiveVersion } from "../plan/live/version.ts";
 import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
 import type { Preview } from "../plan/preview/preview.ts";
-import { isAllowed } from "../plan/rules/allowed.ts";
 import { allRefused, refusedIn } from "../plan/rules/refused-release.ts";
 import { previewStack } from "../plan/stack-preview.ts";
 import { previousVersion } from "../plan/traffic/previous.ts";
@@ -23,18 +20,17 @@ import { type OpenStack, openStack } from "../stack/open.ts";
 import { indexAt, type Step, shareOf } from "../stack/rollout-steps.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { mustFindToken } from "../stack/token-at-hand.ts";
-import { abandonLine, backLine, unpinLine } from "../stack/traffic-lines.ts";
-import type { Way } from "../stack/way-back.ts";
+import { abandonLine, backLine } from "../stack/traffic-lines.ts";
 import { otherAtHand } from "./at-hand.ts";
 import { became } from "./became.ts";
 import { mustBeCountable } from "./compare/countable.ts";
 import { windowOf } from "./compare/numbers.ts";
-import { goBack } from "./go-back.ts";
 import { LastTraffic } from "./last-traffic.ts";
 import { refusePinned } from "./pinned.ts";
 import { setShare } from "./share.ts";
 import { keptShare } from "./share-setting.ts";
 import { releaseIn, shareIn, stableIn, stableOf } from "./standing.ts";
+import { type Before, TakingBack } from "./taking-back.ts";
 import { TrafficTold } from "./traffic-told.ts";
 import { Trial, type TrialOptions } from "./trial.ts";
 import { watch } from "./watch.ts";
@@ -198,13 +194,6 @@ class Rollout {
     return "no way back";
   }
 
-  /** Why a version may not get the traffic back, a line each: a pin that no update carries out would be in the way. */
-  async #obstaclesBack(open: OpenStack, { release }: Preview, back: SettingsBack): Promise<readonly string[]> {
-    const settings = { ...open.settings, ...back };
-    const { errors } = await previewStack({ ...open, settings }, release, { dir: this.#options.dir });
-    return errors.map((error) => `  ${describe(error)}`);
-  }
-
   /**
    * A release that has all traffic already may be there because the run that gave it was stopped before its last smoke
    * test, or because nothing could go back. No record says that it passed, so it is made now.
@@ -226,21 +215,19 @@ class Rollout {
     return this.#backFromAll(open, preview, before);
   }
 
-  /**
-   * From a release that has all traffic and failed its smoke test, where the plan lets the version before have it. An
-   * account that cannot be read keeps nothing from going back.
-   */
+  /** From a release that has all traffic and failed its smoke test, where the plan lets the version before have it. */
   async #backFromAll(open: OpenStack, preview: Preview, before: Before): Promise<End> {
-    const obstacles = await this.#obstaclesBack(open, preview, { pin: before.number }).catch((error: unknown) => {
-      if (!isUserError(error)) throw error;
-      this.#options.say(error.message);
-      return [];
-    });
-    if (obstacles.length > 0) {
-      const because = [`Version ${before.number}, the one before, may not get the traffic:`, ...obstacles].join("\n");
-      return this.#noWayBack(preview, `${because}\nThe traffic is as it was.`);
-    }
-    return this.#back(preview, ["the smoke test failed"], before, true);
+    const takingBack = new TakingBack(this.#options, this.#last, { preview, before, isWhole: true });
+    const whyNot = await takingBack.whyNot(open);
+    if (whyNot !== undefined) return this.#noWayBack(preview, whyNot);
+    await takingBack.run(["the smoke test failed"]);
+    return "went back";
+  }
+
+  /** From a release that has a share of the traffic, beside the version before. */
+  async #back(preview: Preview, before: Before, because: readonly string[]): Promise<End> {
+    await new TakingBack(this.#options, this.#last, { preview, before, isWhole: false }).run(because);
+    return "went back";
   }
 
   async #step(step: Step): Promise<End | undefined> {
@@ -262,12 +249,12 @@ class Rollout {
     if (step.smoke) {
       const found = await this.#trial.smoke(preview, step.percent === 100 ? undefined : version);
       if (found === "bad" && step.percent === 100) return this.#backFromAll(open, preview, stable);
-      if (found === "bad") return this.#back(preview, ["the smoke test failed"], stable, false);
+      if (found === "bad") return this.#back(preview, stable, ["the smoke test failed"]);
       if (found !== "well") return this.#unjudged(found, share);
     }
     if (step.minutes === 0) return undefined;
     const verdict = await watch(step, { open, standing: preview, setAt, last: this.#last, say });
-    if (verdict.kind === "worse") return this.#back(preview, verdict.because, stable, false);
+    if (verdict.kind === "worse") return this.#back(preview, stable, verdict.because);
     if (verdict.kind === "no worse") return undefined;
     say(`Not enough is known: ${verdict.because}. ${share} % stay as they are. ${this.#goOnOr(share)}`);
     return "not known";
@@ -291,10 +278,10 @@ class Rollout {
     this.#last.sent(share, wrote);
   }
 
-  /** The stack's Worker now. `way`: as `openStack` has it. */
-  async #live(way?: Way): Promise<LiveWorker> {
+  /** The stack's Worker now. */
+  async #live(): Promise<LiveWorker> {
     const { stack, dir } = this.#options;
-    const { reads, settings } = openStack(stack, { dir, way });
+    const { reads, settings } = openStack(stack, { dir });
     return readWorker(reads, settings.workerName);
   }
 
@@ -305,75 +292,4 @@ class Rollout {
     );
     return "not known";
   }
-
-  /**
-   * Sends all traffic back to `before`, and refuses the release from now on. `isWhole`: the release has all traffic, so
-   * that no other version is beside it, and a pin is the way back.
-   */
-  async #back(preview: Preview, because: readonly string[], before: Before, isWhole: boolean): Promise<End> {
-    const { stack, dir, say } = this.#options;
-    say(`Worse: ${because.join("; ")}`);
-    await this.#mustBeOurs(preview);
-    const isRefused = before.digest !== preview.release.digest;
-    const unpin = unpinLine(stack, dir);
-    const digest = shortDigest(preview.release.digest);
-    const told = (unrefused: string | undefined, isDone: boolean) => {
-      if (!isRefused) {
-        return `The version before is of the same release ${digest}: the settings or the secrets of ${stack} made the difference, and not the release, so it is not refused. Change them back${isWhole ? ` before ${unpin}` : ""}.`;
-      }
-      return unrefused === undefined
-        ? `${stack} refuses release ${digest} from now on: ${isDone ? "the deployment says so, and " : ""}refusedReleases in ${settingsFile(stack, dir)}.`
-        : `Release ${digest} could not be refused, so let nothing deploy it: ${unrefused}`;
-    };
-    const way = isWhole ? "pin" : "share";
-    const release = await goBack(stack, dir, {
-      before,
-      isWhole,
-      serving: async () => (await this.#live(way)).serving,
-      mustGoOn: () => this.#mustGoBack(preview, isWhole ? { pin: before.number } : { rollout: 0, rolloutTrial: false }),
-      share: this.#last.share,
-      ...(isRefused && { refuse: () => this.#refuse(preview) }),
-      told,
-      say,
-    });
-    if (isWhole) say(`${stack} is pinned to version ${before.number} until: ${unpin}`);
-    say(`All traffic is back at version ${before.number}, the one before. ${release}`);
-    return "went back";
-  }
-
-  /** That the traffic is as it was left, from the account; one that cannot be read keeps nothing from going back. */
-  async #mustBeOurs({ tag }: Preview): Promise<void> {
-    try {
-      this.#last.mustHold({ live: await this.#live("share"), tag });
-    } catch (error) {
-      if (error instanceof TrafficTold) throw error;
-      this.#options.say(error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  /** That another try may take the traffic back. @throws UserError where something else has changed it, or the plan is against it. */
-  async #mustGoBack(preview: Preview, back: SettingsBack): Promise<void> {
-    await this.#mustBeOurs(preview);
-    const { stack, dir } = this.#options;
-    const open = openStack(stack, { dir, way: "pin" in back ? "pin" : "share" });
-    const obstacles = await this.#obstaclesBack(open, preview, back).catch((error: unknown) => {
-      if (isUserError(error)) return [];
-      throw error;
-    });
-    if (obstacles.length > 0) throw new UserError(["the plan is against it:", ...obstacles].join("\n"));
-  }
-
-  /** Refuses the release in the stack's settings. */
-  #refuse({ release: { digest }, settings }: Preview): void {
-    const { stack, dir } = this.#options;
-    const file = settingsFile(stack, dir);
-    changeSetting(file, "refusedReleases", [...new Set([...refusedIn(settings), shortDigest(digest)])].join(" "));
-    if (isAllowed(settings.allowRefusedRelease, digest)) changeSetting(file, "allowRefusedRelease", undefined);
-  }
 }
-
-/** The settings by which the traffic goes back. */
-type SettingsBack = { readonly pin: number } | { readonly rollout: 0; readonly rolloutTrial: false };
-
-/** The version that a rollout goes back to. */
-type Before = Pick<LiveVersion, "number" | "versionId" | "digest">;

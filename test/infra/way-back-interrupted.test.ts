@@ -7,13 +7,15 @@ import { parse } from "yaml";
 import { Interrupted } from "../../infra/common/interrupted.ts";
 import { UserError } from "../../infra/common/user-error.ts";
 import type { Serving } from "../../infra/plan/live/version.ts";
+import type { Finding } from "../../infra/plan/rules/codes.ts";
 import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
 import { abandon, giveShare } from "../../infra/rollout/by-hand.ts";
-import { goBack } from "../../infra/rollout/go-back.ts";
+import { LastTraffic } from "../../infra/rollout/last-traffic.ts";
 import { setShare } from "../../infra/rollout/share.ts";
+import { TakingBack } from "../../infra/rollout/taking-back.ts";
 import { LEAST_SHARE } from "../../infra/stack/rollout-steps.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
-import { preview } from "./preview.ts";
+import { preview, version } from "./preview.ts";
 
 /** How far the update had come; `deploys`: whether it changed the deployment. */
 let interrupted = { isDone: false, deploys: false };
@@ -93,40 +95,56 @@ async function said(work: Promise<unknown>): Promise<string> {
   return error instanceof Error ? error.message : "";
 }
 
-const WAY = {
-  before: { number: 16, versionId: "v-16" },
-  isWhole: false,
-  serving: async (): Promise<readonly Serving[]> => [],
-  mustGoOn: async () => {},
-  share: 50,
-  told: () => "It is refused.",
-  say: () => {},
-};
+/** What the account says to a way back. */
+let answer: () => Promise<readonly Serving[]>;
+/** What the plan has against it. */
+let against: () => readonly Pick<Finding, "code" | "subject" | "message" | "fix">[];
+vi.mock("../../infra/stack/open.ts", () => ({
+  openStack: () => ({ name: "local", settings: preview().settings, reads: {} }),
+}));
+vi.mock("../../infra/plan/live/worker.ts", async (original) => ({
+  ...(await original<object>()),
+  readWorker: async () => ({ ...preview().live, serving: await answer() }),
+}));
+vi.mock("../../infra/plan/stack-preview.ts", () => ({ previewStack: async () => ({ errors: against() }) }));
+
+const lines: string[] = [];
+beforeEach(() => {
+  lines.length = 0;
+  answer = async () => [];
+  against = () => [];
+});
+const serves = (number: number, percentage: number) => ({ ...version(number, "t", "c"), percentage });
+
+/** Takes the traffic back to version 16, of the release whose digest is this letter, 64 times. */
+const back = ({ isWhole = false, letter = "a" } = {}) =>
+  new TakingBack({ stack: "local", dir, say: (line) => void lines.push(line) }, new LastTraffic("local", dir), {
+    preview: preview(),
+    before: version(16, "old", letter),
+    isWhole,
+  }).run(["it is worse"]);
+const REFUSED = `local refuses release ${"b".repeat(12)} from now on:`;
+const BACK = `All traffic is back at version 16, the one before. ${REFUSED}`;
 
 describe("an interrupted way back", () => {
   it.each([
-    [undefined, "rollout is 0", `npm run rollout -- abandon --stack local --dir ${dir}`],
-    [16, "pin is 16", `npm run rollback -- --stack local --dir ${dir} --to 16`],
-  ])("says that the setting is the way back, and what completes it (pin %j)", async (pin, setting, anew) => {
-    const told = (_: unknown, isDone: boolean) => `It is refused (${isDone ? "done" : "not done"}).`;
-    const before = { number: 16, versionId: "v-16" };
-    const way = { ...WAY, before, isWhole: pin !== undefined, told };
-    const text = await said(goBack("local", dir, way));
+    [false, "rollout is 0", `npm run rollout -- abandon --stack local --dir ${dir}`],
+    [true, "pin is 16", `npm run rollback -- --stack local --dir ${dir} --to 16`],
+  ])("says that the setting is the way back, and what completes it (by a pin: %j)", async (isWhole, setting, anew) => {
+    const text = await said(back({ isWhole }));
     expect(text).toContain("has ended before it was complete");
     expect(text).toContain(
-      `\n${setting} in ${file}, and that is the way back: leave it there. To complete it: ${UPDATE}\nWhere that file is not kept, as in a CI job: ${anew}\nIt is refused (not done).`,
+      `\n${setting} in ${file}, and that is the way back: leave it there. To complete it: ${UPDATE}\nWhere that file is not kept, as in a CI job: ${anew}\n${REFUSED} refusedReleases in ${file}.`,
     );
     // The release is refused by now: the same command would not go on.
     expect(text).not.toContain("same command");
 
     interrupted = { isDone: true, deploys: true };
-    const done = await said(goBack("local", dir, way));
+    const done = await said(back({ isWhole }));
     expect(done).toContain("was complete all the same");
-    expect(done).toMatch(/leave it there\.\nIt is refused \(done\)\.$/);
+    expect(done).toContain(`leave it there.\n${REFUSED} the deployment says so, and refusedReleases in ${file}.`);
   });
 });
-
-const serves = (number: number, percentage: number) => ({ versionId: `v-${number}`, number, percentage, tag: "t" });
 
 describe("a way back whose update succeeds", () => {
   beforeEach(() => {
@@ -134,97 +152,115 @@ describe("a way back whose update succeeds", () => {
   });
 
   it("says nothing else where the account says so, too", async () => {
-    expect(await goBack("local", dir, { ...WAY, serving: async () => [serves(16, 100)] })).toBe("It is refused.");
+    answer = async () => [serves(16, 100)];
+    await back();
+    expect(lines).toEqual(["Worse: it is worse", `${BACK} the deployment says so, and refusedReleases in ${file}.`]);
+    expect(settings()).toEqual({ rollout: 0, refusedReleases: "b".repeat(12) });
+  });
+
+  it("refuses nothing where the version before is of the same release", async () => {
+    answer = async () => [serves(16, 100)];
+    await back({ isWhole: true, letter: "b" });
+    const unpin = `npm run rollback -- --stack local --dir ${dir} --unpin`;
+    expect(lines).toContain(`local is pinned to version 16 until: ${unpin}`);
+    expect(lines.at(-1)).toMatch(new RegExp(`made the difference.* so it is not refused.* before ${unpin}\\.$`));
+    expect(settings()).toEqual({ pin: 16, rollout: 100 });
   });
 
   it.each([
     [[serves(17, 100)], "version 17 100 %"],
     [[serves(17, 10), serves(16, 90)], "version 17 10 %, version 16 90 %"],
   ])("does not claim it where other versions serve, and says what sends the traffic back", async (now, said) => {
-    await expect(goBack("local", dir, { ...WAY, serving: async () => now })).rejects.toThrow(
-      `did not go back to version 16, though the update was complete: now it is ${said}. Send it there: npm run rollback -- --stack local --dir ${dir} --to 16\nIt is refused.`,
+    answer = async () => now;
+    await expect(back()).rejects.toThrow(
+      `did not go back to version 16, though the update was complete: now it is ${said}. Send it there: npm run rollback -- --stack local --dir ${dir} --to 16\n${REFUSED}`,
     );
   });
 
   it("does not claim it where the account cannot be read", async () => {
-    const unread = () => Promise.reject(new UserError("Cloudflare answered 429."));
-    await expect(goBack("local", dir, { ...WAY, serving: unread })).rejects.toThrow(
+    answer = () => Promise.reject(new UserError("Cloudflare answered 429."));
+    await expect(back()).rejects.toThrow(
       /whether version 16 has all of it cannot be read: Cloudflare answered 429\.\nSee: npm run rollout -- status/,
     );
   });
 });
 
 describe("a way back whose update fails", () => {
-  const said: string[] = [];
-  const way = {
-    ...WAY,
-    serving: async () => [serves(17, 50), serves(16, 50)],
-    say: (line: string) => void said.push(line),
-  };
   let updates: number;
   beforeEach(() => {
-    said.length = 0;
     code = 1;
     updates = 0;
     meanwhile = () => void updates++;
+    answer = async () => [serves(17, 50), serves(16, 50)];
   });
+  const again = "The traffic did not go back yet; tried again in 30 s";
 
   it("is tried again until the update that is in the way has ended", async () => {
     meanwhile = () => {
       updates++;
       if (updates === 3) code = 0;
     };
-    const now = async () => [code === 0 ? serves(16, 100) : serves(17, 50)];
-    expect(await goBack("local", dir, { ...way, serving: now })).toBe("It is refused.");
-    expect(said).toEqual(Array(2).fill("The traffic did not go back yet; tried again in 30 s"));
+    answer = async () => [code === 0 ? serves(16, 100) : serves(17, 50)];
+    await back();
+    expect(lines).toEqual(["Worse: it is worse", again, again, expect.stringContaining(BACK)]);
     expect(pauses).toEqual([30_000, 30_000]);
   });
 
   it("has ended where the account says that the traffic is back, and names what completes the update", async () => {
-    const back = async () => [serves(16, 100)];
-    expect(await goBack("local", dir, { ...way, serving: back })).toBe(
-      `It is refused.\nThe update has failed all the same. To complete it: ${UPDATE} Where that file is not kept, as in a CI job, leave it: the next release completes it.`,
+    answer = async () => [serves(16, 100)];
+    await back();
+    expect(lines.at(-1)).toBe(
+      `${BACK} refusedReleases in ${file}.\nThe update has failed all the same. To complete it: ${UPDATE} Where that file is not kept, as in a CI job, leave it: the next release completes it.`,
     );
     expect(updates).toBe(1);
   });
 
   it("is tried on where the account cannot be read, and given up after ten minutes", async () => {
-    const unread = () => Promise.reject(new UserError("Cloudflare answered 429."));
-    await expect(goBack("local", dir, { ...way, serving: unread })).rejects.toThrow(
+    answer = () => Promise.reject(new UserError("Cloudflare answered 429."));
+    await expect(back()).rejects.toThrow(
       `The traffic did not go back: the update failed.\nrollout is 0 in ${file}, and that is the way back`,
     );
     expect(updates).toBe(21);
   });
 
   it("is not tried again where none will take the traffic back", async () => {
-    const mustGoOn = () => Promise.reject(new UserError("the plan is against it."));
-    await expect(goBack("local", dir, { ...way, mustGoOn })).rejects.toThrow(
-      "The traffic did not go back: the plan is against it.\n",
+    against = () => [{ code: "region_prefix_removed", subject: "eu", message: "it is gone.", fix: "put it back." }];
+    await expect(back()).rejects.toThrow(
+      "The traffic did not go back: the plan is against it:\n  [region_prefix_removed] eu: it is gone.",
     );
     expect(updates).toBe(1);
   });
 
   const interrupt = () => void process.emit("SIGINT", "SIGINT");
-  it.each<[string, () => Partial<typeof way>]>([
+  it.each<[string, () => void]>([
     [
       "waits",
       () => {
         onPause = interrupt;
-        return {};
       },
     ],
     [
       "asks what serves",
-      () => ({
-        serving: () => {
-          interrupt();
-          return way.serving();
-        },
-      }),
+      () => {
+        const serving = answer;
+        answer = () => {
+          if (updates > 0) interrupt();
+          return serving();
+        };
+      },
     ],
-    ["asks the plan", () => ({ mustGoOn: async () => interrupt() })],
+    [
+      "asks the plan",
+      () => {
+        against = () => {
+          interrupt();
+          return [];
+        };
+      },
+    ],
   ])("can be interrupted while it %s", async (_, begin) => {
-    const text = await goBack("local", dir, { ...way, ...begin() }).catch((error: unknown) => error);
+    begin();
+    const text = await back().catch((error: unknown) => error);
     expect(text).toBeInstanceOf(Interrupted);
     expect(text).toMatchObject({ isDone: false, message: expect.stringContaining("that is the way back: leave it") });
     expect(updates).toBe(1);

@@ -2,14 +2,15 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { STATE_FILE } from "../../infra/apply/state.ts";
 import { refreshLine, updateLine } from "../../infra/apply/update-line.ts";
-import { goBack } from "../../infra/rollout/go-back.ts";
+import { UserError } from "../../infra/common/user-error.ts";
+import { LastTraffic } from "../../infra/rollout/last-traffic.ts";
 import { pinnedElsewhereText, pinnedText } from "../../infra/rollout/pinned.ts";
-import { changeSetting } from "../../infra/stack/settings-file.ts";
-import { preview } from "./preview.ts";
+import { TakingBack } from "../../infra/rollout/taking-back.ts";
+import { preview, version } from "./preview.ts";
 
 /** A local account that `npm start` has deployed to, and that does not run: every update of it fails. */
 const dir = mkdtempSync(join(tmpdir(), "way-back-"));
@@ -17,26 +18,37 @@ mkdirSync(dirname(join(dir, STATE_FILE)), { recursive: true });
 writeFileSync(join(dir, STATE_FILE), "{}");
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-const settings = () => parse(readFileSync(join(dir, "Pulumi.local.yaml"), "utf8")).config;
-const failing = async (pin: number | undefined, refuse?: () => void) => {
-  const way = {
-    before: { number: 16, versionId: "v-16" },
-    isWhole: pin !== undefined,
-    serving: async () => [],
-    mustGoOn: async () => {},
-    say: () => {},
-    share: pin === undefined ? 50 : 100,
-    ...(refuse && { refuse }),
-    told: () => "It is refused.",
+/** The setting that cannot be written; undefined: all can. */
+let unwritable: string | undefined;
+vi.mock("../../infra/stack/settings-file.ts", async (original) => {
+  const module = await original<typeof import("../../infra/stack/settings-file.ts")>();
+  return {
+    ...module,
+    changeSetting: (...[file, key, value]: Parameters<typeof module.changeSetting>) => {
+      if (key === unwritable) throw new UserError(`${file} cannot be written.`);
+      module.changeSetting(file, key, value);
+    },
   };
-  const error: unknown = await goBack("local", dir, way).catch((thrown: unknown) => thrown);
+});
+
+const settings = () => parse(readFileSync(join(dir, "Pulumi.local.yaml"), "utf8")).config;
+const BAD = { ...version(5, "new", "b"), percentage: 50 };
+/** How a way back fails. `isWhole`: from all traffic, by a pin. */
+const failing = async (isWhole: boolean) => {
+  const last = new LastTraffic("local", dir);
+  last.found({ live: { ...preview().live, serving: [{ ...BAD, percentage: isWhole ? 100 : 50 }] }, tag: BAD.tag });
+  const before = version(16, "old", "a");
+  const options = { stack: "local", dir, say: () => {} };
+  const takingBack = new TakingBack(options, last, { preview: preview(), before, isWhole });
+  const error: unknown = await takingBack.run(["it is worse"]).catch((thrown: unknown) => thrown);
   return error instanceof Error ? error.message : "it did not fail";
 };
+const REFUSED = { refusedReleases: "b".repeat(12) };
 
-describe("a go-back whose update fails", () => {
+describe("a way back whose update fails", () => {
   it("from all traffic leaves the pin, and names what carries it out, also where no file is kept", async () => {
-    const text = await failing(16);
-    expect(settings()).toEqual({ pin: 16, rollout: 100 });
+    const text = await failing(true);
+    expect(settings()).toEqual({ pin: 16, rollout: 100, ...REFUSED });
     expect(text).toMatch(/^The traffic did not go back: .*no local account runs/);
     expect(text).toContain(`pin is 16 in ${join(dir, "Pulumi.local.yaml")}`);
     expect(text).toContain(`then: npm start -- --into ${dir}\n`);
@@ -46,25 +58,28 @@ describe("a go-back whose update fails", () => {
 
   it("from a step leaves the share of nothing", async () => {
     rmSync(join(dir, "Pulumi.local.yaml"), { force: true });
-    const text = await failing(undefined);
-    expect(settings()).toEqual({ rollout: 0 });
+    const text = await failing(false);
+    expect(settings()).toEqual({ rollout: 0, ...REFUSED });
     expect(text).toContain(`then: npm start -- --into ${dir}\n`);
     expect(text).toContain(`npm run rollout -- abandon --stack local --dir ${dir}`);
   });
 });
 
-describe("a go-back whose settings cannot be", () => {
+describe("a way back whose settings cannot be", () => {
   const file = join(dir, "Pulumi.local.yaml");
-  afterEach(() => rmSync(file, { recursive: true, force: true }));
+  afterEach(() => {
+    unwritable = undefined;
+    rmSync(file, { recursive: true, force: true });
+  });
 
   it("read says so, what the release has, and the command that takes it back", async () => {
     rmSync(file, { force: true });
     mkdirSync(file);
-    for (const [pin, share, command] of [
-      [undefined, "50 %", `npm run rollout -- abandon --stack local --dir ${dir}`],
-      [16, "100 %", `npm run rollback -- --stack local --dir ${dir} --to 16`],
+    for (const [isWhole, share, command] of [
+      [false, "50 %", `npm run rollout -- abandon --stack local --dir ${dir}`],
+      [true, "100 %", `npm run rollback -- --stack local --dir ${dir} --to 16`],
     ] as const) {
-      const text = await failing(pin);
+      const text = await failing(isWhole);
       expect(text).toMatch(/^The traffic did not go back: .*Pulumi.local.yaml cannot be read: it is a folder \(EISDIR/);
       expect(text).toContain(`The release has ${share} of it. Correct what is above, then: ${command}`);
       expect(text).not.toContain("that is the way back");
@@ -72,7 +87,8 @@ describe("a go-back whose settings cannot be", () => {
   });
 
   it("changed in one place leaves the release unrefused, and the traffic goes back all the same", async () => {
-    const text = await failing(undefined, () => changeSetting(dir, "refusedReleases", "a".repeat(12)));
+    unwritable = "refusedReleases";
+    const text = await failing(false);
     expect(settings()).toEqual({ rollout: 0 });
     // The update was begun, which here fails.
     expect(text).toMatch(/^The traffic did not go back: .*no local account runs/);
