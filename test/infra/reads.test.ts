@@ -17,7 +17,7 @@ const BOUND = { name: "KV", type: "kv_namespace", namespaceId: "k" } as const;
 const READS: readonly (readonly [what: string, read: (reads: Reads) => Promise<unknown>])[] = [
   ["the namespaces of classes", (reads) => reads.namespaces("w")],
   ["the objects of one", (reads) => reads.objects("n")],
-  ["whether bound storage exists", (reads) => reads.boundExists({ ...NO_MORE, ...BOUND })],
+  ["whether bound storage exists", (reads) => reads.storageExists("kv", "k")],
   ["KV namespaces", (reads) => reads.kvNamespaces()],
   ["databases", (reads) => reads.databases()],
   ["a bucket", (reads) => reads.bucketExists("b")],

@@ -7,6 +7,7 @@ import { issueLines } from "../../common/issues.ts";
 import { type Api, ApiError, at } from "../../provider/api.ts";
 import { inJurisdiction } from "../../provider/buckets.ts";
 import { ask } from "../../provider/functions.ts";
+import type { StorageKind } from "../../stack/extras.ts";
 
 /** Text that the provider may give as "" and the API as null where there is none. */
 const text = v.pipe(
@@ -215,19 +216,13 @@ export class Reads {
     );
   }
 
-  /** Whether the KV namespace, the bucket or the database of a binding exists; undefined where the account cannot be asked, or refuses. */
-  async boundExists(binding: BindingRead): Promise<boolean | undefined> {
-    const { accountId } = this;
-    const { type, namespaceId, bucketName, jurisdiction } = binding;
-    const database = binding.id ?? binding.databaseId;
-    if (type === "d1" && database) return this.#exists(`${this.#d1}${at`/${database}`}`);
-    if (type === "kv_namespace" && namespaceId) {
-      return this.#exists(at`/accounts/${accountId}/storage/kv/namespaces/${namespaceId}`);
-    }
-    if (type === "r2_bucket" && bucketName) {
-      return this.bucketExists(bucketName, jurisdiction);
-    }
-    return undefined;
+  /**
+   * Whether a KV namespace or a database exists, by its id, or a bucket, by its name; undefined where the account cannot
+   * be asked, or refuses.
+   */
+  async storageExists(kind: StorageKind, id: string, jurisdiction?: string): Promise<boolean | undefined> {
+    if (kind === "r2") return this.bucketExists(id, jurisdiction);
+    return this.#exists(`${kind === "kv" ? this.#kv : this.#d1}${at`/${id}`}`);
   }
 
   /** The KV namespaces of the account; undefined where it cannot be asked, or refuses. So it is with all that follow. */

@@ -4,14 +4,15 @@ import { OF_THE_PROGRAM } from "../../release/wrangler-keys.ts";
 import type { PublicSettings } from "../../stack/config.ts";
 import { extraBindings } from "../../stack/extras.ts";
 import type { BindingRead } from "../account/reads.ts";
+import { KINDS } from "../storage/kinds.ts";
 import type { Claim } from "./claim.ts";
 import type { Claims } from "./claims.ts";
 
+const STORAGE = Object.values(KINDS);
+
 /** What a binding leads to, in words, by its type in Cloudflare's API. */
 const WORDS: Readonly<Record<string, string>> = {
-  kv_namespace: "KV namespace",
-  r2_bucket: "bucket",
-  d1: "D1 database",
+  ...Object.fromEntries(STORAGE.map(({ bindingType, what }) => [bindingType, what])),
   secret_text: "secret",
   secret_key: "secret",
   plain_text: "variable",
@@ -25,9 +26,7 @@ export const wordOf = (type: string | undefined): string => WORDS[type ?? ""] ??
 
 /** The types that wrangler.jsonc can give, so that whoever knows the release knows of them. */
 const OF_WRANGLER: ReadonlySet<string | undefined> = new Set([
-  "kv_namespace",
-  "r2_bucket",
-  "d1",
+  ...STORAGE.map(({ bindingType }) => bindingType),
   "plain_text",
   "json",
   "durable_object_namespace",

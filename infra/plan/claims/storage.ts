@@ -15,7 +15,7 @@ import { isOurs } from "../live/ours.ts";
 import type { LiveVersion } from "../live/version.ts";
 import type { Finding } from "../rules/codes.ts";
 import { outOfState } from "../state/advice.ts";
-import { bindingOf, isEmpty, KINDS, thereOf } from "../storage/kinds.ts";
+import { bindingOf, boundId, isEmpty, KINDS, thereOf } from "../storage/kinds.ts";
 import { ADOPTED, type Claim, type Claiming, type Part } from "./claim.ts";
 
 export type Storage = Claiming & { readonly workerIsOurs: boolean };
@@ -83,8 +83,8 @@ async function madeAnew(
   { kind, binding }: Pick<StorageOfStack, "kind" | "binding">,
   id: unknown,
 ): Promise<Finding | undefined> {
-  const { boundTo, what } = KINDS[kind];
-  const bound = boundTo(bindingOf(live.versions.filter(isOurs), binding));
+  const { what } = KINDS[kind];
+  const bound = boundId(kind, bindingOf(live.versions.filter(isOurs), binding));
   if (kind === "r2" || typeof id !== "string" || bound === undefined || bound === id) return undefined;
   const now = inPlaceOf(id, bound, await thereOf({ kind }, reads.besides, []));
   if (!now) return undefined;
@@ -155,14 +155,14 @@ export async function storagePart(storage: Storage, { kind, binding, jurisdictio
   }
   if (!known) return { claim: { name: derived } };
   const versions = versionsOf(storage);
-  const bound = KINDS[kind].boundTo(bindingOf(versions, binding));
+  const bound = boundId(kind, bindingOf(versions, binding));
   const all = await thereOf({ kind, jurisdiction }, certain, [bound, derived]);
   const own = all?.find(({ name }) => name === derived);
   const led = all?.find(({ id }) => id === bound);
   const foreign = led && led !== own && !wasLent(storage, binding) ? led : undefined;
   const there = foreign ?? own;
   if (!there) return { claim: { name: derived } };
-  const isBound = versions.some(({ bindings }) => bindings.some((one) => KINDS[kind].boundTo(one) === there.id));
+  const isBound = versions.some(({ bindings }) => bindings.some((one) => boundId(kind, one) === there.id));
   const suffix = kind === "r2" ? `/${jurisdiction ?? "default"}` : "";
   const what = `${KINDS[kind].what} ${there.name}`;
   const claim = { name: there.name, importId: `${settings.accountId}/${there.id}${suffix}` };

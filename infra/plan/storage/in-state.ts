@@ -7,7 +7,7 @@ import { isOurs } from "../live/ours.ts";
 import type { LiveVersion } from "../live/version.ts";
 import type { LiveWorker } from "../live/worker.ts";
 import type { Known } from "../state/known.ts";
-import { bindingOf, KINDS, targetOf, thereOf } from "./kinds.ts";
+import { bindingOf, boundId, KINDS, targetOf, thereOf } from "./kinds.ts";
 
 /** Storage of a stack for a binding that is no longer to have some of its own. */
 export interface NotDeclared extends StorageOfStack {
@@ -80,9 +80,7 @@ const logicalNames = (storage: readonly StorageOfStack[]): ReadonlySet<string> =
 export const usedBy = (version: LiveVersion | undefined, left: readonly NotDeclared[]) =>
   left.map((one) => ({
     ...one,
-    usedBy: version?.bindings.some((binding) => KINDS[one.kind].boundTo(binding) === one.id)
-      ? version.number
-      : undefined,
+    usedBy: version?.bindings.some((binding) => boundId(one.kind, binding) === one.id) ? version.number : undefined,
   }));
 
 /** A binding of what serves to storage that the stack may have of its own, besides what every stack has. */
@@ -130,8 +128,8 @@ export async function notInState({
   const missing = all.filter(({ kind, logical }) => known.get(KINDS[kind].type, logical) === undefined);
   const found = await Promise.all(
     missing.map(async ({ kind, binding, name, ...rest }) => {
-      const { boundTo, what } = KINDS[kind];
-      const bound = isOfEveryStack(binding) ? boundTo(bindingOf(ours, binding)) : undefined;
+      const { what } = KINDS[kind];
+      const bound = isOfEveryStack(binding) ? boundId(kind, bindingOf(ours, binding)) : undefined;
       const there = await thereOf({ kind, ...rest }, reads, [bound, name]);
       const one = there?.find(({ id }) => id === bound) ?? there?.find((each) => each.name === name);
       return one ? [`${what} ${one.name}`] : [];

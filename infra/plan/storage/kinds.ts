@@ -3,32 +3,39 @@ import { STORAGE_KINDS, type StorageKind } from "../../stack/extras.ts";
 import type { BindingRead, Reads } from "../account/reads.ts";
 import type { LiveVersion } from "../live/version.ts";
 
-/** A kind of storage: its resource, which of its properties is its name, and what a binding of it leads to. */
+/** A kind of storage: its resource, which of its properties is its name, and how a binding says which it leads to. */
 export const KINDS = {
   kv: {
     type: "WorkersKvNamespace",
     what: "KV namespace",
     nameIs: "title",
-    boundTo: (one?: BindingRead) => (one?.type === "kv_namespace" ? one.namespaceId : undefined),
+    bindingType: "kv_namespace",
+    idOf: ({ namespaceId }: BindingRead) => namespaceId,
   },
   r2: {
     type: "R2Bucket",
     what: "bucket",
     nameIs: "name",
-    boundTo: (one?: BindingRead) => (one?.type === "r2_bucket" ? one.bucketName : undefined),
+    bindingType: "r2_bucket",
+    idOf: ({ bucketName }: BindingRead) => bucketName,
   },
   d1: {
     type: "D1Database",
     what: "D1 database",
     nameIs: "name",
-    boundTo: (one?: BindingRead) => (one?.type === "d1" ? (one.id ?? one.databaseId) : undefined),
+    bindingType: "d1",
+    idOf: ({ id, databaseId }: BindingRead) => id ?? databaseId,
   },
 } as const;
+
+/** Which storage of this kind a binding leads to; undefined: none, or there is no such binding. */
+export const boundId = (kind: StorageKind, binding: BindingRead | undefined): string | undefined =>
+  binding?.type === KINDS[kind].bindingType ? KINDS[kind].idOf(binding) : undefined;
 
 /** What a binding leads to: the kind of storage, and which; undefined: to none. */
 export function targetOf(binding: BindingRead): { readonly kind: StorageKind; readonly id: string } | undefined {
   for (const kind of STORAGE_KINDS) {
-    const id = KINDS[kind].boundTo(binding);
+    const id = boundId(kind, binding);
     if (id !== undefined) return { kind, id };
   }
   return undefined;

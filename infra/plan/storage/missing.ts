@@ -75,8 +75,9 @@ async function goneOf(reads: Reads, bindings: readonly BindingRead[]): Promise<r
   const gone = await Promise.all(
     [...byName.values()].map(async (binding): Promise<readonly Gone[]> => {
       const target = targetOf(binding);
-      if (!target || (await reads.boundExists(binding)) !== false) return [];
+      if (!target) return [];
       const { kind, id } = target;
+      if ((await reads.storageExists(kind, id, binding.jurisdiction)) !== false) return [];
       return [{ binding: binding.name, kind, what: `${KINDS[kind].what} ${id}` }];
     }),
   );
