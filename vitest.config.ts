@@ -42,6 +42,9 @@ const workerd = () =>
     verbose: process.env.WORKERD_LOG !== undefined,
   });
 
+/** What failed is to name its line. */
+const STACK_LINES = ["test/worker/stack-lines.ts"];
+
 const CHAOS = "test/**/worker/chaos.test.ts";
 
 /**
@@ -66,6 +69,7 @@ export default defineConfig({
           name: "worker",
           include: ["test/**/worker/*.test.ts"],
           exclude: [CHAOS],
+          setupFiles: STACK_LINES,
           testTimeout: 90_000,
           hookTimeout: 60_000,
           expect: PATIENT,
@@ -78,6 +82,7 @@ export default defineConfig({
         test: {
           name: "chaos",
           include: [CHAOS],
+          setupFiles: STACK_LINES,
           testTimeout: 300_000,
           hookTimeout: 60_000,
           provide: {
