@@ -5,7 +5,7 @@ import { stackOf } from "../stack.ts";
 import { chat } from "./pattern.ts";
 
 /** Where a relay is, and for which room. */
-export interface RelayAddress {
+interface RelayAddress {
   readonly home: Place;
   /** The relay's own region. */
   readonly region: Place["region"];

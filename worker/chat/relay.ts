@@ -1,6 +1,6 @@
 /**
- * A relay: an object of the room's class that carries readers of another object's room (relay-protocol.ts). What its readers
- * write goes to the home, and what the home sends goes to its readers, each message once and in order.
+ * A relay: an object of the room's class that carries readers of another object's room (relay-protocol.ts). What its
+ * readers write goes to the home, and what the home sends goes to its readers, each message once and in order.
  *
  * The number of the last message that it showed is stored with the turn that shows it, and so is who is here, as its
  * readers were told. All else can be lost: it asks the home for the door and the messages when somebody joins and it

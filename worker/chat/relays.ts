@@ -1,6 +1,6 @@
 /**
- * The home's side of its relays (relay-protocol.ts): which there are, and what each still has to be sent. Sending starts with
- * each message, and an alarm, set before the message is stored, looks for what a crash left over.
+ * The home's side of its relays (relay-protocol.ts): which there are, and what each still has to be sent. Sending starts
+ * with each message, and an alarm, set before the message is stored, looks for what a crash left over.
  */
 import { retry } from "../objects/retry.ts";
 import type { History } from "./history.ts";

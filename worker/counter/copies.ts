@@ -1,6 +1,7 @@
 /**
- * The copies of a count that its object sends to KV (copy.ts), one at a time, and only while somebody reads them: a read
- * that finds no copy asks the object, which then sends copies for an hour. Other counters cost no KV write and no alarm.
+ * The copies of a count that its object sends to KV (copy.ts), one at a time, and only while somebody reads them: a
+ * read that finds no copy asks the object, which then sends copies for an hour. Other counters cost no KV write and no
+ * alarm.
  */
 import { within } from "../objects/deadline.ts";
 import type { Wake } from "../objects/wake.ts";

@@ -133,10 +133,6 @@ export class CounterDO extends DurableObject<Env> {
     await this.#commits.commit({ count: 0, deleted: true });
   }
 
-  get #sums(): Sums {
-    return { added: this.#added, subtracted: this.#subtracted };
-  }
-
   /** This part of the count, once it is durable, and how many parts there are. */
   async part(): Promise<Part> {
     const count = this.#added - this.#subtracted;
@@ -364,6 +360,10 @@ export class CounterDO extends DurableObject<Env> {
     }
     this.#copies.changed(now);
     if (idleSince !== null) this.#wake.by(this.#goesAt());
+  }
+
+  get #sums(): Sums {
+    return { added: this.#added, subtracted: this.#subtracted };
   }
 
   #writeSums({ added, subtracted }: Sums, idleSince: number | null): void {

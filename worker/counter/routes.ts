@@ -124,7 +124,7 @@ const add =
     counter.add(by, terms);
 const reset: Change = (counter, terms) => counter.reset(terms);
 
-/** Makes a change, which goes `wide` if the counter is, or was, on several objects. */
+/** Makes a change at the counter's object, or by `wide` if it is, or was, on several. */
 async function change(c: Context<App>, id: string, make: Change, wide = changeOne): Promise<number> {
   const narrow = shardsOf(c, id) === 1 ? await changeNarrow(c, id, make) : IS_WIDE;
   const isWide = isRefused(narrow, "wide");
@@ -148,16 +148,16 @@ async function changeNarrow(c: Context<App>, id: string, make: Change): Promise<
 }
 
 /** Sets all parts to 0. A part that a key has reset already is not reset again. */
-async function resetAll(c: Context<App>, id: string, reset: Change, key: string | undefined): Promise<Counted> {
+async function resetAll(c: Context<App>, id: string, make: Change, key: string | undefined): Promise<Counted> {
   if (key !== undefined) {
     // Before any part is reset: a key of an increment is at one part only, and the others would not refuse it.
-    if (await isTaken(c, id, reset, key)) throw keyConflict();
+    if (await isTaken(c, id, make, key)) throw keyConflict();
     // The home is reset last. If it knows the key, all was reset, and parts that there are only since stay as they are.
-    const before = await reset(counterOf(c, id), { key, routed: true, only: "replay" });
+    const before = await make(counterOf(c, id), { key, routed: true, only: "replay" });
     if (!isRefused(before, "new")) return before;
   }
   return changeAll(c, id, async (part) => {
-    const answer = await reset(part, { key, routed: true });
+    const answer = await make(part, { key, routed: true });
     // An increment with this key came since. The call has failed, also if other parts are reset.
     if (isRefused(answer, "key-conflict")) throw keyConflict();
     return answer;

@@ -88,8 +88,8 @@ export async function isTaken(c: Context<App>, id: string, change: Change, key: 
 }
 
 /**
- * Makes a change at all parts, and returns the home's answer. The home comes last, so that a call that fails can be made
- * again.
+ * Makes a change at all parts, and returns the home's answer. The home comes last, so that a call that fails can be
+ * made again.
  */
 export async function changeAll<T>(c: Context<App>, id: string, change: (part: Stub) => Promise<T>): Promise<T> {
   const { widths } = await retry(() => partAt(c, id, 0).part());

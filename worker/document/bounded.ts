@@ -11,7 +11,7 @@ const RANGE = 0.25;
 
 export class TooHeavy extends Error {}
 
-/** Counts while an update is read, and stops where it is as heavy as a whole document may be: before it takes memory. */
+/** Counts while an update is read. Stops where it is as heavy as a whole document may be, before it takes memory. */
 class Bounded extends Y.UpdateDecoderV1 {
   #left = MAX_PIECES;
   #kind = TEXT;

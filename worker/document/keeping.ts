@@ -122,7 +122,7 @@ export class Keeping {
       this.#usedAt = now;
     }
     if (this.#versionDue === undefined && this.#rules.versionMinutes > 0) {
-      this.versionDue = now + this.#rules.versionMinutes * MINUTE_MS;
+      this.setVersionDue(now + this.#rules.versionMinutes * MINUTE_MS);
     }
   }
 
@@ -131,7 +131,7 @@ export class Keeping {
     return this.#versionDue;
   }
 
-  set versionDue(due: number | undefined) {
+  setVersionDue(due: number | undefined): void {
     this.#versionDue = due;
     if (due === undefined) this.#storage.kv.delete(VERSION_DUE);
     else this.#storage.kv.put(VERSION_DUE, due);

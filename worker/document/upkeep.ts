@@ -49,12 +49,12 @@ export class Upkeep {
     const { schema, keeping, versions } = this.#parts;
     if (keeping.versionDue === undefined || keeping.versionDue > now) return keeping.versionDue;
     // First, so that an edit that comes meanwhile sets the time of the next one.
-    keeping.versionDue = undefined;
+    keeping.setVersionDue(undefined);
     try {
       await versions.add(await editor.state(), undefined, now);
     } catch (error) {
       // Later, so that no edit until then makes another attempt.
-      if (!schema.empty) keeping.versionDue = Date.now() + AGAIN_MS;
+      if (!schema.empty) keeping.setVersionDue(Date.now() + AGAIN_MS);
       throw error;
     }
     return keeping.versionDue;

@@ -70,10 +70,9 @@ async function identify(c: Context<App>): Promise<Caller> {
   const { identity } = stackOf(c.env).settings;
   const offered = offeredProtocols(c);
   if (offered.some(looksLikeSession)) {
-    throw refusal(
-      "unauthorized",
-      "A session's token is no subprotocol: show it as Authorization: Bearer, or its cookie",
-    );
+    throw refusal("unauthorized", "A session's token is no subprotocol: show it as a bearer token, or its cookie", {
+      headers: { "WWW-Authenticate": 'Bearer realm="session"' },
+    });
   }
   const token = offered.find((each) => looksAnonymous(each) || (identity && looksIssued(each)));
   if (token === undefined) return NOBODY;

@@ -6,7 +6,7 @@ import { callerOrRefusal } from "./caller.ts";
 import type { App, Charge } from "./context.ts";
 import { Refusal } from "./problem.ts";
 
-/** Charges the caller once more, or for what no route is in front of: 429 if too few tokens are left. */
+/** Charges the caller once more, or where no limiter stands in front: 429 if too few tokens are left. */
 export async function charge(c: Context<App>, what: Charge): Promise<void> {
   await c.get("limiter")?.(what)(c, async () => {});
 }

@@ -1,8 +1,8 @@
 /**
- * How the Worker tells an object who joins it by a WebSocket, after checking it. It is not in the URL, which the platform
- * logs, and its header's name has "token" in it: other headers are logged as they are. What there is to tell is a
- * pattern's own, besides what is told of every joiner. Code that is loaded late imports this, so it imports nothing; how
- * the Worker asks is in joiner.ts.
+ * How the Worker tells an object who joins it by a WebSocket, after checking it. It is not in the URL, which the
+ * platform logs, and its header's name has "token" in it: other headers are logged as they are. What there is to tell
+ * is a pattern's own, besides what is told of every joiner. Code that is loaded late imports this, so it imports
+ * nothing; how the Worker asks is in joiner.ts.
  */
 export const HEADER = "X-Joining-Token";
 

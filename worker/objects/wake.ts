@@ -52,7 +52,7 @@ export class Wake {
 
   /**
    * Does one of several things that the alarm is for, and sets the alarm for the next of its kind. One that fails is
-   * tried again, and does not stop the others.
+   * tried again, and does not stop the others. Call it only in the alarm.
    */
   async chore(what: string, work: () => Promise<number | undefined>): Promise<void> {
     try {

@@ -55,12 +55,6 @@ describe("joining", () => {
     }
   });
 
-  it("with a session's token as a subprotocol is 401, and not somebody else", async () => {
-    const refused = await knock(newRoom(), { token: `eu~${"A".repeat(43)}` });
-    expect(refused.status).toBe(401);
-    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining("Authorization: Bearer") });
-  });
-
   it("by plain HTTP is 426", async () => {
     for (const path of ["/room/r/ws", "/room/r"]) {
       const response = await fetchApp(path);
