@@ -16,4 +16,15 @@ if (!process.features.typescript) {
   process.exit(TOLD);
 }
 
-export default async () => ({ ...(await import("./index.ts")) });
+export default async () => {
+  try {
+    return { ...(await import("./index.ts")) };
+  } catch (error) {
+    const { loadFault } = await import("./common/load-fault.ts");
+    const fault = loadFault(error, import.meta.resolve("./index.ts"));
+    // What the program itself tells, Pulumi prints.
+    if (!fault || fault === error) throw error;
+    writeSync(2, `${fault.message}\n`);
+    process.exit(TOLD);
+  }
+};

@@ -45,5 +45,11 @@ if (missing) {
   const file = new URL(`./commands/${command}.ts`, import.meta.url);
   // The command sees the arguments as if Node had been called with it.
   process.argv.splice(1, 2, fileURLToPath(file));
-  await import(file.href);
+  await import(file.href).catch(async (error) => {
+    const { loadFault } = await import("./common/load-fault.ts");
+    const fault = loadFault(error, file.href);
+    if (!fault) throw error;
+    console.error(fault.message);
+    process.exitCode = 1;
+  });
 }

@@ -2,13 +2,21 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { loadFault } from "../common/load-fault.ts";
 import { ROOT } from "../release/root.ts";
 
-/** The module of a pattern's tool, or undefined where it has none. What it exports, the caller says. */
+/**
+ * The module of a pattern's tool, or undefined where it has none. What it exports, the caller says.
+ * @throws UserError where its file cannot be loaded.
+ */
 export async function toolOf<Module>(
   folder: string,
   tool: "smoke" | "rehearsal" | "cost" | "bench" | "peers",
 ): Promise<Module | undefined> {
   const file = join(ROOT, "test", folder, `${tool}.ts`);
-  return existsSync(file) ? import(pathToFileURL(file).href) : undefined;
+  if (!existsSync(file)) return undefined;
+  const { href } = pathToFileURL(file);
+  return import(href).catch((error) => {
+    throw loadFault(error, href) ?? error;
+  });
 }

@@ -5,6 +5,7 @@
 import { join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { checkLock, type Finding, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
+import { loadFault } from "../common/load-fault.ts";
 import { readIfThere } from "../common/named-file.ts";
 import { UserError } from "../common/user-error.ts";
 import { ROOT } from "./root.ts";
@@ -36,8 +37,10 @@ export function ownMigrations(): readonly Migration[] {
 export const lockFindings = (): readonly Finding[] =>
   checkLock(ownMigrations(), readIfThere(join(ROOT, LOCK_FILE)) ?? null).filter(({ code }) => code !== "lock_behind");
 
-/** Why a history that a person writes cannot be loaded, with its file and line. `file`: where nothing says it better. */
+/** Why a history that a person writes cannot be loaded, with its file and line. */
 export function unloadable(error: unknown, root = ROOT): UserError {
+  const fault = loadFault(error, pathToFileURL(join(root, FILE)).href, root);
+  if (fault) return fault;
   const message = error instanceof Error ? error.message : String(error);
   const where = placeIn(error, root) ?? FILE;
   const said = message.replaceAll(`${root}/`, "").split("\n")[0];

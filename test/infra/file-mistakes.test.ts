@@ -20,12 +20,12 @@ describe("a file of the project with a mistake in it", () => {
   };
 
   it.each([
-    [".create(", ".create((", /^infra\/migrations\.ts:\d+: \S.*\. Correct it there\.$/],
+    [".create(", ".create((", /^infra\/migrations\.ts:\d+: \S.*\. Correct it there\.\n {2}\S.*$/],
     ["export const", "undefined.name;\nexport const", /^infra\/migrations\.ts:8: Cannot read properties of undefined/],
     [
       '@durable-stack/class-lifecycle";',
       '@durable-stack/class-lifecycle";\nimport "./gone.ts";',
-      /^infra\/migrations\.ts: Cannot find module 'infra\/gone\.ts'/,
+      /^infra\/migrations\.ts:\d+: Cannot find module 'infra\/gone\.ts'/,
     ],
     [
       "history } from",
