@@ -5,6 +5,7 @@ import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { newApiKey, storedAt } from "../../contract/api-keys.ts";
 import { jsonSchema } from "../../worker/http/json-schema.ts";
+import { problemResponse, refusal } from "../../worker/http/problem.ts";
 import app from "../../worker/index.ts";
 import { retry } from "../../worker/objects/retry.ts";
 import { title } from "../../worker/page/assets.gen.js";
@@ -34,6 +35,12 @@ describe("problems", () => {
     expect((await callSample("/sample", { method: "DELETE" })).headers.get("Allow")).toBe("GET, HEAD, POST");
     expect((await callSample("/sample/reset")).status).toBe(405);
     expect(await call("/nowhere", { method: "DELETE" })).toMatchObject({ status: 404 });
+  });
+
+  it("have a kind for what a pattern of one's own finds taken", async () => {
+    const answer = problemResponse(refusal("conflict", "player: this name is taken; choose another").problem);
+    expect(answer.status).toBe(409);
+    expect(await answer.json()).toMatchObject({ type: "urn:problem:conflict", title: "Conflict" });
   });
 
   it("do not prevent HEAD and OPTIONS", async () => {

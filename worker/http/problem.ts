@@ -12,6 +12,7 @@ const KINDS = {
   forbidden: { status: 403, title: "Forbidden" },
   "not-found": { status: 404, title: "Not found" },
   "method-not-allowed": { status: 405, title: "Method not allowed" },
+  conflict: { status: 409, title: "Conflict" },
   "idempotency-conflict": { status: 409, title: "Idempotency key used with another payload" },
   "account-frozen": { status: 409, title: "Account frozen" },
   "already-settled": { status: 409, title: "Already settled" },
