@@ -44,6 +44,8 @@ const workerd = () =>
 
 /** What failed is to name its line. */
 const STACK_LINES = ["test/worker/stack-lines.ts"];
+/** For suites that run the Worker. */
+const BUILT_PAGE = "test/built-page.ts";
 
 const CHAOS = "test/**/worker/chaos.test.ts";
 
@@ -67,6 +69,7 @@ export default defineConfig({
         plugins: [workerd()],
         test: {
           name: "worker",
+          globalSetup: BUILT_PAGE,
           include: ["test/**/worker/*.test.ts"],
           exclude: [CHAOS],
           setupFiles: STACK_LINES,
@@ -81,6 +84,7 @@ export default defineConfig({
         plugins: [workerd()],
         test: {
           name: "chaos",
+          globalSetup: BUILT_PAGE,
           include: [CHAOS],
           setupFiles: STACK_LINES,
           testTimeout: 300_000,
@@ -165,6 +169,7 @@ export default defineConfig({
         // Hostile clients over real WebSockets; one file at a time, because what is measured is time and memory.
         test: {
           name: "hostile",
+          globalSetup: BUILT_PAGE,
           include: ["test/*/hostile/**/*.test.ts"],
           fileParallelism: false,
           testTimeout: 180_000,
@@ -183,6 +188,7 @@ export default defineConfig({
       {
         test: {
           name: "wrangler",
+          globalSetup: BUILT_PAGE,
           include: ["test/wrangler/**/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 120_000,

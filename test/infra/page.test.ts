@@ -97,3 +97,11 @@ describe.skipIf(panel === undefined)("a mistake in a panel", () => {
     expect(code).toBe(1);
   });
 });
+
+it("is built where a suite that runs the Worker finds none, as in a fresh clone", async () => {
+  const copy = new ProjectCopy();
+  onTestFinished(() => copy.remove());
+  const { code, text } = await copy.run("vitest run --project worker test/worker/names.test.ts");
+  expect(text).toMatch(/Test Files .*1 passed/);
+  expect(code).toBe(0);
+});
