@@ -11,6 +11,7 @@ import { UserError } from "../common/user-error.ts";
 import { buildRelease } from "../release/build.ts";
 import { kib, shortDigest, sizeOf } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
+import { sourceMapOf } from "../release/source-map.ts";
 import { type Account, localAccount } from "../stack/account.ts";
 import { LOCAL } from "../stack/project.ts";
 import { CLI_FOLDER, settingsFile } from "../stack/settings-file.ts";
@@ -51,7 +52,7 @@ export async function startHere(options: Options): Promise<RunningAccount> {
       removeNamed(settingsFile(LOCAL, dir));
       removeNamed(join(dir, CLI_FOLDER));
     }
-    return await startAccount({ ...options, fresh: false });
+    return await startAccount({ ...options, fresh: false, sourceMapOf: (sha256) => sourceMapOf(sha256) });
   } catch (cause) {
     throw cause instanceof CannotStart ? new UserError(`${cause.message}${instead(dir, cause)}`, { cause }) : cause;
   }

@@ -29,6 +29,7 @@ import { readRelease } from "../../infra/release/read.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { sbomOf } from "../../infra/release/sbom.ts";
 import { checkSize, compressedSize } from "../../infra/release/size.ts";
+import { sourceMapOf } from "../../infra/release/source-map.ts";
 import { packed, unpacked } from "../../infra/release/tarball.ts";
 import { readWorkerConfig } from "../../infra/release/worker-config.ts";
 import { patterns } from "../../worker/patterns.ts";
@@ -51,6 +52,14 @@ describe("building", () => {
     // A commit and its time, or neither, because a copy of the project may not be a git checkout.
     expect(release.committed === null).toBe(release.commit === null);
     if (release.committed !== null) expect(Date.parse(release.committed)).toBeGreaterThan(Date.parse("2026-01-01"));
+  });
+
+  it("keeps the source map of its own bundle, and has none for another", () => {
+    const one = join(dir, "one");
+    const [bundle, map] = [MAIN_MODULE, SOURCE_MAP].map((name) => readFileSync(join(one, name)));
+    expect(sourceMapOf(digestOf(bundle ?? ""), one)).toEqual(map);
+    expect(sourceMapOf(digestOf("another"), one)).toBeUndefined();
+    expect(sourceMapOf(digestOf(bundle ?? ""), join(dir, "none"))).toBeUndefined();
   });
 
   it("makes the same bytes in another folder, for another user, on another day, with changes around it", async () => {

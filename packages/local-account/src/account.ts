@@ -29,7 +29,7 @@ import { Draft, Store, StoreDamaged, StoreLocked, type WriteHook } from "./store
 import { checkConsumers } from "./tail-consumers.ts";
 import { Tails } from "./tails.ts";
 import { removedFirst, tidied } from "./tidy.ts";
-import { eventOf } from "./traces.ts";
+import { eventOf, shownLine } from "./traces.ts";
 import type { Upload } from "./upload.ts";
 import { allBindings, type Inspection } from "./versions.ts";
 
@@ -46,6 +46,8 @@ interface AccountOptions {
   readonly onDirect?: ((addresses: ReadonlyMap<string, string>) => void) | undefined;
   /** Gets an exception of a Worker with its frames. */
   readonly onException?: (text: string) => void;
+  /** The source map of a module, by the sha256 of its contents, where none was uploaded with it. */
+  readonly sourceMapOf?: ((sha256: string) => Uint8Array | undefined) | undefined;
   /** Told of a Worker that computed for too long and was ended. */
   readonly onOverrun?: (overrun: Overrun) => void;
 }
@@ -92,7 +94,7 @@ export class Account {
         store.commit(draft);
       }
       const tails = new Tails();
-      const stacks = new Stacks((sha256) => store.blob(sha256));
+      const stacks = new Stacks((sha256) => store.blob(sha256), options.sourceMapOf);
       const exceptions = new Exceptions(options.onException ?? (() => {}));
       const assets = new AssetFiles(path.join(options.dir, ASSETS_FOLDER));
       const data = path.join(options.dir, DATA_FOLDER);
@@ -106,6 +108,7 @@ export class Account {
             tails.publish(event);
           },
           onLog: options.onLog,
+          shown: (line, state) => shownLine(line, state, stacks),
           onDirect: options.onDirect,
           onOverrun: (overrun) => {
             const event = tailEventOf(overrun);

@@ -75,6 +75,8 @@ export interface StartOptions {
   readonly onAnswer?: (answer: Answer) => void;
   /** Gets every line that Workers log. By default the account prints it. */
   readonly onLog?: (line: string) => void;
+  /** The source map of a module, by the sha256 of its contents, where none was uploaded with it. */
+  readonly sourceMapOf?: (sha256: string) => Uint8Array | undefined;
   /** Called before and after every write to disk, for tests that kill the process there. */
   readonly onWrite?: WriteHook;
 }

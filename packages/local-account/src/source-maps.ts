@@ -17,6 +17,9 @@ const Payload = v.looseObject({
 /** `at name (file:///…/index.js:3:25)`, with or without a name. */
 const FRAME = /^(\s+at )(?:(.*) \()?file:\/\/\/(.+?):(\d+):(\d+)\)?$/;
 
+/** A place in a text, such as a stack that stands in JSON. */
+const PLACE = /file:\/\/\/([^\s"()\\]{1,500}?):(\d+):(\d+)/g;
+
 /** How many maps are kept. One takes several times the size of its file. */
 const MOST_MAPS = 32;
 
@@ -26,11 +29,17 @@ type Code = Pick<Version, "number" | "modules">;
 /** Maps the frames of stacks. `versions`: those that may have thrown. */
 export class Stacks {
   readonly #blob: (sha256: string) => Uint8Array;
+  readonly #elsewhere: (sha256: string) => Uint8Array | undefined;
   /** The maps that were used last, by their hash; null for one that cannot be read. */
   readonly #maps = new Map<string, SourceMap | null>();
 
-  constructor(blob: (sha256: string) => Uint8Array) {
+  /** `elsewhere`: the map of a module, by the module's hash, where none was uploaded with it. */
+  constructor(
+    blob: (sha256: string) => Uint8Array,
+    elsewhere: (sha256: string) => Uint8Array | undefined = () => undefined,
+  ) {
     this.#blob = blob;
+    this.#elsewhere = elsewhere;
   }
 
   mapped(stack: string, versions: readonly Code[]): string {
@@ -38,6 +47,14 @@ export class Stacks {
       .split("\n")
       .map((line) => this.#mappedLine(line, versions))
       .join("\n");
+  }
+
+  /** A text that a Worker has logged, with the places of its sources where their map is known. */
+  placed(text: string, versions: readonly Code[]): string {
+    return text.replace(PLACE, (place, file: string, row: string, column: string) => {
+      const found = moduleOf(file, versions);
+      return (found && this.#place(found, Number(row), Number(column))) ?? place;
+    });
   }
 
   #mappedLine(line: string, versions: readonly Code[]): string {
@@ -57,13 +74,20 @@ export class Stacks {
   }
 
   #mapOf({ modules }: Code, module: string): SourceMap | undefined {
-    const maps = modules.filter(({ contentType }) => bareType(contentType) === SOURCE_MAP);
-    const map = maps.find(({ name }) => name === `${module}.map`);
-    if (map === undefined) return undefined;
-    const kept = this.#maps.get(map.sha256);
-    const known = kept === undefined ? read(this.#blob(map.sha256)) : kept;
-    this.#keep(map.sha256, known);
-    return known ?? undefined;
+    const uploaded = modules.find(
+      ({ name, contentType }) => name === `${module}.map` && bareType(contentType) === SOURCE_MAP,
+    );
+    const key = (uploaded ?? modules.find(({ name }) => name === module))?.sha256;
+    if (key === undefined) return undefined;
+    let map = this.#maps.get(key);
+    if (map === undefined) {
+      const bytes = uploaded ? this.#blob(key) : this.#elsewhere(key);
+      // It may be there later.
+      if (bytes === undefined) return undefined;
+      map = read(bytes);
+    }
+    this.#keep(key, map);
+    return map ?? undefined;
   }
 
   /** As the one that was used last. The one that was not used for longest goes if there are too many. */

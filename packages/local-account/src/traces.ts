@@ -50,6 +50,14 @@ export function eventOf(trace: unknown, state: State, stacks: Stacks): TailEvent
   };
 }
 
+/** A line that a Worker has logged. Where there is but one, whose line it is is known, and its places are mapped. */
+export function shownLine(line: string, state: State, stacks: Stacks): string {
+  const [only, ...others] = state.workers.values();
+  if (only === undefined || others.length > 0) return line;
+  const serving = servingVersions(state, only.id).map(({ version }) => version);
+  return stacks.placed(line, serving);
+}
+
 /** What workerd says where a Worker has passed a body on, and was answered before all of it was read there. */
 const UNREAD = "Can't read from request stream after response has been sent.";
 /** A line of a stack that names a place. */

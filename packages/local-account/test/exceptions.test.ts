@@ -1,4 +1,5 @@
 /** The exceptions of Workers at the terminal: each once, with the Worker's own frames, in the terms of its sources. */
+import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { buildSync } from "esbuild";
@@ -29,6 +30,13 @@ export default {
     const { pathname } = new URL(request.url);
     if (pathname === "/alarm") await env.Thing.getByName("x").wake();
     if (pathname === "/after") ctx.waitUntil(Promise.resolve().then(() => deep({ why: "afterwards" })));
+    if (pathname === "/log") {
+      try {
+        deep({ why: "for the log" });
+      } catch (error) {
+        console.error(JSON.stringify({ error: error instanceof Error ? error.stack : "" }));
+      }
+    }
     if (pathname === "/throw") deep({ why: "of a request" });
     return new Response("ok");
   },
@@ -94,6 +102,28 @@ it("prints each exception once, with its frames in the sources", async () => {
   await test.ask("app", "/throw", { "cloudflare-workers-version-overrides": `app="${second.id}"` });
   await expect.poll(() => said).toHaveLength(1);
   expect(said[0]).toMatch(/^ {4}at \S+ \(index\.js:2:\d+\)$/m);
+});
+
+it("names the sources of a bundle whose map another keeps, also where the Worker logs a stack", async () => {
+  const said: string[] = [];
+  const spy = vi.spyOn(console, "error").mockImplementation((line: unknown) => void said.push(String(line)));
+  onTestFinished(() => spy.mockRestore());
+  const { modules, ...rest } = bundled();
+  const sha256 = createHash("sha256").update(rest.code).digest("hex");
+  const test = await account({
+    sourceMapOf: (of) => (of === sha256 ? Buffer.from(modules[0]?.content_base64 ?? "", "base64") : undefined),
+  });
+  await test.deploy("app", rest);
+  await test.ask("app", "/throw");
+  await expect.poll(() => said.splice(0)).toContainEqual(expect.stringMatching(/^ {4}at deep \(src\/deep\.ts:4:9\)$/m));
+  await test.ask("app", "/log");
+  await expect.poll(() => said.splice(0)).toContainEqual(expect.stringContaining("at deep (src/deep.ts:4:9)\\n"));
+  // A line does not say which of two has logged it.
+  await test.deploy("other", rest);
+  await test.ask("app", "/log");
+  await expect
+    .poll(() => said.splice(0))
+    .toContainEqual(expect.stringMatching(/at deep \(file:.*\/index\.js:\d+:\d+\)/));
 });
 
 it("names a constructor that throws", async () => {

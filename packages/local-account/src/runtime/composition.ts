@@ -46,6 +46,8 @@ export interface Host {
   readonly onNews: (line: string) => void;
   /** Gets a line that a deployed Worker logs. By default it is printed. */
   readonly onLog: ((line: string) => void) | undefined;
+  /** What is printed of such a line. */
+  readonly shown: (line: string, state: State) => string;
 }
 
 /** What runs. States with the same digest run the same. */
@@ -62,7 +64,7 @@ export const directServices = (services: readonly Service[], { isDirect }: Pick<
 
 /** Miniflare's options for the services of a state. */
 export function compose(services: readonly Service[], { state, blob }: Snapshot, host: Host): MiniflareOptions {
-  const { secret, onNews, onLog, folderOf } = host;
+  const { secret, onNews, onLog, shown, folderOf } = host;
   const direct = new Set(directServices(services, host));
   return {
     host: "127.0.0.1",
@@ -74,7 +76,7 @@ export function compose(services: readonly Service[], { state, blob }: Snapshot,
     handleStructuredLogs: ({ level, message }) => {
       if (message.startsWith(secret)) onNews(message);
       else if (onLog) onLog(message);
-      else printLog(level, message);
+      else printLog(level, shown(message, state));
     },
     resourcePersistencePath: host.directory,
     workers: [

@@ -32,6 +32,8 @@ export interface RuntimeListeners {
   readonly onTrace: (trace: unknown, state: State) => void;
   /** Gets every line that Workers log. By default the line is printed. */
   readonly onLog?: ((line: string) => void) | undefined;
+  /** What is printed of such a line; by default all of it as it is. */
+  readonly shown?: (line: string, state: State) => string;
   /** Told of a Worker that computed for too long, when workerd is ended because of it. */
   readonly onOverrun: (overrun: Overrun) => void;
   /**
@@ -100,6 +102,7 @@ export class Runtime {
       onTrace: (trace) => listeners.onTrace(trace, this.#turnover.state),
       onNews: (line) => this.#hear(line),
       onLog: listeners.onLog,
+      shown: listeners.shown ?? ((line) => line),
     };
     this.#turnover = new Turnover(
       {
