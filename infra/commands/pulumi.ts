@@ -17,9 +17,8 @@ import { ROOT } from "../release/root.ts";
 import { refusePinned } from "../rollout/pinned.ts";
 import { underWayText } from "../rollout/under-way.ts";
 import { keptIn } from "../stack/kept-settings.ts";
-import { misplacedIn, SettingsError } from "../stack/mistakes.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
-import { LOCAL, readProject, wantLocal } from "../stack/project.ts";
+import { LOCAL, wantLocal } from "../stack/project.ts";
 import { settingsFile } from "../stack/settings-file.ts";
 import { orFail } from "./command.ts";
 
@@ -39,19 +38,12 @@ await orFail(async () => {
     throw new UserError(`Which stack? npm run ${command} -- --stack ${LOCAL} (or staging, production…)`);
   }
   if (bareName(stack) === LOCAL) wantLocal();
-  else wantPlaced(bareName(stack));
   if (command === "up") await keepTraffic(bareName(stack), dir);
   process.exitCode = await saying(
     (isDone) => (command === "up" ? interruptedText(stack, dir, isDone) : "\nInterrupted. A preview changes nothing."),
     onCli([command, ...rest], stack, dir),
   );
 });
-
-/** @throws SettingsError where the CLI would pass over settings of the stack's file. That of `local` is looked at by itself. */
-function wantPlaced(stack: string): void {
-  const misplaced = misplacedIn(readProject(ROOT, stack).ignored);
-  if (misplaced.length > 0) throw new SettingsError(misplaced);
-}
 
 /**
  * Keeps an update from ending a pin that another checkout has set, and from ending a rollout before it was judged: a job in

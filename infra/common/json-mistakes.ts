@@ -7,7 +7,7 @@ const WORDS: Readonly<Record<ReturnType<typeof printParseErrorCode>, string>> = 
   PropertyNameExpected: "here a key must stand, in double quotes",
   ValueExpected: "here a value must stand",
   ColonExpected: "a colon is missing before this",
-  CommaExpected: "a comma is missing before this",
+  CommaExpected: "a comma, or the end of this list or object, is missing before this",
   CloseBraceExpected: "a } is missing before this",
   CloseBracketExpected: "a ] is missing before this",
   EndOfFileExpected: "this stands behind the end of the object",

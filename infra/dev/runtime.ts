@@ -35,7 +35,10 @@ export class Runtime {
     return this.#miniflare !== undefined;
   }
 
-  /** Runs that, which is made of `bundle`, in the place of what ran. @throws BuildError where the Worker does not start: nothing runs then. */
+  /**
+   * Runs that, which is made of `bundle`, in the place of what ran.
+   * @throws BuildError where the Worker does not start: nothing runs then.
+   */
   async run(options: MiniflareOptions, bundle: Bundle): Promise<URL> {
     this.#held = [];
     this.#places = new Places(bundle);
@@ -56,9 +59,7 @@ export class Runtime {
       await this.#end();
       const said = this.#tell(({ message }) => !REASON.test(message) && !FOLLOWS.test(message));
       if (!(error instanceof MiniflareCoreError)) throw error;
-      throw new BuildError(`The Worker does not start:\n${said ?? error.message}`, {
-        cause: error,
-      });
+      throw new BuildError(`The Worker does not start:\n${said ?? error.message}`, { cause: error });
     }
   }
 

@@ -1,4 +1,4 @@
-/** The share of a release that a person gives it, or takes away: what they were asked is what is done, or nothing. */
+/** What a person changes of a stack's traffic, such as a release's share: what they were asked is done, or nothing. */
 import { updateLine } from "../apply/update-line.ts";
 import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
 import { sharesOf } from "../plan/traffic/words.ts";

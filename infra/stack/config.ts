@@ -23,26 +23,31 @@ export type PublicSettings = v.InferOutput<typeof PublicSchema> & About;
 interface Source extends Found {
   /** How the traffic goes back, where they are looked at for that. */
   readonly way: Way | undefined;
-  readonly ignored?: readonly Ignored[] | undefined;
+  readonly ignored: readonly Ignored[];
 }
 
-interface AsSet {
+/** What else is known where a person's settings are looked at. */
+interface Beside {
+  readonly setOver?: SetOver;
+  readonly ignored?: readonly Ignored[];
   readonly way?: Way | "as set" | undefined;
 }
 
 /**
  * A stack's settings from its config (`<project>:<key>` to text; lists, objects, numbers and booleans as JSON).
- * `env` fills in what is not set: CLOUDFLARE_ACCOUNT_ID, ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS.
+ * `env` fills in what is not set: CLOUDFLARE_ACCOUNT_ID, ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS. `ignored`: what stands beside
+ * the config.
  * @throws SettingsError with every mistake; settings that send the traffic back pass over those that they do without.
  */
 export function parseSettings(
   owner: Owner,
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = {},
+  ignored: readonly Ignored[] = [],
 ): Settings {
   const own = givenBy(owner, config);
   const { given, exported } = filledIn(own, { ...PUBLIC_VARIABLES, ...SECRET_VARIABLES }, env);
-  const source = { ...owner, setOver: toldSetOver(env), exported, way: wayOf(given) };
+  const source = { ...owner, setOver: toldSetOver(env), ignored, exported, way: wayOf(given) };
   return checked<v.InferOutput<typeof BackSchema>>({ all: Schema, back: BackSchema }, source, given, config);
 }
 
@@ -56,7 +61,7 @@ export function parsePublicSettings(
   owner: Owner,
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = {},
-  { setOver = new Map(), ignored, way }: Partial<Pick<Source, "setOver" | "ignored">> & AsSet = {},
+  { setOver = new Map(), ignored = [], way }: Beside = {},
 ): PublicSettings {
   const { adminToken: _, adminTokenPrevious: __, ...own } = givenBy(owner, config);
   const { given, exported } = filledIn(own, PUBLIC_VARIABLES, env);
@@ -102,7 +107,7 @@ function checked<Output>(
   given: Readonly<Record<string, unknown>>,
   config: Readonly<Record<string, string>>,
 ): Output & About {
-  const { project, stack, setOver, way, ignored = [] } = source;
+  const { project, stack, setOver, way, ignored } = source;
   const result = v.safeParse(all, given);
   const problems = problemsOf(source, { given, result, config });
   // No version that serves has been made with them, so every way back does without.

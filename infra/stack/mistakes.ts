@@ -31,7 +31,7 @@ export class SettingsError extends UserError {
 /** In place of a file, where a variable has the setting. */
 const ENVIRONMENT = "the environment";
 
-/** Whose settings they are, and where they were found. */
+/** Whose settings they are, where they stand, and which of them are in the environment. */
 export interface Found extends Placed {
   /** The variables of the environment that have settings which no file has, by their keys. */
   readonly exported: ReadonlyMap<string, string>;
@@ -70,14 +70,15 @@ export function problemsOf(source: Found, { given, result, config }: Looked): re
 /** Settings that stand beside `config:`, or below another spelling of it: Pulumi ignores them without a word. */
 export const misplacedIn = (ignored: readonly Ignored[]): readonly Problem[] =>
   ignored.flatMap(({ file, line, key }) => {
+    const about = { file, keys: [], subject: key };
     const at = `${file}:${line}: ${key}`;
     if (key.toLowerCase() === "config") {
-      return [{ file, keys: [], message: `${at} is no key that Pulumi reads.`, fix: "write it as `config`." }];
+      return [{ ...about, message: `${at} is no key that Pulumi reads.`, fix: "move what is below it to `config`." }];
     }
     // Other keys may be there for what only YAML needs, such as an anchor.
     if (!CONFIG_KEYS.includes(key) && !key.includes(":")) return [];
     const fix = "move it under `config:`, as far in as the settings there, or take it out.";
-    return [{ file, keys: [], message: `${at} stands beside \`config:\`, where Pulumi does not read it.`, fix }];
+    return [{ ...about, message: `${at} stands beside \`config:\`, where Pulumi does not read it.`, fix }];
   });
 
 /** Settings under the name of another project; `keys` are those that may be missing because of that. */

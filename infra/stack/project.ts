@@ -68,7 +68,7 @@ export interface Project {
   readonly overriddenKeys: readonly string[];
   /** The file over the stack's own by the full keys whose values stand there, seen from the project. */
   readonly setOver: ReadonlyMap<string, string>;
-  /** What stands in both files beside their `config`, and Pulumi ignores. */
+  /** What stands in either file beside its `config`, and Pulumi ignores. */
   readonly ignored: readonly Ignored[];
 }
 
@@ -175,12 +175,16 @@ export function readProject(root: string, stack: string, over?: string): Project
   }
   const folder = resolve(root, project.main);
   const setOver = new Map([...above.keys()].map((key) => [key, seenFrom(root, over ?? "")]));
-  const ignored = [
-    ...Array.from(below.ignored, ([key, line]) => ({ file: ownFile(stack), line, key })),
-    ...Array.from(on.ignored, ([key, line]) => ({ file: seenFrom(root, over ?? ""), line, key })),
-  ];
+  const ignored = [...ignoredOf(below, ownFile(stack)), ...ignoredOf(on, seenFrom(root, over ?? ""))];
   return { name: project.name, folder, config, secretKeys, encryptedKeys, overriddenKeys, setOver, ignored };
 }
+
+/** What stands beside the config in a stack's own file. @throws UserError naming what is wrong with that file. */
+export const ignoredIn = (stack: string, root = ROOT): readonly Ignored[] =>
+  ignoredOf(readStackFile(join(root, ownFile(stack))), ownFile(stack));
+
+const ignoredOf = ({ ignored }: StackFile, file: string): readonly Ignored[] =>
+  Array.from(ignored, ([key, line]) => ({ file, line, key }));
 
 /** A file as a person in `root` names it. */
 function seenFrom(root: string, file: string): string {

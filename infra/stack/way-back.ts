@@ -10,6 +10,8 @@ export type Way = "pin" | "share";
 /** A mistake in settings that was passed over: each of `keys` is as if it were not set. */
 export interface Wrong {
   readonly keys: readonly string[];
+  /** What it is called where it is no setting's. */
+  readonly subject?: string;
   readonly message: string;
   readonly fix: string;
 }

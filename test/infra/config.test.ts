@@ -468,6 +468,13 @@ describe("settings that send the traffic back", () => {
     expect(problems({ ...staging, ...needless, ...more })).toHaveLength(count);
   });
 
+  it("pass over a setting that stands beside the config; others do not", () => {
+    const ignored = [{ file: "Pulumi.staging.yaml", line: 9, key: "allowDestroy" }];
+    expect(() => parseSettings(owner, staging, {}, ignored)).toThrow(/staging\.yaml:9: allowDestroy stands beside /);
+    const { wrong } = parseSettings(owner, { ...staging, pin: "3" }, {}, ignored);
+    expect(wrongFindings(wrong)).toMatchObject([{ code: "setting_wrong", subject: "allowDestroy" }]);
+  });
+
   it("become what stands against a release that would get traffic all the same", () => {
     const { wrong } = parseSettings(owner, { ...staging, rollout: "0", promotesFrom: "No Name" });
     expect(wrongFindings(wrong)).toEqual([

@@ -23,7 +23,12 @@ describe("a file of the project that is missing", () => {
     onTestFinished(() => own.remove());
     own.commit("v1.0.0");
     // As where another user owns the folder.
-    const env = { GIT_TEST_ASSUME_DIFFERENT_OWNER: "1" };
+    const env = {
+      GIT_TEST_ASSUME_DIFFERENT_OWNER: "1",
+      // Without a `safe.directory` of this machine.
+      GIT_CONFIG_GLOBAL: "/dev/null",
+      GIT_CONFIG_NOSYSTEM: "1",
+    };
     const { code, text } = await own.run("node infra/commands/pr.ts look --base main", { env });
     expect(text).toMatch(/git does not say what it has here:\nfatal: detected dubious ownership[\s\S]*safe\.directory/);
     expect(text).not.toContain("git init");

@@ -86,7 +86,7 @@ describe("what stands beside the config, where Pulumi does not read it,", () => 
       /^Pulumi\.staging\.yaml has 2 mistakes:\n {2}Pulumi\.staging\.yaml:3: rolloutSteps stands beside `config:`, .* Fix: move it under `config:`, .*\n {2}Pulumi\.staging\.yaml:4: shop:pin stands /,
     );
     expect(() => parse("Config:\n  rollout: 10\n")).toThrow(
-      /:1: Config is no key that Pulumi reads\. Fix: write it as `config`\./,
+      /:1: Config is no key that Pulumi reads\. Fix: move what is below it to `config`\./,
     );
   });
 

@@ -88,7 +88,10 @@ describe("a wrangler file of another project", () => {
   it("that lacks a comma, a brace or a quote is told so in words", () => {
     const file = join(dir, "wrangler.jsonc");
     for (const [text, said] of [
-      ['{\n  "name": "theirs"\n  "main": "a.ts"\n}\n', "3:3: a comma is missing before this."],
+      [
+        '{\n  "name": "theirs"\n  "main": "a.ts"\n}\n',
+        "3:3: a comma, or the end of this list or object, is missing before this.",
+      ],
       ['{\n  "name": "theirs",\n  "main": "a.ts"\n', "4:1: a } is missing before this."],
       ['{\n  "name": "theirs,\n}\n', "2:11: this text has no end in its line: a double quote is missing."],
     ] as const) {

@@ -43,4 +43,4 @@ export function overrideFindings(
 
 /** What stands against a release that would get traffic all the same, such as a stack's first. */
 export const wrongFindings = (wrong: readonly Wrong[]): readonly Finding[] =>
-  wrong.map(({ keys, message, fix }) => ({ code: "setting_wrong", subject: keys.join(", "), message, fix }));
+  wrong.map(({ keys, subject = keys.join(", "), message, fix }) => ({ code: "setting_wrong", subject, message, fix }));

@@ -29,7 +29,8 @@ export const makeFolders = (dir: string): void =>
   inFolder(dir, () => {
     const isAlone = isEmpty(dir);
     makeFolder(dir);
-    if (isAlone) ignoreAll(dir);
+    // Where somebody works, more of theirs will come.
+    if (isAlone && path.resolve(dir) !== process.cwd()) ignoreAll(dir);
     for (const name of [ASSETS_FOLDER, DATA_FOLDER]) ownFolder(path.join(dir, name));
   });
 
