@@ -6,6 +6,7 @@ import { arrivalOf } from "./arrival.ts";
 import type { Finding } from "./findings.ts";
 import { type Awaited, type Move, staysAlive, tombstoneOf } from "./moves.ts";
 import { sendersStorage } from "./senders-storage.ts";
+import { mostLike } from "./similar.ts";
 import type { Situation } from "./situation.ts";
 
 type MoveRule = (move: Move, situation: Situation) => Omit<Finding, "subject"> | Finding | undefined;
@@ -235,7 +236,7 @@ function bindingFindings(moves: readonly Move[], situation: Situation): readonly
           code: "binding_without_class",
           subject: className,
           message: "wrangler.jsonc binds to it, but it does not exist at the end of the history.",
-          fix: "append a step to infra/migrations.ts that creates it, or remove the binding.",
+          fix: missingClassFix(className, moves, situation),
         },
       ];
     }
@@ -252,6 +253,23 @@ function bindingFindings(moves: readonly Move[], situation: Situation): readonly
     ];
   });
 }
+
+/** First what keeps all objects: a name that is an old one, or misspelled, needs no new class. */
+function missingClassFix(className: string, moves: readonly Move[], { code, migrations }: Situation): string {
+  const alive = moves.filter(staysAlive).map((move) => move.className);
+  const create = "append a step to infra/migrations.ts that creates it, or remove the binding.";
+  if (code.includes(className)) return create;
+  const renamed = nameNow(className, migrations);
+  if (alive.includes(renamed)) return `the history has renamed it: bind to ${renamed} in wrangler.jsonc.`;
+  const meant = mostLike(className, [...alive, ...code]);
+  return meant === undefined ? create : `did you mean ${meant}? Then bind to that in wrangler.jsonc; else ${create}`;
+}
+
+/** What a class is called at the end of the history. */
+const nameNow = (className: string, migrations: Situation["migrations"]): string =>
+  migrations
+    .flatMap(({ changes }) => changes)
+    .reduce((name, change) => (change.op === "rename" && change.from === name ? change.to : name), className);
 
 /** Findings about classes of the bundle that the history does not have. */
 function exportFindings(moves: readonly Move[], { code }: Situation): readonly Finding[] {

@@ -258,6 +258,21 @@ describe("guards", () => {
     expect(planned.warnings.map(({ code }) => code)).toEqual(["class_not_in_history"]);
   });
 
+  it("names the class that a binding means, where it has an older name or is misspelled", () => {
+    const { migrations } = history()
+      .step("0001-create", (classes) => classes.create("PostboxDO").create("Letters"))
+      .step("0002-rename", (classes) => classes.rename("PostboxDO", "InboxDO"));
+    const fixOf = (bound: string, code = ["InboxDO", "Letters"]) =>
+      plan(situation(migrations, 2, { bound: [bound], code, allowDestroy: [] })).errors[0]?.fix;
+    expect(fixOf("InboxD0")).toMatch(
+      /^did you mean InboxDO\? Then bind to that in wrangler\.jsonc; else append a step/,
+    );
+    expect(fixOf("ItemDO", ["InboxDO", "Letters", "ItemsDO"])).toMatch(/^did you mean ItemsDO\?/);
+    expect(fixOf("PostboxDO")).toBe("the history has renamed it: bind to InboxDO in wrangler.jsonc.");
+    expect(fixOf("OutboxDO", ["InboxDO", "Letters", "OutboxDO"])).toMatch(/^append a step/);
+    expect(fixOf("LedgerDO")).toMatch(/^append a step/);
+  });
+
   it("refuses a partial rollout of a lifecycle change, and allows it for code alone", () => {
     expect(codes(plan(situation(steps.migrations, 3, { rollout: 10 })))).toEqual([
       "lifecycle_needs_full_rollout rollout 10",
