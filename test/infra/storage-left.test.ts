@@ -43,6 +43,11 @@ describe("storage that no binding asks for any more", () => {
     expect(storageLeft(settings, [one]).map((finding) => [finding.code, finding.subject])).toEqual([[code, "FOO"]]);
   });
 
+  it("is to be added to what allowDestroy has: a list of its own would take the others out", () => {
+    const [refused] = storageLeft(settingsOf(false, "BoardDO"), [left()]);
+    expect(refused?.fix).toMatch(/add FOO to allowDestroy in Pulumi\..+\.yaml\.$/);
+  });
+
   it("is told of with what is lost: Cloudflare deletes no bucket with something in it", () => {
     const [namespace, bucket] = storageLeft(settingsOf(false, "FOO"), [left(), left({ what: "bucket" })]);
     expect(namespace?.message).toContain("the KV namespace x-foo is deleted with all that is in it");

@@ -57,7 +57,7 @@ export function storageLeft(settings: Settings, left: readonly Left[]): readonly
         code: "storage_would_go",
         subject: binding,
         message: `the ${what} ${name} would be ${lossOf(one)}: no binding ${binding} asks for it any more, and the stack ${protect ? "had protect: false in its last update, which decides it" : "has protect: false"}.`,
-        fix: `put the binding back into wrangler.jsonc; or, to keep the data without it, ${protect ? "" : `set protect: true in ${fileOf(settings, "protect")} and `}run \`up\` once with the binding before it goes. Only when the data is needed nowhere: allowDestroy: [${binding}].`,
+        fix: `put the binding back into wrangler.jsonc; or, to keep the data without it, ${protect ? "" : `set protect: true in ${fileOf(settings, "protect")} and `}run \`up\` once with the binding before it goes. Only when the data is needed nowhere: add ${binding} to allowDestroy in ${fileOf(settings, "allowDestroy")}.`,
       };
     }
     if (usedBy !== undefined) {

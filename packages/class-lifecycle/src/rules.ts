@@ -4,12 +4,17 @@
  */
 import { arrivalOf } from "./arrival.ts";
 import type { Finding } from "./findings.ts";
+import { everNamed } from "./history.ts";
 import { type Awaited, type Move, staysAlive, tombstoneOf } from "./moves.ts";
 import { sendersStorage } from "./senders-storage.ts";
 import { mostLike } from "./similar.ts";
 import type { Situation } from "./situation.ts";
 
-type MoveRule = (move: Move, situation: Situation) => Omit<Finding, "subject"> | Finding | undefined;
+type MoveRule = (
+  move: Move,
+  situation: Situation,
+  moves: readonly Move[],
+) => Omit<Finding, "subject"> | Finding | undefined;
 
 const MOVE_RULES: readonly MoveRule[] = [
   lossIsAllowed,
@@ -33,15 +38,15 @@ const MOVE_RULES: readonly MoveRule[] = [
 export function releaseFindings(moves: readonly Move[], situation: Situation): readonly Finding[] {
   const ofMoves = moves.flatMap((move) =>
     MOVE_RULES.flatMap((rule) => {
-      const finding = rule(move, situation);
+      const finding = rule(move, situation, moves);
       return finding ? [{ subject: move.className, ...finding }] : [];
     }),
   );
   return [...ofMoves, ...bindingFindings(moves, situation), ...exportFindings(moves, situation)];
 }
 
-function lossIsAllowed(move: Move, { allowDestroy }: Situation): ReturnType<MoveRule> {
-  if (!leaves(move) || allowDestroy.includes(move.className)) return undefined;
+function lossIsAllowed(move: Move, situation: Situation, moves: readonly Move[]): ReturnType<MoveRule> {
+  if (!leaves(move) || situation.allowDestroy.includes(move.className)) return undefined;
   const what =
     move.kind === "delete"
       ? "deletes the class and all its objects"
@@ -49,8 +54,19 @@ function lossIsAllowed(move: Move, { allowDestroy }: Situation): ReturnType<Move
   return {
     code: "destroy_not_allowed",
     message: `this release ${what}, and this stack does not allow it.`,
-    fix: `if those objects are no longer needed here, set allowDestroy: [${move.className}] in this stack's config; else delete the step before it is released.`,
+    fix: `${allowingLoss(situation, moves)} in this stack's config; else delete the step before it is released.`,
   };
+}
+
+/** The one setting that all losses of the release need: a list for each of them would take the other's back. */
+function allowingLoss({ allowDestroy, migrations }: Situation, moves: readonly Move[]): string {
+  const losses = moves.filter(leaves).map(({ className }) => className);
+  const refused = losses.filter((className) => !allowDestroy.includes(className));
+  // Storage that the stack gives up has its name there too. A class that stays has not: allowance_unused asks for it.
+  const named = everNamed(migrations);
+  const kept = allowDestroy.filter((name) => losses.includes(name) || !named.has(name));
+  const whose = refused.length === 1 ? "those objects" : `the objects of ${refused.join(" and ")}`;
+  return `if ${whose} are no longer needed here, set allowDestroy: [${[...kept, ...refused].join(", ")}]`;
 }
 
 function codeBringsTheClass(move: Move, { code }: Situation): ReturnType<MoveRule> {

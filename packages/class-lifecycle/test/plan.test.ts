@@ -212,6 +212,25 @@ describe("guards", () => {
     expect(codes(plan(situation(steps.migrations, 3, { allowDestroy: ["Old"] })))).toEqual([]);
   });
 
+  it("names the one list that all losses of a release need, with what is in allowDestroy for something else", () => {
+    const { migrations } = history()
+      .step("0001-create", (classes) => classes.create("A").create("B").create("C").create("D"))
+      .step("0002-remove", (classes) => classes.remove("A").remove("B").send("C", "app-other"));
+    const others = new Map([["app-other", holding()]]);
+    const awaited = [{ className: "C", fromWorker: "app-test", worker: "app-other" }];
+    // D stays: to keep it in the list would allow the next loss.
+    const more = { others, awaited, allowDestroy: ["C", "D", "USERS"] };
+    const { errors } = plan(situation(migrations, 1, more));
+    expect(errors.map(({ code, fix }) => [code, fix])).toEqual(
+      ["A", "B"].map(() => [
+        "destroy_not_allowed",
+        "if the objects of A and B are no longer needed here, set allowDestroy: [C, USERS, A, B] in this stack's config; else delete the step before it is released.",
+      ]),
+    );
+    const told = { ...more, allowDestroy: ["C", "USERS", "A", "B"] };
+    expect(plan(situation(migrations, 1, told))).toMatchObject({ errors: [], warnings: [] });
+  });
+
   it("warns of every class that allowDestroy or allowTransferLoss names for nothing", () => {
     const unused = (done: number, more: Partial<Situation>) =>
       plan(situation(steps.migrations, done, { allowDestroy: [], ...more })).warnings.map(
