@@ -15,9 +15,11 @@ import { type Finding, isError } from "../plan/rules/codes.ts";
 import { previewStack } from "../plan/stack-preview.ts";
 import { type StackStatus, statusOf, statusTable } from "../plan/status.ts";
 import { Api } from "../provider/api.ts";
+import { findRelease } from "../release/find.ts";
 import { ownMigrations } from "../release/own-migrations.ts";
 import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
+import { staleLine } from "../release/stale.ts";
 import { historyOfFile } from "../release/wrangler-file.ts";
 import { givenAccount, localAccount } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
@@ -89,9 +91,13 @@ program
     const migrations = ownMigrations();
     const rows: StackStatus[] = [];
     const unreachable: { stack: string; reason: string }[] = [];
+    const stale = new Set<string | undefined>();
     for (const name of asked) {
       try {
-        rows.push(await statusOf(openStack(name, { dir }), migrations, { dir }));
+        const open = openStack(name, { dir });
+        const built = findRelease(open.settings);
+        if (!(built instanceof Error)) stale.add(staleLine(built));
+        rows.push(await statusOf(open, migrations, { dir }));
       } catch (error) {
         if (!isUserError(error)) throw error;
         unreachable.push({ stack: name, reason: error.message });
@@ -100,6 +106,7 @@ program
     if (json) console.log(JSON.stringify({ stacks: rows, unreachable }, null, 2));
     else {
       if (rows.length) console.log(statusTable(rows));
+      for (const line of stale) if (line !== undefined) console.error(`\n${line}`);
       for (const { stack: name, reason } of unreachable) console.error(`\n${name}: not reached\n${reason}`);
     }
     // Those that were asked for by name, and at least one of all, must answer.
@@ -118,6 +125,8 @@ program
   .action(async ({ stack, release, json, dir }: { stack: string; release?: string; json: boolean; dir: string }) => {
     const open = openStack(stack, { dir });
     const built = readRelease(release === undefined ? releaseDir(open.settings) : resolve(release));
+    const stale = json ? undefined : staleLine(built);
+    if (stale !== undefined) console.error(stale);
     const preview = await previewStack(open, built, { dir });
     if (json) console.log(JSON.stringify(planData(preview), null, 2));
     else console.log(report(preview, terminalColors(process.stdout)));

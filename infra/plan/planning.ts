@@ -4,6 +4,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { promotionFindings } from "../promote/program-guard.ts";
 import { lockFindings, ownMigrations } from "../release/own-migrations.ts";
 import type { Release } from "../release/read.ts";
+import { staleLine } from "../release/stale.ts";
 import type { Settings } from "../stack/config.ts";
 import { type ProgramBindings, programNames } from "../stack/program-bindings.ts";
 import { secretsMark } from "../stack/secrets-mark.ts";
@@ -45,6 +46,8 @@ export async function planFor(settings: Settings, release: Release, program: Pro
   // The engine decides by itself where colour is shown; without one, it is the terminal that does.
   const paint = engine ? engineColors : terminalColors(process.stdout);
   await pulumi.log.info(report(preview, paint));
+  const stale = staleLine(release);
+  if (stale !== undefined) await pulumi.log.warn(stale);
   for (const warning of preview.warnings) await pulumi.log.warn(describe(warning));
   refuse(preview.errors);
   return preview;

@@ -1,9 +1,5 @@
 /** The release that a command judges: of this checkout, as its files are now, unless another is named. */
-import { relative } from "node:path";
-import { RELEASE_DIR, ROOT } from "./root.ts";
-
-/** The folder of this checkout's own release, as it is named at the command line. */
-export const OWN_RELEASE = relative(ROOT, RELEASE_DIR);
+import { OWN_RELEASE } from "./root.ts";
 
 /**
  * What `named` is, else this checkout's own release, which is built: what an earlier build has left there may be of other

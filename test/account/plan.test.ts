@@ -1,6 +1,6 @@
 /** `npm run migrations -- status|plan|import` and the guards of the program, in one sequence on a local account. */
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -169,8 +169,14 @@ describe("stacks at different steps of a history", () => {
     }
     return root;
   };
-  const deploy = (root: string, stack: string, config: Readonly<Record<string, string>> = {}) =>
+  const deploy = (
+    root: string,
+    stack: string,
+    config: Readonly<Record<string, string>> = {},
+    onLine: (line: string) => void = () => {},
+  ) =>
     applyProgram({
+      onLine,
       dir: join(dir, stack),
       root,
       stack,
@@ -263,6 +269,17 @@ describe("stacks at different steps of a history", () => {
     expect(after.stdout).toMatch(
       /production +in sync +0003-remove +0 .* nothing\nstaging +in sync +0003-remove +0 .* nothing/,
     );
+    // The release of these checkouts was built from no wrangler.jsonc.
+    copyFileSync(join(ROOT, "wrangler.jsonc"), join(last, "wrangler.jsonc"));
+    const stale = "the release in dist/release, which was built before wrangler.jsonc changed";
+    for (const args of [["status"], ["plan", "--stack", "staging"]]) {
+      expect((await command(last, ...args)).stderr).toContain(stale);
+      expect((await command(last, ...args, "--json")).stderr).toBe("");
+    }
+    const lines: string[] = [];
+    await deploy(last, "staging", {}, (line) => lines.push(line));
+    expect(lines.join("\n")).toContain(stale);
+
     const older = await command(first, "status", "--stack", "staging", "--json");
     expect(JSON.parse(older.stdout)).toMatchObject({
       stacks: [{ state: "ahead", step: "0003-remove", promoting: "refused: state_ahead" }],

@@ -1,7 +1,16 @@
 /** A release: the same bytes from the same source, and refused if it is not complete. */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
@@ -30,6 +39,7 @@ import { ROOT } from "../../infra/release/root.ts";
 import { sbomOf } from "../../infra/release/sbom.ts";
 import { checkSize, compressedSize } from "../../infra/release/size.ts";
 import { sourceMapOf } from "../../infra/release/source-map.ts";
+import { staleLine } from "../../infra/release/stale.ts";
 import { packed, unpacked } from "../../infra/release/tarball.ts";
 import { readWorkerConfig } from "../../infra/release/worker-config.ts";
 import { patterns } from "../../worker/patterns.ts";
@@ -104,6 +114,38 @@ describe("building", () => {
     await Promise.all(Array.from({ length: 4 }, () => buildRelease(folder)));
     expect(readRelease(folder).digest).toBe(readRelease(join(dir, "one")).digest);
     expect(readdirSync(dir).filter((name) => name.startsWith("at once"))).toEqual(["at once"]);
+  });
+});
+
+describe("this checkout's own release", () => {
+  it("is told to be of older files once a file has changed that it was built from, and no other", () => {
+    const root = join(dir, "checkout");
+    for (const part of ["worker", "contract", "wrangler.jsonc"]) {
+      cpSync(join(ROOT, part), join(root, part), { recursive: true });
+    }
+    cpSync(join(dir, "one"), join(root, "dist/release"), { recursive: true });
+    // A fresh checkout has no file that a build makes.
+    rmSync(join(root, "worker/page/assets.gen.js"), { force: true });
+    const told = () => staleLine(readRelease(join(root, "dist/release")), root);
+    const change = (file: string, from: string, to: string) => {
+      const text = readFileSync(join(root, file), "utf8");
+      expect(text).toContain(from);
+      writeFileSync(
+        join(root, file),
+        text.replace(from, () => to),
+      );
+    };
+    writeFileSync(join(root, "README.md"), "changed");
+    change("wrangler.jsonc", "{", "// A comment makes no other release.\n{");
+    expect(told()).toBeUndefined();
+
+    const [first] = readRelease(join(root, "dist/release")).bindings;
+    change("wrangler.jsonc", `"class_name": "${first?.className}"`, `"class_name": "Another"`);
+    expect(told()).toMatch(/dist\/release, which was built before wrangler\.jsonc changed\. .*: npm run build$/);
+    writeFileSync(join(root, "worker/index.ts"), "");
+    expect(told()).toContain("built before worker/index.ts and 1 more changed");
+    // `npm run build` would not replace it.
+    expect(staleLine(readRelease(join(dir, "one")), root)).toBeUndefined();
   });
 });
 
