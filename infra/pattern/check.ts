@@ -11,7 +11,7 @@ export interface Seen {
   under(folder: string): readonly string[];
   /** What worker/index.ts exports. */
   readonly exported: readonly string[];
-  /** The class of each binding in wrangler.jsonc. */
+  /** The class of each binding in wrangler.jsonc to one of the Worker's own. */
   readonly bindings: Readonly<Record<string, string>>;
   /** The classes of `exports` in wrangler.jsonc. */
   readonly declared: readonly string[];
@@ -33,23 +33,29 @@ export interface Problem {
 
 /** All that is wrong with the list, at once. */
 export function problemsOf(patterns: readonly PatternFacts[], seen: Seen): readonly Problem[] {
-  return [
+  const lacks = [
     ...patterns.flatMap((facts) => missing(facts, seen).map((found) => ({ where: facts.folder, ...found }))),
     ...notListed(patterns, seen),
+  ];
+  return [
+    ...lacks,
+    // Before, it may be the class that a pattern lacks, under another name.
+    ...(lacks.length > 0 ? [] : ofNoPattern(patterns, seen)),
     ...shared(patterns),
     ...unknownNeeds(patterns),
     ...leftOver(seen),
   ];
 }
 
-/** The same of one pattern, whose folder is known. */
+/** The same of one pattern or class, which is known. */
 type Lack = Omit<Problem, "where">;
+
+const when = (wrong: boolean, what: string, fix: string): readonly Lack[] => (wrong ? [{ what, fix }] : []);
 
 function missing(facts: PatternFacts, seen: Seen): readonly Lack[] {
   const { folder, class: className, binding } = facts;
   const file = (path: string, fix: string): readonly Lack[] =>
     seen.has(path) ? [] : [{ what: `there is no ${path}`, fix }];
-  const when = (wrong: boolean, what: string, fix: string): readonly Lack[] => (wrong ? [{ what, fix }] : []);
   const bound = seen.bindings[binding];
   return [
     ...file(`worker/${folder}/pattern.ts`, `give it the folder that its pattern.ts stands in`),
@@ -72,17 +78,10 @@ function missing(facts: PatternFacts, seen: Seen): readonly Lack[] {
         : `the binding ${binding} in wrangler.jsonc leads to ${bound}`,
       `put { "name": "${binding}", "class_name": "${className}" } into durable_objects.bindings, then npm run types`,
     ),
-    ...when(
-      !seen.declared.includes(className),
-      `exports in wrangler.jsonc has no ${className}`,
-      `put "${className}": { "type": "durable-object", "storage": "sqlite" } into it`,
-    ),
-    ...when(
-      !seen.alive.includes(className),
-      `infra/migrations.ts does not leave a class ${className}`,
-      seen.gone.includes(className)
-        ? "a step has renamed, removed or sent it away: put the class's new name into pattern.ts, take the pattern out (npm run pattern -- remove), or take that step out as long as it is not released"
-        : "append a step that creates it, then npm run migrations -- lock",
+    ...ofClass(
+      className,
+      seen,
+      "put the class's new name into pattern.ts, take the pattern out (npm run pattern -- remove)",
     ),
   ];
 }
@@ -100,6 +99,43 @@ function notListed(patterns: readonly PatternFacts[], seen: Seen): readonly Prob
       fix: "put it there, or take its folder out",
     }));
 }
+
+/** What classes lack that belong to no pattern, as one of a Worker that was adopted. */
+function ofNoPattern(patterns: readonly PatternFacts[], seen: Seen): readonly Problem[] {
+  const own = new Set(patterns.map((facts) => facts.class));
+  // Not those that are only exported: worker/index.ts may export more than classes of objects.
+  const found = new Set([...Object.values(seen.bindings), ...seen.declared, ...seen.alive]);
+  return [...found]
+    .filter((className) => !own.has(className))
+    .flatMap((className) => {
+      const lacks = seen.exported.includes(className)
+        ? ofClass(className, seen, "write its new name into wrangler.jsonc, or take it out there")
+        : [unknown(className)];
+      return lacks.map((lack) => ({ where: className, ...lack }));
+    });
+}
+
+/** Where nothing says that there is such a class, its name may be wrong: no word of what else it would need. */
+const unknown = (className: string): Lack => ({
+  what: `worker/index.ts does not export ${className}, which wrangler.jsonc or infra/migrations.ts names`,
+  fix: "correct the name there, but never in a step that was released; or export the class",
+});
+
+/** What a class lacks, whoever it belongs to. `since`: what to do where the history has let it go. */
+const ofClass = (className: string, seen: Seen, since: string): readonly Lack[] => [
+  ...when(
+    !seen.declared.includes(className),
+    `exports in wrangler.jsonc has no ${className}`,
+    `put "${className}": { "type": "durable-object", "storage": "sqlite" } into it`,
+  ),
+  ...when(
+    !seen.alive.includes(className),
+    `infra/migrations.ts does not leave a class ${className}`,
+    seen.gone.includes(className)
+      ? `a step has renamed, removed or sent it away: ${since}, or take that step out as long as it is not released`
+      : "append a step that creates it, then npm run migrations -- lock",
+  ),
+];
 
 /** What only one pattern may have. */
 const OWN: Readonly<Record<string, (facts: PatternFacts) => readonly string[]>> = {

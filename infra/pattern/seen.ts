@@ -26,10 +26,10 @@ export function seenHere(): Seen {
   };
 }
 
-/** The names that a module exports by `export { … }`, as worker/index.ts does. */
-const exportsOf = (source: string): readonly string[] =>
-  [...source.matchAll(/^export\s*\{([^}]*)\}/gm)]
-    .flatMap(([, names = ""]) => names.split(","))
+/** The names that a module exports by `export { … }`, as worker/index.ts does, and by `export class …`. */
+export const exportsOf = (source: string): readonly string[] =>
+  [...source.matchAll(/^export\s*(?:\{([^}]*)\}|class\s+([\w$]+))/gm)]
+    .flatMap(([, names = "", className]) => [...names.split(","), className ?? ""])
     .map(
       (name) =>
         name

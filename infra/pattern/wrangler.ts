@@ -2,17 +2,24 @@
 import { applyEdits, type JSONPath, modify, parse } from "jsonc-parser";
 import * as v from "valibot";
 
+/** `script_name`: the Worker that has the class, where that is another. */
+const Binding = v.object({ name: v.string(), class_name: v.string(), script_name: v.optional(v.string()) });
+
 /** As little of the file as is asked for: a build says what else is wrong with it. */
 const Wrangler = v.object({
-  durable_objects: v.object({ bindings: v.array(v.object({ name: v.string(), class_name: v.string() })) }),
+  durable_objects: v.object({ bindings: v.array(Binding) }),
   exports: v.record(v.string(), v.unknown()),
 });
 
-/** The class of each binding, and the classes that are declared. @throws ValiError where the file says nothing of them. */
+/** The class of each binding to one of the Worker's own, and the classes that are declared. @throws ValiError where the file says nothing of them. */
 export function objectsOf(text: string): { bindings: Record<string, string>; declared: readonly string[] } {
   const { durable_objects, exports } = v.parse(Wrangler, parse(text));
   return {
-    bindings: Object.fromEntries(durable_objects.bindings.map(({ name, class_name }) => [name, class_name])),
+    bindings: Object.fromEntries(
+      durable_objects.bindings.flatMap(({ name, class_name, script_name }) =>
+        script_name === undefined ? [[name, class_name]] : [],
+      ),
+    ),
     declared: Object.keys(exports),
   };
 }

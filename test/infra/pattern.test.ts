@@ -7,9 +7,10 @@ import { scriptsOf } from "../../infra/init/text.ts";
 import { problemsOf, type Seen } from "../../infra/pattern/check.ts";
 import { packagesOnlyOf } from "../../infra/pattern/packages.ts";
 import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
-import { seenHere } from "../../infra/pattern/seen.ts";
+import { exportsOf, seenHere } from "../../infra/pattern/seen.ts";
 import { withoutKeys } from "../../infra/pattern/settings.ts";
 import { speaksOf, uses } from "../../infra/pattern/uses.ts";
+import { objectsOf } from "../../infra/pattern/wrangler.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { patterns } from "../../worker/patterns.ts";
@@ -50,7 +51,7 @@ describe("the patterns of this project", () => {
   it("are read from the files: their classes are exported, bound and alive", () => {
     const { exported, bindings, declared, alive } = seenHere();
     for (const names of [exported, Object.values(bindings), declared, alive]) {
-      expect([...names].sort()).toEqual(patterns.map((facts) => facts.class).sort());
+      expect(names).toEqual(expect.arrayContaining(patterns.map((facts) => facts.class)));
     }
   });
 });
@@ -243,6 +244,38 @@ describe("a pattern", () => {
       "README.md: a row of a table has OldDO, which infra/migrations.ts leaves no more",
     ]);
     expect(told([board], { gone: ["OldDO"], readme: readme.replaceAll("OldDO` |", "BoardDO` |") })).toEqual([]);
+  });
+
+  it("has one class; another needs no pattern, but all that a class needs", () => {
+    const seen = {
+      exported: ["BoardDO", "WaitlistDO", "AnEntrypoint"],
+      bindings: { BOARD: "BoardDO", WAIT: "WaitlistDO" },
+      declared: ["BoardDO", "WaitlistDO"],
+      alive: ["BoardDO", "WaitlistDO"],
+    };
+    expect(told([board], seen)).toEqual([]);
+    expect(told([board], { ...seen, declared: ["BoardDO"], alive: ["BoardDO"] })).toEqual([
+      "WaitlistDO: exports in wrangler.jsonc has no WaitlistDO",
+      "WaitlistDO: infra/migrations.ts does not leave a class WaitlistDO",
+    ]);
+    const misspelled = problemsOf([board], { ...whole, bindings: { BOARD: "BoardDO", TOO: "BoardD0" } });
+    expect(misspelled.map(({ fix }) => fix)).toEqual([expect.stringMatching(/^correct the name there/)]);
+    // Where a pattern lacks its class, it may be that one under another name.
+    expect(told([board], { alive: ["HallDO"] })).toEqual(["board: infra/migrations.ts does not leave a class BoardDO"]);
+  });
+
+  it("may be exported in a list, or where its class is written", () => {
+    const source = 'export { A, B as C } from "./a.ts";\nexport class D extends A {}\nexport default {};\n';
+    expect(exportsOf(source)).toEqual(["A", "C", "D"]);
+  });
+
+  it("may bind to a class of another Worker", () => {
+    const bindings = [
+      { name: "BOARD", class_name: "BoardDO" },
+      { name: "HALL", class_name: "HallDO", script_name: "bank" },
+    ];
+    const seen = objectsOf(JSON.stringify({ durable_objects: { bindings }, exports: { BoardDO: {} } }));
+    expect(told([board], seen)).toEqual([]);
   });
 
   it("that is not in the list is named", () => {
