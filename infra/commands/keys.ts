@@ -1,13 +1,14 @@
 /** `npm run keys`: makes, lists and revokes the API keys of a stack. */
 
 import Cloudflare from "cloudflare";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { patterns } from "../../worker/patterns.ts";
 import { isUserError } from "../common/user-error.ts";
+import { ROOT } from "../release/root.ts";
 import { type Account, givenAccount, localAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
-import { localWorker } from "../stack/local-worker.ts";
-import { LOCAL } from "../stack/project.ts";
+import { localWorker, workerOf } from "../stack/local-worker.ts";
+import { absentStack, LOCAL } from "../stack/project.ts";
 import { settingsFile } from "../stack/settings-file.ts";
 import { orFail, refusingSecond } from "./command.ts";
 import { dirAs } from "./options.ts";
@@ -46,11 +47,23 @@ function grants(given: string, before: readonly string[]): readonly string[] {
   throw new InvalidArgumentError(`There is no such action; there are ${GRANTS.join(", ")}.`);
 }
 
+/** Other commands take a stack, and its account with it; this one takes the account of the environment. */
+function workerInstead(stack: string): never {
+  const absent = absentStack(stack, ROOT);
+  if (absent !== undefined) throw new InvalidArgumentError(absent);
+  throw new InvalidArgumentError(
+    stack === LOCAL
+      ? "Keys are found by the Worker's name, and that of the stack local is taken without any option."
+      : `Keys are found by the Worker's name. Say: --worker ${workerOf(stack)}`,
+  );
+}
+
 const program = new Command("npm run keys --")
   .description(
     "API keys of a stack: whoever shows one as X-API-Key is a service, with a bucket of its own at the rate limiter, and may do what it was granted.",
   )
   .option("--worker <name>", "the stack's workerName (default: that of the stack local)")
+  .addOption(new Option("--stack <name>").argParser(workerInstead).hideHelp())
   .option(...dirAs("where the local account keeps its state"));
 
 const keys = async () => {

@@ -24,6 +24,9 @@ describe("a mistake at the command line", () => {
         `^error: option '${flags}' is given twice, with two values\\. Give it once\\.(?![\\s\\S]*not-to-print)`,
       ),
     ]),
+    ["keys.ts create --name a --stack local", /the stack local is taken without any option\.$/],
+    ["keys.ts list --stack staging", /Keys are found by the Worker's name\. Say: --worker [\w-]+$/],
+    ["keys.ts list --stack nope", /argument 'nope' is invalid\. There is no Pulumi\.nope\.yaml\./],
     [
       "promote.ts --from staging --to production --override soak=one --override soak=two",
       /argument 'soak=two' is invalid\. soak is overridden twice: say why once\.\n/,
