@@ -78,14 +78,14 @@ describe("a release's record", () => {
 });
 
 describe("the plan", () => {
+  const given: SchemaSituation = {
+    release: { digest: "d".repeat(64), schemas: recorded(NOTES) },
+    inUse: {},
+    moves: [],
+    share: 100,
+    stack: "staging",
+  };
   const plan = (situation: Partial<SchemaSituation>) => {
-    const given = {
-      release: { digest: "d".repeat(64), schemas: recorded(NOTES) },
-      inUse: {},
-      moves: [],
-      share: 100,
-      stack: "staging",
-    };
     const { raisesFloor, findings } = schemaPlan({ ...given, ...situation });
     return { raisesFloor, codes: findings.map(({ code }) => code) };
   };
@@ -125,7 +125,12 @@ describe("the plan", () => {
   });
 
   it("refuses a step that was changed after objects have run it", () => {
-    expect(plan({ release: release(NOTES, LINKS), inUse: recorded(NOTES, AT) }).codes).toEqual(["schema_step_changed"]);
+    const changed = { release: release(NOTES, LINKS), inUse: recorded(NOTES, AT) };
+    expect(plan(changed).codes).toEqual(["schema_step_changed"]);
+    const file = `worker/${first.folder}/schema.ts`;
+    expect(schemaPlan({ ...given, ...changed }).findings[0]?.fix).toContain(
+      `put step 2 back as it was released (${file})`,
+    );
   });
 
   it("follows a class that is renamed, and forgets one that goes", () => {

@@ -5,6 +5,7 @@
  */
 import { type Move, staysAlive } from "@durable-stack/class-lifecycle";
 import type { ClassSchema, Schemas } from "../../../contract/release.ts";
+import { patterns } from "../../../worker/patterns.ts";
 import { shortDigest } from "../../release/manifest.ts";
 import type { Finding } from "./codes.ts";
 
@@ -69,6 +70,10 @@ export const lacking = (schemas: Schemas | undefined, inUse: Schemas): readonly 
     needs > (schemas?.[className]?.steps.length ?? 0) ? [className] : [],
   );
 
+/** Where the tables of a class are written. One that has left its pattern since is in none. */
+const fileOf = (className: string): string =>
+  `worker/${patterns.find((facts) => facts.class === className)?.folder ?? "<pattern>"}/schema.ts`;
+
 export interface SchemaPlan {
   /** Whether no earlier version can serve again once the release has had traffic. */
   readonly raisesFloor: boolean;
@@ -101,7 +106,7 @@ export function schemaPlan({ release, inUse, moves, share, stack }: SchemaSituat
         code: "schema_step_changed",
         subject: className,
         message: `step ${at + 1} of its tables is not the one that objects of ${stack} have run already.`,
-        fix: `put step ${at + 1} back as it was released (worker/<pattern>/schema.ts), and append what is to change as a step of its own.`,
+        fix: `put step ${at + 1} back as it was released (${fileOf(className)}), and append what is to change as a step of its own.`,
       },
     ];
   });
