@@ -119,7 +119,11 @@ describe("a mistake at the command line", () => {
 
 it.each([
   ["API_TOKEN", "not-\nto-print", /Export only the token as FROM_CLOUDFLARE_API_TOKEN/],
-  ["ACCOUNT_ID", "no-account", /which FROM_CLOUDFLARE_ACCOUNT_ID has, .* export the account's id as FROM_CLOUDFLARE_ACCOUNT_ID/],
+  [
+    "ACCOUNT_ID",
+    "no-account",
+    /which FROM_CLOUDFLARE_ACCOUNT_ID has, .* export the account's id as FROM_CLOUDFLARE_ACCOUNT_ID/,
+  ],
 ])("promote names the source and its own variable where that is wrong: FROM_CLOUDFLARE_%s", (name, value, words) => {
   const args = [join(ROOT, "infra/commands/promote.ts"), "--from", "staging", "--to", "production"];
   const { status, stderr } = spawnSync(process.execPath, args, {
