@@ -40,9 +40,9 @@ export function asText(from: Side, to: Side, stack: string, rehearsal: Rehearsal
       (name) =>
         `The storage of the binding ${name} is deleted with all that is in it; Cloudflare wants a bucket to be empty before. To keep the data, set protect: true for one \`up\` before the binding goes.`,
     ),
-    ...notAllowed.map(
-      (name) => `The stack ${stack} does not allow it yet: it takes allowDestroy: [${name}] in its config.`,
-    ),
+    ...(notAllowed.length > 0
+      ? [`The stack ${stack} does not allow it yet: it takes allowDestroy: [${notAllowed.join(", ")}] in its config.`]
+      : []),
     ...wayBack(from, back),
     "",
     conclusion(ok, back),

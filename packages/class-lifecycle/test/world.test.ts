@@ -42,7 +42,7 @@ function fixed(
       allowed.allowDestroy.push(subject);
       return world;
     case "transfer_lost":
-      expect(fix).toContain(`allowTransferLoss: [${subject}]`);
+      expect(fix).toContain(`add ${subject} to allowTransferLoss`);
       allowed.allowTransferLoss.push(subject);
       return world;
     case "needs_intermediate_release": {
