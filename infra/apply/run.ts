@@ -12,7 +12,7 @@ import "./lazy.ts";
 import "../cloudflare.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { END_SIGNALS } from "../common/interrupted.ts";
-import { loadFault } from "../common/load-fault.ts";
+import { load } from "../common/load-fault.ts";
 import { isUserError, UserError } from "../common/user-error.ts";
 import { Api } from "../provider/api.ts";
 import { object } from "../provider/values.ts";
@@ -55,7 +55,7 @@ async function apply(order: Order): Promise<Record<string, unknown>> {
     stopOn(monitor);
 
     const program = pulumi.runtime
-      .runInPulumiStack(() => load(folder))
+      .runInPulumiStack(async () => ({ ...(await load<object>(pathToFileURL(join(folder, "index.ts")).href)) }))
       .then(() => pulumi.runtime.disconnect())
       .catch((error) => monitor.stop(faultOf(error)));
     // Where a resource has failed, the program may wait for it for ever.
@@ -67,16 +67,6 @@ async function apply(order: Order): Promise<Record<string, unknown>> {
     return object(conceal(monitor.outputs));
   } finally {
     unlock();
-  }
-}
-
-/** What the program exports. @throws UserError where one of its files cannot be loaded. */
-async function load(folder: string): Promise<Record<string, unknown>> {
-  const { href } = pathToFileURL(join(folder, "index.ts"));
-  try {
-    return { ...(await import(href)) };
-  } catch (error) {
-    throw loadFault(error, href) ?? error;
   }
 }
 

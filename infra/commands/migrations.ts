@@ -17,7 +17,7 @@ import { type StackStatus, statusOf, statusTable } from "../plan/status.ts";
 import { Api } from "../provider/api.ts";
 import { findRelease } from "../release/find.ts";
 import { ownMigrations } from "../release/own-migrations.ts";
-import { readRelease } from "../release/read.ts";
+import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { staleLine } from "../release/stale.ts";
 import { historyOfFile } from "../release/wrangler-file.ts";
@@ -91,13 +91,13 @@ program
     const migrations = ownMigrations();
     const rows: StackStatus[] = [];
     const unreachable: { stack: string; reason: string }[] = [];
-    const stale = new Set<string | undefined>();
+    const releases = new Map<string, Release>();
     for (const name of asked) {
       try {
         const open = openStack(name, { dir });
         const built = findRelease(open.settings);
-        if (!(built instanceof Error)) stale.add(staleLine(built));
-        rows.push(await statusOf(open, migrations, { dir }));
+        if (!(built instanceof Error)) releases.set(built.dir, built);
+        rows.push(await statusOf(open, built, migrations, { dir }));
       } catch (error) {
         if (!isUserError(error)) throw error;
         unreachable.push({ stack: name, reason: error.message });
@@ -106,7 +106,10 @@ program
     if (json) console.log(JSON.stringify({ stacks: rows, unreachable }, null, 2));
     else {
       if (rows.length) console.log(statusTable(rows));
-      for (const line of stale) if (line !== undefined) console.error(`\n${line}`);
+      for (const release of releases.values()) {
+        const stale = staleLine(release);
+        if (stale !== undefined) console.error(`\n${stale}`);
+      }
       for (const { stack: name, reason } of unreachable) console.error(`\n${name}: not reached\n${reason}`);
     }
     // Those that were asked for by name, and at least one of all, must answer.

@@ -45,6 +45,15 @@ export function loadFault(error: unknown, entry: string, root = PROJECT): UserEr
   });
 }
 
+/** The module at `href`. What it exports, the caller says. @throws UserError where a file of the project cannot be loaded. */
+export async function load<Module>(href: string): Promise<Module> {
+  try {
+    return await import(href);
+  } catch (error) {
+    throw loadFault(error, href) ?? error;
+  }
+}
+
 /** Where a file is no TypeScript, or imports a name that a module does not export; undefined for another error. */
 function syntaxPlace(error: Error, entry: string): Place | undefined {
   if (!(error instanceof SyntaxError)) return undefined;

@@ -1,17 +1,8 @@
 /** Where in the Worker's sources a place of its bundle is, for what workerd prints. Pure. */
-import { SourceMap, type SourceMapPayload } from "node:module";
+import { SourceMap } from "node:module";
 import { posix } from "node:path";
-import * as v from "valibot";
 import type { Bundle } from "../release/bundle.ts";
 import { MAIN_MODULE } from "../release/manifest.ts";
-
-/** As esbuild writes it. */
-const Payload = v.object({
-  version: v.literal(3),
-  sources: v.array(v.string()),
-  names: v.array(v.string()),
-  mappings: v.string(),
-});
 
 /** The folder that the map's sources are seen from (bundle.ts). */
 const SEEN_FROM = "dist/release";
@@ -44,16 +35,11 @@ export class Places {
   }
 
   #of(row: number, column: number): string | undefined {
-    this.#map ??= read(this.#bytes);
+    // esbuild has just written it.
+    this.#map ??= new SourceMap(JSON.parse(new TextDecoder().decode(this.#bytes)));
     const entry = this.#map.findEntry(row - 1, column - 1);
     // The nearest one before it may be of another line: what esbuild adds has none.
     if (!("originalSource" in entry) || entry.generatedLine !== row - 1) return undefined;
     return `${posix.join(SEEN_FROM, entry.originalSource)}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
   }
-}
-
-function read(bytes: Uint8Array): SourceMap {
-  const given = v.parse(Payload, JSON.parse(new TextDecoder().decode(bytes)));
-  const whole: SourceMapPayload = { ...given, file: MAIN_MODULE, sourceRoot: "", sourcesContent: [] };
-  return new SourceMap(whole);
 }

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { loadFault } from "../common/load-fault.ts";
+import { load } from "../common/load-fault.ts";
 import { ROOT } from "../release/root.ts";
 
 /**
@@ -14,9 +14,5 @@ export async function toolOf<Module>(
   tool: "smoke" | "rehearsal" | "cost" | "bench" | "peers",
 ): Promise<Module | undefined> {
   const file = join(ROOT, "test", folder, `${tool}.ts`);
-  if (!existsSync(file)) return undefined;
-  const { href } = pathToFileURL(file);
-  return import(href).catch((error) => {
-    throw loadFault(error, href) ?? error;
-  });
+  return existsSync(file) ? load(pathToFileURL(file).href) : undefined;
 }

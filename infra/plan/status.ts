@@ -2,7 +2,6 @@
 import type { Migration, State } from "@durable-stack/class-lifecycle";
 import { hashes, replay } from "@durable-stack/class-lifecycle";
 import { table } from "../common/table.ts";
-import { findRelease } from "../release/find.ts";
 import { FORMAT, shortDigest } from "../release/manifest.ts";
 import type { Release } from "../release/read.ts";
 import type { OpenStack, StackOptions } from "../stack/open.ts";
@@ -31,13 +30,13 @@ export interface StackStatus {
   readonly promoting: string;
 }
 
-/** How a stack stands, as far as that can be told with the release of its settings. */
+/** How a stack stands, as far as that can be told with the release of its settings; `built`: that, or why there is none. */
 export async function statusOf(
   stack: OpenStack,
+  built: Release | Error,
   migrations: readonly Migration[],
   options: StackOptions,
 ): Promise<StackStatus> {
-  const built = findRelease(stack.settings);
   const release = built instanceof Error ? unbuilt(migrations) : built;
   const preview = await previewStack(stack, release, options);
   const { live, plan } = preview;

@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
+import { ANOTHER_OWNER } from "../user-environment.ts";
 
 const NONE = { code: 0, text: "" };
 
@@ -73,20 +74,13 @@ it("a repository that git does not answer about is not taken for none, and git's
   try {
     copy.commit("before");
     copy.write("mine.txt", "mine\n");
-    // As where another user owns the folder.
-    const env = {
-      GIT_TEST_ASSUME_DIFFERENT_OWNER: "1",
-      // Without a `safe.directory` of this machine.
-      GIT_CONFIG_GLOBAL: "/dev/null",
-      GIT_CONFIG_NOSYSTEM: "1",
-    };
     const lines = [
       "init -- --name my-app",
       "pattern -- add try-out",
       ...(free ? [`pattern -- remove ${free.folder}`] : []),
     ];
     for (const line of lines) {
-      expect(await copy.run(`npm run -s ${line}`, { env }), line).toEqual({
+      expect(await copy.run(`npm run -s ${line}`, { env: ANOTHER_OWNER }), line).toEqual({
         code: 1,
         text: expect.stringMatching(
           /^Nothing was changed: git .*\nfatal: detected dubious ownership[\s\S]*safe\.directory/,

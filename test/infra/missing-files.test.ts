@@ -3,6 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, onTestFinished } from "vitest";
 import { ProjectCopy } from "../project-copy.ts";
+import { ANOTHER_OWNER } from "../user-environment.ts";
 
 describe("a file of the project that is missing", () => {
   const copy = new ProjectCopy();
@@ -22,14 +23,7 @@ describe("a file of the project that is missing", () => {
     const own = new ProjectCopy();
     onTestFinished(() => own.remove());
     own.commit("v1.0.0");
-    // As where another user owns the folder.
-    const env = {
-      GIT_TEST_ASSUME_DIFFERENT_OWNER: "1",
-      // Without a `safe.directory` of this machine.
-      GIT_CONFIG_GLOBAL: "/dev/null",
-      GIT_CONFIG_NOSYSTEM: "1",
-    };
-    const { code, text } = await own.run("node infra/commands/pr.ts look --base main", { env });
+    const { code, text } = await own.run("node infra/commands/pr.ts look --base main", { env: ANOTHER_OWNER });
     expect(text).toMatch(/git does not say what it has here:\nfatal: detected dubious ownership[\s\S]*safe\.directory/);
     expect(text).not.toContain("git init");
     expect(code).toBe(1);

@@ -22,8 +22,7 @@ let entry: string;
 beforeAll(async () => {
   const project = new ProjectCopy();
   // Each reload loses a fifth of what the rate limiter lets through in that time, which the Worker before held.
-  const config = project.read("wrangler.jsonc");
-  project.write("wrangler.jsonc", config.replace('"periodSeconds": 60', '"periodSeconds": 1'));
+  project.replace("wrangler.jsonc", '"periodSeconds": 60', '"periodSeconds": 1');
   // Made here, because a new folder is itself a change that reloads.
   mkdirSync(join(project.root, "worker/linked"));
   symlinkSync(join(project.root, "../beside"), join(project.root, "worker/linked/beside"), "junction");
