@@ -232,7 +232,7 @@ export const transferLost = ({ className, fromWorker }: Awaited): Finding => ({
   code: "transfer_lost",
   subject: className,
   message: `it waits for its objects from the Worker ${fromWorker}, which does not have the class any more, and they have not come.`,
-  fix: `find out where they are: if ${fromWorker} renamed the class, or has another name itself, give the name back there, and send it. If they are gone for good, add ${className} to allowTransferLoss in this stack's config: the class begins without objects then.`,
+  fix: `find out where they are: if ${fromWorker} renamed the class, or has another name itself, give the name back there, and send it. If they are gone for good, allowTransferLoss: [${className}] in this stack's config lets the class begin without objects.`,
 });
 
 /** Whether a live class still waits for its objects. */

@@ -42,7 +42,7 @@ function fixed(
       allowed.allowDestroy.push(subject);
       return world;
     case "transfer_lost":
-      expect(fix).toContain(`add ${subject} to allowTransferLoss`);
+      expect(fix).toContain(`allowTransferLoss: [${subject}]`);
       allowed.allowTransferLoss.push(subject);
       return world;
     case "needs_intermediate_release": {
