@@ -195,7 +195,7 @@ export class Relay {
     const lookAgain = this.#audience.lookForSilent(now);
     this.#isLooking = lookAgain !== undefined;
     // It set itself after the rest was deleted, because a report failed.
-    if (!this.#numbers) return this.#ctx.storage.deleteAll();
+    if (!this.#numbers) return this.#wake.wipe();
     if (this.#audience.isEmpty() && this.#joining === 0) await this.#sendReport();
     else await this.#wake.arm(lookAgain ?? now + LOOK_EVERY_MS);
   }
@@ -450,8 +450,7 @@ export class Relay {
     this.#heardAt = 0;
     // The alarm goes with the rest.
     this.#isLooking = false;
-    this.#wake.gone();
-    this.#ctx.waitUntil(this.#ctx.storage.deleteAll());
+    this.#ctx.waitUntil(this.#wake.wipe());
   }
 }
 

@@ -281,8 +281,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   async #leaveNothing(isQuiet = false): Promise<void> {
     if (this.#isStored || !this.#relays.isEmpty || this.#relays.isEnding) return;
     if (!isQuiet && !this.#audience.isEmpty()) return;
-    this.#wake.gone();
-    await this.ctx.storage.deleteAll();
+    await this.#wake.wipe();
   }
 
   /** Deletes all but the files. The alarm deletes those, and then the rest. */

@@ -394,8 +394,7 @@ export class CounterDO extends DurableObject<Env> {
     this.#widths = [];
     this.#others.forget();
     this.#schema.forget();
-    this.#wake.gone();
-    await this.ctx.storage.deleteAll();
+    await this.#wake.wipe();
   }
 
   #writeAnswers(changes: readonly Changed[], now: number): void {

@@ -31,9 +31,10 @@ export class Upkeep {
     const editor = await this.#parts.editor();
     const now = Date.now();
     await wake.chore("look for silent clients", async () => editor.lookForSilent(now));
-    if (keeping.deletedUntil > 0) return wake.chore("end of the deletion", () => this.#endDeletion(now));
+    if (keeping.deletedUntil > 0) await wake.chore("end of the deletion", () => this.#endDeletion(now));
+    if (keeping.deletedUntil > 0) return;
     // Even an empty database is stored, and billed, for ever.
-    if (keeping.isNowhere && !editor.isInUse) return storage.deleteAll();
+    if (keeping.isNowhere && !editor.isInUse) return wake.wipe();
     if (schema.empty) return;
     await wake.chore("compaction", async () => {
       if (editor.writer.isLoose) editor.writer.compact();
@@ -61,12 +62,11 @@ export class Upkeep {
   }
 
   async #endDeletion(now: number): Promise<number | undefined> {
-    const { storage, schema, keeping, versions } = this.#parts;
+    const { schema, keeping, versions } = this.#parts;
     if (keeping.deletedUntil > now) return keeping.deletedUntil;
     // Once more, in case a version was on its way to the bucket.
     if (schema.empty) await versions.clear();
     keeping.forgetDeletion();
-    if (keeping.isNowhere) await storage.deleteAll();
     return undefined;
   }
 

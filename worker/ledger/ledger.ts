@@ -146,8 +146,7 @@ export class AccountDO extends DurableObject<Env> {
         storage.transactionSync(() => beginAnew(storage.sql, last));
       } else {
         this.#schema.forget();
-        this.#wake.gone();
-        await storage.deleteAll();
+        await this.#wake.wipe();
       }
     }
     // Last: if this fails, the caller deletes again, and the rows no longer need the archive.

@@ -62,9 +62,15 @@ export class Wake {
     }
   }
 
-  /** Call it when the alarm has run, or was deleted with everything else. */
+  /** Call it when the alarm has run. */
   gone(): void {
     this.#at = null;
+  }
+
+  /** Deletes all that the object stores, and the alarm with it. */
+  async wipe(): Promise<void> {
+    this.gone();
+    await this.#storage.deleteAll();
   }
 
   #again(failure: string): Promise<void> {

@@ -506,6 +506,37 @@ describe("deletion", () => {
     expect(await runInDurableObject(object, (_, { storage }) => storage.getAlarm())).toBeNull();
   });
 
+  it("leaves nothing that believes in the alarm that went with all else", async () => {
+    const id = newDocument();
+    const silent = await join(id);
+    await silent.synced();
+    const object = objectOf(id);
+    // As a client that was asked, and has not answered: the alarm closes its socket, and sets itself before it deletes.
+    await runInDurableObject(object, (_, state) => {
+      for (const socket of state.getWebSockets()) {
+        socket.serializeAttachment({ ...socket.deserializeAttachment(), heardAt: 0, asked: { at: 0, bytes: 0 } });
+      }
+    });
+    await evictDurableObject(object);
+    await runDurableObjectAlarm(object);
+    await silent.closed;
+    await post(id, updateOf("later"));
+    expect(await runInDurableObject(object, (_, { storage }) => storage.getAlarm())).not.toBeNull();
+  });
+
+  it("of a document that was deleted long ago leaves the alarm to those who are in it", async () => {
+    const id = newDocument();
+    await post(id, updateOf("gone"));
+    await remove(id);
+    const object = objectOf(id);
+    await runInDurableObject(object, (_, { storage }) => storage.kv.put("deleted-until", Date.now() - 1));
+    await evictDurableObject(object);
+    const peer = await join(id);
+    await peer.synced();
+    await runDurableObjectAlarm(object);
+    expect(await runInDurableObject(object, (_, { storage }) => storage.getAlarm())).not.toBeNull();
+  });
+
   it("comes by itself for what only unknown callers wrote, a long time after the last edit", async () => {
     const id = newDocument();
     await post(id, updateOf("anonymous"));
