@@ -69,8 +69,8 @@ export interface Member {
   readonly left: Left;
   /** Set anew with each frame, in place: a copy of all of this for each frame and socket would be most of the cost. */
   reading: Reading;
-  /** When this attachment was last written (ms since the epoch). */
-  readonly keptAt: number;
+  /** When this attachment was last written (ms since the epoch); `STALE` if it is to be written with the next frame. */
+  keptAt: number;
 }
 
 /** The part of the budgets that the audience needs. */
@@ -217,6 +217,12 @@ export class Audience {
   keep(socket: WebSocket, now: number): void {
     const member = this.memberOf(socket);
     if (member) this.#write(socket, member, now);
+  }
+
+  /** The same, but with the next frame to the socket: its user's budgets have changed, and an answer is on its way. */
+  keepWithAnswer(socket: WebSocket): void {
+    const member = this.memberOf(socket);
+    if (member) member.keptAt = STALE;
   }
 
   /** How many people are in the room. */
@@ -416,7 +422,8 @@ export class Audience {
     const isLate = Math.abs(now - member.keptAt) >= KEEP_EVERY_MS || askedAt !== reading.askedAt;
     const isDue = isLate && reading.heardAt !== heardAt;
     member.reading = reading;
-    if (isDue || greeted !== reading.greeted || isNextStep(unseen, reading.unseen)) this.#write(socket, member, now);
+    const isStale = member.keptAt === STALE || greeted !== reading.greeted || isNextStep(unseen, reading.unseen);
+    if (isDue || isStale) this.#write(socket, member, now);
   }
 
   #write(socket: WebSocket, member: Member, now: number): void {
@@ -425,6 +432,8 @@ export class Audience {
     socket.serializeAttachment(kept);
   }
 }
+
+const STALE = 0;
 
 const isNextStep = (before: Amount, after: Amount): boolean =>
   stepOf("messages", before) !== stepOf("messages", after) || stepOf("bytes", before) !== stepOf("bytes", after);

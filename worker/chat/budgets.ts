@@ -71,7 +71,10 @@ export class Budgets {
   /** What is left of the user's budgets now. If it has changed, keep it with the socket. */
   left(userId: string, now: number): Left {
     const known = this.#users.get(userId, now);
-    const all = known ? [known] : this.#kept(userId);
+    if (known) {
+      return { messages: refill(known.messages, USER_MESSAGES, now), patience: refill(known.patience, PATIENCE, now) };
+    }
+    const all = this.#kept(userId);
     const least = (policy: Policy, buckets: readonly Bucket[]) =>
       buckets
         .map((bucket) => refill(bucket, policy, now))

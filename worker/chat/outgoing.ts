@@ -7,7 +7,7 @@ import { GroupCommit } from "../objects/group-commit.ts";
 import type { Book } from "./book.ts";
 import type { ChatFrame, Message, ServerFrame } from "./protocol.ts";
 import type { Amount } from "./readers.ts";
-import { ANY, fingerprint, type SentMessage } from "./sent.ts";
+import { ANY, fingerprint, keyOf, type SentMessage } from "./sent.ts";
 import { type Listeners, Showing } from "./showing.ts";
 
 /** Takes the answer to a message: an `ack` or an `error`. */
@@ -49,6 +49,8 @@ export class Outgoing {
   #generation = 0;
   /** The first number that is in the table and was not shown yet; undefined if all were. */
   #unshown: number | undefined;
+  /** The messages on their way, by the ids of their senders. */
+  readonly #underWay = new Map<string, Said>();
   readonly #commits = new GroupCommit<Said, undefined>((batch) => this.#flush(batch));
 
   /** `stored` is called after each write; `trimmed`: whether dropped messages had files. */
@@ -67,10 +69,8 @@ export class Outgoing {
       const isSame = sent.fingerprint === ANY || sent.fingerprint === fingerprint(text, attachment);
       return isSame ? { kind: "stored", sent } : CONFLICTING;
     }
-    const said = this.#commits.pending.find(
-      (each) => !each.isRefused && each.userId === userId && each.frame.clientId === clientId,
-    );
-    if (!said) return undefined;
+    const said = this.#underWay.get(keyOf(userId, clientId));
+    if (!said || said.isRefused) return undefined;
     const same = said.frame.text === text && said.frame.attachment === attachment;
     return same ? { kind: "waiting", said } : CONFLICTING;
   }
@@ -83,8 +83,15 @@ export class Outgoing {
 
   /** Stores a message, and sends it to the readers. */
   async say(userId: string, frame: ChatFrame, sender: Answer, timestamp: number): Promise<void> {
-    const generation = this.#generation;
-    await this.#commits.commit({ userId, frame, timestamp, generation, senders: [sender], isRefused: false });
+    const said: Said = { userId, frame, timestamp, generation: this.#generation, senders: [sender], isRefused: false };
+    const key = frame.clientId === undefined ? undefined : keyOf(userId, frame.clientId);
+    if (key !== undefined) this.#underWay.set(key, said);
+    try {
+      await this.#commits.commit(said);
+    } finally {
+      // Where this was refused, another may have its id by now.
+      if (key !== undefined && this.#underWay.get(key) === said) this.#underWay.delete(key);
+    }
   }
 
   /** If a message is in the table and was not shown yet: what to wait for, perhaps more than once. */

@@ -138,7 +138,7 @@ export class ChatRoomDO extends DurableObject<Env> {
         this.#saying.say(member, frame, {
           answer: (answer) => this.#audience.deliver([socket], answer),
           offends: () => this.#incoming.bears(socket, member, COSTS.offence),
-          taken: (now) => this.#audience.keep(socket, now),
+          taken: () => this.#audience.keepWithAnswer(socket),
         }),
       typed: (socket, userId) => this.#typed(userId, socket),
     };

@@ -121,7 +121,8 @@ export function fingerprint(text: string, attachment: string | undefined): strin
   return `${(a >>> 0).toString(36)}${(b >>> 0).toString(36)}`;
 }
 
-const keyOf = (userId: string, clientId: string) => JSON.stringify([userId, clientId]);
+/** A key for what a user sent under an id of theirs. */
+export const keyOf = (userId: string, clientId: string) => JSON.stringify([userId, clientId]);
 
 function entryOf(message: Message): [string, SentMessage][] {
   const { clientId, userId, seq, id, timestamp, text, attachment } = message;
