@@ -215,9 +215,13 @@ export class AccountDO extends DurableObject<Env> {
 
   /** Undoes a payment, once. */
   async reverse(seq: number, { key, ...notes }: Options = {}): Promise<Told> {
+    const { generation } = this.#archive;
     const original = await this.#transaction(seq);
     return this.#once({ key, payload: ["reverse", seq, notes.memo, notes.reference] }, (draft) =>
-      original ? reverse(draft, original, notes) : refused("not-found", `There is no transaction ${seq}`),
+      // The ledger may have been deleted meanwhile, and the one in its place has other transactions.
+      original && generation === this.#archive.generation
+        ? reverse(draft, original, notes)
+        : refused("not-found", `There is no transaction ${seq}`),
     );
   }
 

@@ -229,6 +229,23 @@ describe("a ledger that is deleted while somebody reads it", () => {
     expect((await found).status).toBe(404);
   });
 
+  it("leaves nothing to reverse to the ledger that has its place", async () => {
+    const { stub, deposit, post, balance } = aLedger();
+    await deposit("alice", 100);
+    await post("withdraw", { account: "alice", amount: 100 }, ADMIN);
+    const { reversed, left } = await runInDurableObject(stub, async (ledger) => {
+      // Two callers at once, so that the next change waits a moment for another one.
+      await Promise.all([ledger.setAccount("bob", {}), ledger.setAccount("carol", {})]);
+      const waiting = ledger.reverse(2);
+      await Promise.resolve();
+      const left = await ledger.remove();
+      return { reversed: await waiting, left };
+    });
+    expect(left).toEqual([]);
+    expect(reversed).toContain("There is no transaction 2");
+    expect(await balance("alice")).toBe(0);
+  });
+
   it("leaves no hash to the ledger that has its place", async () => {
     const { stub, deposit, post, audit } = aLedger();
     for (let times = 0; times < 3; times++) await deposit("alice", 1);
