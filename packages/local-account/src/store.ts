@@ -6,6 +6,7 @@
  * is open: two accounts cannot share a directory, and a killed one leaves no lock.
  */
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { CannotStart } from "./errors.ts";
 import { digest } from "./ids.ts";
 import type { Records, State } from "./model.ts";
 
@@ -14,9 +15,13 @@ type Name = keyof Records;
 /** Called before and after every write to disk, with the name of the moment. Tests kill the process here. */
 export type WriteHook = (moment: string) => void;
 
+/** Whether SQLite says of an error that the file is none of its own, or is damaged. */
+const isOfDamage = (error: unknown): error is Error =>
+  error instanceof Error && /not a database|malformed/i.test(error.message);
+
 /** Thrown by `Store.open` if another process has the file open. */
 export class StoreLocked extends Error {}
-/** Thrown by `Store.open` if the file is no database, or a damaged one. */
+/** Thrown by `Store.open` if the file is no database, or a damaged one, or a record in it is no JSON. */
 export class StoreDamaged extends Error {}
 
 /** The writes of one request. The draft's own reads see them; others do so only after the commit. */
@@ -92,10 +97,11 @@ interface Change {
 
 export class Store {
   readonly #db: DatabaseSync;
+  readonly #file: string;
   readonly #onWrite: WriteHook;
   #state: State;
 
-  /** Opens or creates the file. @throws StoreLocked if another process has it open. */
+  /** Opens or creates the file, and reads it. @throws StoreLocked if another process has it open, or StoreDamaged. */
   static open(file: string, onWrite: WriteHook = () => {}): Store {
     const db = new DatabaseSync(file);
     try {
@@ -108,18 +114,18 @@ export class Store {
         );
         CREATE TABLE IF NOT EXISTS blobs (sha256 TEXT PRIMARY KEY, contents BLOB NOT NULL);
         COMMIT`);
+      return new Store(db, file, onWrite);
     } catch (error) {
       db.close();
       if (error instanceof Error && /locked|busy/i.test(error.message)) throw new StoreLocked(error.message);
-      if (error instanceof Error && /not a database|malformed/i.test(error.message))
-        throw new StoreDamaged(error.message);
+      if (error instanceof SyntaxError || isOfDamage(error)) throw new StoreDamaged(error.message);
       throw error;
     }
-    return new Store(db, onWrite);
   }
 
-  private constructor(db: DatabaseSync, onWrite: WriteHook) {
+  private constructor(db: DatabaseSync, file: string, onWrite: WriteHook) {
     this.#db = db;
+    this.#file = file;
     this.#onWrite = onWrite;
     this.#state = this.#load();
   }
@@ -128,9 +134,12 @@ export class Store {
     return this.#state;
   }
 
-  /** The contents of a module or a manifest. @throws Error if they are missing: then the file was changed by hand. */
+  /**
+   * The contents of a module or a manifest. @throws CannotStart if the file is damaged there, Error if they are missing:
+   * then the file was changed by hand.
+   */
   blob(sha256: string): Uint8Array {
-    const contents = this.#db.prepare("SELECT contents FROM blobs WHERE sha256 = ?").get(sha256)?.contents;
+    const contents = this.#contentsOf(sha256);
     if (!(contents instanceof Uint8Array)) throw new Error(`account.db has no contents for module ${sha256}`);
     return contents;
   }
@@ -169,6 +178,17 @@ export class Store {
 
   close(): void {
     this.#db.close();
+  }
+
+  #contentsOf(sha256: string): unknown {
+    try {
+      return this.#db.prepare("SELECT contents FROM blobs WHERE sha256 = ?").get(sha256)?.contents;
+    } catch (error) {
+      if (!isOfDamage(error)) throw error;
+      throw new CannotStart(
+        `${this.#file} cannot be read (${error.message}). Choose another --dir, load a snapshot in its place (snapshot load --fresh), or lose that account with --fresh.`,
+      );
+    }
   }
 
   #dropUnusedBlobs(draft: Draft): void {

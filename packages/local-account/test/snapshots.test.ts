@@ -1,8 +1,9 @@
 /** Snapshots, temporary accounts, and the command that runs another with an account. */
 import { execFile, execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { Account } from "../src/account.ts";
@@ -174,6 +175,30 @@ it("says in words what is wrong with a folder, or a damaged state", async () => 
   await expect(account({ dir })).rejects.toThrow(/account\.db cannot be read \(.*Choose another --dir/);
   await load(snapshot, dir, true);
   await account({ dir });
+});
+
+it.each([
+  ["in its records", 1],
+  ["in its modules", 3],
+])("says so where the state is damaged %s, and can begin anew", async (_, page) => {
+  const { dir } = await anAccountAndASnapshot();
+  const file = path.join(dir, "account.db");
+  writeFileSync(file, readFileSync(file).fill(0xff, page * 4096));
+  const refused = /account\.db cannot be read \(.*malformed\).*Choose another --dir/;
+  await expect(account({ dir })).rejects.toThrow(refused);
+  // The file is not left open: it could not be opened again.
+  await expect(account({ dir })).rejects.toThrow(refused);
+  const test = await account({ dir, fresh: true });
+  expect((await test.workers()).names).toEqual([]);
+});
+
+it("says so where a record of the state is damaged", async () => {
+  const { dir } = await anAccountAndASnapshot();
+  const db = new DatabaseSync(path.join(dir, "account.db"));
+  db.exec("UPDATE records SET record = '{' WHERE collection = 'workers'");
+  db.close();
+  await expect(account({ dir })).rejects.toThrow(/account\.db cannot be read \(.*JSON.*\).*Choose another --dir/);
+  await account({ dir, fresh: true });
 });
 
 it("takes no other process for an account that was killed, nor another account at its port", async () => {
