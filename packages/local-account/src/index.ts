@@ -24,7 +24,7 @@ import { frontDoor } from "./front-door.ts";
 import { Invocations } from "./invocations.ts";
 import type { Plan } from "./options.ts";
 import { describe } from "./overruns.ts";
-import { ASSETS_FOLDER, DATA_FOLDER, inFolder, ownFile, STATE_FILE, STATE_LOG } from "./own-files.ts";
+import { ASSETS_FOLDER, DATA_FOLDER, inFolder, ownFile, SNAPSHOT_MARK, STATE_FILE, STATE_LOG } from "./own-files.ts";
 import { listen, restServer, stopOf } from "./servers.ts";
 import type { WriteHook } from "./store.ts";
 import { view } from "./view/view.ts";
@@ -136,6 +136,8 @@ export async function startAccount(options: StartOptions): Promise<RunningAccoun
     return ended;
   };
   try {
+    // From now on it is an account, whatever it was before.
+    rmSync(path.join(dir, SNAPSHOT_MARK), { force: true });
     const invocations = new Invocations();
     const door = frontDoor({
       account,
@@ -212,7 +214,15 @@ export function forget(dir: string): void {
   }
   inFolder(dir, () => {
     // The state, by which an account is known, goes last: if this is killed, what is left can be forgotten again.
-    for (const name of [ADDRESS_FILE, DATA_FOLDER, ASSETS_FOLDER, `${STATE_FILE}-shm`, STATE_LOG, STATE_FILE])
+    for (const name of [
+      ADDRESS_FILE,
+      SNAPSHOT_MARK,
+      DATA_FOLDER,
+      ASSETS_FOLDER,
+      `${STATE_FILE}-shm`,
+      STATE_LOG,
+      STATE_FILE,
+    ])
       rmSync(path.join(dir, name), { recursive: true, force: true });
   });
 }

@@ -21,6 +21,9 @@ export const STATE_LOG = `${STATE_FILE}-wal`;
 export const ASSETS_FOLDER = "assets";
 export const DATA_FOLDER = "data";
 
+/** Says of a folder that it is a snapshot, which may be replaced. An account that starts there removes it. */
+export const SNAPSHOT_MARK = ".local-account-snapshot";
+
 /** By it git ignores a folder that nothing else is in, whatever it is called. */
 export const IGNORE_FILE = ".gitignore";
 

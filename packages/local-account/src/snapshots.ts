@@ -3,12 +3,15 @@
  *
  * Copies are made in a folder of their own, and moved to their place when they are complete; the state file, by which a
  * snapshot or an account is known, comes last. So half a copy is never taken for a whole one.
+ *
+ * A snapshot has the files of an account, and a mark. Only what is marked is ever replaced without being asked.
  */
 import { randomUUID } from "node:crypto";
-import { constants, existsSync, realpathSync, renameSync, rmSync } from "node:fs";
+import { constants, existsSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { cp } from "node:fs/promises";
 import path from "node:path";
-import { Account } from "./account.ts";
+import { Account, Unreadable } from "./account.ts";
+import { answeringAccount } from "./address.ts";
 import { faultOfDisk } from "./disk.ts";
 import { CannotStart } from "./errors.ts";
 import {
@@ -22,6 +25,7 @@ import {
   makeFolder,
   ownFile,
   ownFolder,
+  SNAPSHOT_MARK,
   STATE_FILE,
   STATE_LOG,
 } from "./own-files.ts";
@@ -29,16 +33,31 @@ import {
 /** What a snapshot has, in the order in which it gets it. SQLite's log belongs to the state file, if there is one. */
 const PARTS = [ASSETS_FOLDER, DATA_FOLDER, STATE_LOG, STATE_FILE];
 
+const MARK = "A snapshot of a local account. What makes a new one (makeSnapshot) may replace it.\n";
+
 /** A snapshot cannot be made or taken. The message says why, and what to do. */
 export class NoSnapshot extends CannotStart {}
 
 /** Saves the state of an account that does not run. @throws NoSnapshot, or CannotStart if it runs. */
-export async function saveSnapshot(dir: string, folder: string): Promise<void> {
+export const saveSnapshot = (dir: string, folder: string): Promise<void> =>
+  whileLocked(dir, () => copyState(dir, folder));
+
+/**
+ * Saves it in place of an older snapshot, which stays until the new one is complete. Other files there stay, too.
+ * @throws NoSnapshot if something else is there, CannotStart if an account runs in one of the two.
+ */
+export const replaceSnapshot = (dir: string, folder: string): Promise<void> =>
+  whileLocked(dir, () => {
+    checkReplaceable(folder);
+    return copyParts(dir, folder, { isAccount: false, makeRoom: () => removeState(folder) });
+  });
+
+async function whileLocked(dir: string, work: () => Promise<void>): Promise<void> {
   if (!existsSync(path.join(dir, STATE_FILE))) throw new NoSnapshot(`There is no account in ${dir}.`);
   const store = Account.lock(dir);
   try {
     store.checkpoint();
-    await copyState(dir, folder);
+    await work();
   } finally {
     store.close();
   }
@@ -53,6 +72,11 @@ export async function loadSnapshot(folder: string, dir: string, forget?: (dir: s
     throw new NoSnapshot(`${folder} is no snapshot: there is no ${STATE_FILE} in it.`);
   if (existsSync(dir) && realpathSync(dir) === realpathSync(folder))
     throw new NoSnapshot(`${folder} is the account itself, and no snapshot of it.`);
+  const running = await answeringAccount(folder);
+  if (running !== undefined)
+    throw new NoSnapshot(
+      `${folder} is no snapshot: the account there is running (process ${running.pid}). Save one of it first (snapshot save), and load that.`,
+    );
   if (!existsSync(path.join(dir, STATE_FILE))) checkRoom(dir);
   else if (forget === undefined)
     throw new NoSnapshot(`There is an account in ${dir}. Choose another --dir, or lose that one with --fresh.`);
@@ -77,6 +101,34 @@ export function checkTarget(folder: string): void {
   } catch (error) {
     throw refusal(folder, error);
   }
+}
+
+/**
+ * Checks that a folder is one for a new snapshot, or has an older one, and no account that somebody works with.
+ * @throws NoSnapshot
+ */
+export function checkReplaceable(folder: string): void {
+  if (existsSync(path.join(folder, SNAPSHOT_MARK))) return;
+  if (existsSync(path.join(folder, STATE_FILE)))
+    throw new NoSnapshot(
+      `${folder} has an account in it that is not marked as a snapshot, so it stays: somebody may work with it. Choose another folder. If it is a snapshot that an older version has made, remove it.`,
+    );
+  const isFree = !existsSync(folder) || (statSync(folder).isDirectory() && isEmpty(folder));
+  if (!isFree) throw new NoSnapshot(`${folder} is no snapshot, so it stays.`);
+}
+
+/** Removes the state of a snapshot, so that it is none until it gets another. @throws CannotStart if it is in use. */
+function removeState(folder: string): void {
+  if (!existsSync(path.join(folder, STATE_FILE))) return;
+  try {
+    Account.lock(folder).close();
+  } catch (error) {
+    // Nobody can have this one open.
+    if (!(error instanceof Unreadable)) throw error;
+  }
+  // An account may have run here since the first look.
+  checkReplaceable(folder);
+  for (const name of [STATE_LOG, STATE_FILE]) rmSync(path.join(folder, name), { force: true });
 }
 
 /** Somebody's own folder may have the name of an account's. */
@@ -111,6 +163,7 @@ async function copyParts(from: string, to: string, { isAccount, makeRoom = () =>
     // It has secrets in it, so only its user may read it.
     makeFolder(partial);
     if (isIgnored) ignoreAll(partial);
+    if (!isAccount) writeFileSync(path.join(partial, SNAPSHOT_MARK), MARK);
     for (const part of PARTS) {
       const source = path.join(from, part);
       // File systems that can share blocks do so, which takes no time.
@@ -121,7 +174,7 @@ async function copyParts(from: string, to: string, { isAccount, makeRoom = () =>
     ownFile(path.join(partial, STATE_FILE));
     makeRoom();
     hasMadeRoom = true;
-    for (const part of [IGNORE_FILE, ...PARTS]) moveInto(to, path.join(partial, part));
+    for (const part of [IGNORE_FILE, SNAPSHOT_MARK, ...PARTS]) moveInto(to, path.join(partial, part));
     rmSync(partial, { recursive: true, force: true });
   } catch (error) {
     // What was there is gone, so the copy stays, which is whole.

@@ -14,12 +14,11 @@
  * });
  * ```
  */
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { type RunningAccount, type StartOptions, startAccount } from "./index.ts";
-import { STATE_FILE } from "./own-files.ts";
-import { loadSnapshot, NoSnapshot, saveSnapshot } from "./snapshots.ts";
+import { checkReplaceable, loadSnapshot, replaceSnapshot } from "./snapshots.ts";
 
 export interface TemporaryOptions extends Partial<Omit<StartOptions, "dir" | "fresh">> {
   /** The folder of a snapshot to begin with. Without one, the account is empty. */
@@ -52,10 +51,12 @@ export async function startTemporaryAccount({
 
 /**
  * Makes a snapshot of a new account that `fill` has filled, in place of an older one. For the global set-up of tests.
- * @throws NoSnapshot if the folder has something else in it.
+ * @throws NoSnapshot if the folder has something else in it: also an account, even if it began as a snapshot.
  */
 export async function makeSnapshot(folder: string, fill: (account: RunningAccount) => Promise<void>): Promise<void> {
   const to = path.resolve(folder);
+  // First, so that nothing is filled in vain.
+  checkReplaceable(to);
   const dir = mkdtempSync(path.join(tmpdir(), "local-account-"));
   try {
     const account = await startAccount({ dir, port: 0, apiPort: 0 });
@@ -64,11 +65,7 @@ export async function makeSnapshot(folder: string, fill: (account: RunningAccoun
     } finally {
       await account.close();
     }
-    if (existsSync(to)) {
-      if (!existsSync(path.join(to, STATE_FILE))) throw new NoSnapshot(`${to} is no snapshot, so it stays.`);
-      rmSync(to, { recursive: true });
-    }
-    await saveSnapshot(dir, to);
+    await replaceSnapshot(dir, to);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -1,7 +1,7 @@
 /** Snapshots, temporary accounts, and the command that runs another with an account. */
 import { execFile, execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { constants } from "node:os";
+import { constants, tmpdir } from "node:os";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
@@ -61,7 +61,8 @@ it("loses nothing: it refuses a folder that has something in it", async () => {
   writeFileSync(path.join(full, "notes.txt"), "mine");
   await expect(saveSnapshot(dir, full)).rejects.toThrow("is not empty");
   await expect(loadSnapshot(full, temporaryDirectory())).rejects.toThrow("is no snapshot");
-  await expect(makeSnapshot(full, async () => {})).rejects.toThrow("is no snapshot, so it stays");
+  for (const folder of [full, path.join(full, "notes.txt")])
+    await expect(makeSnapshot(folder, async () => {})).rejects.toThrow("is no snapshot, so it stays");
   const saved = path.join(temporaryDirectory(), "saved");
   await saveSnapshot(dir, saved);
   await expect(loadSnapshot(saved, dir)).rejects.toThrow("--fresh");
@@ -79,6 +80,47 @@ async function anAccountAndASnapshot() {
   await makeSnapshot(snapshot, async (running) => void (await new TestAccount(running).ensure("other")));
   return { dir, snapshot, isThere: async () => count(await account({ dir })) };
 }
+
+it("makes a snapshot in place of a snapshot only, and keeps what else is in the folder", async () => {
+  const { dir, snapshot, isThere } = await anAccountAndASnapshot();
+  const again = (folder: string) =>
+    makeSnapshot(folder, async (running) => void (await new TestAccount(running).ensure("again")));
+  const workersOf = async (folder: string) => {
+    await using copy = await startTemporaryAccount({ snapshot: folder });
+    return (await new TestAccount(copy).workers()).names;
+  };
+  writeFileSync(path.join(snapshot, "notes.txt"), "mine");
+  await again(snapshot);
+  expect(await workersOf(snapshot)).toEqual(["again"]);
+  expect(existsSync(path.join(snapshot, "notes.txt"))).toBe(true);
+
+  // An account that does not run has the files of a snapshot.
+  const filled = vi.fn();
+  await expect(makeSnapshot(dir, filled)).rejects.toThrow(/is not marked as a snapshot.*Choose another folder/);
+  expect(filled).not.toHaveBeenCalled();
+  expect(await isThere()).toBe(2);
+
+  // So has a snapshot that somebody has begun to work with.
+  const running = await account({ dir: snapshot });
+  await expect(again(snapshot)).rejects.toThrow("is not marked as a snapshot");
+  await running.close();
+  await expect(again(snapshot)).rejects.toThrow("is not marked as a snapshot");
+  expect(await workersOf(snapshot)).toEqual(["again"]);
+});
+
+it("keeps the older snapshot until the new one is complete", async () => {
+  const { snapshot } = await anAccountAndASnapshot();
+  const before = readdirSync(snapshot, { recursive: true }).sort();
+  vi.stubEnv("TMPDIR", temporaryDirectory());
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const spoil = async () => {
+    const [dir = ""] = readdirSync(tmpdir());
+    // No copy of a pipe can be made.
+    execFileSync("mkfifo", [path.join(tmpdir(), dir, "data/pipe")]);
+  };
+  await expect(makeSnapshot(snapshot, spoil)).rejects.toThrow("cannot be written");
+  expect(readdirSync(snapshot, { recursive: true }).sort()).toEqual(before);
+});
 
 it("loses no account for a snapshot that is none, or is the account itself", async () => {
   const { dir, isThere } = await anAccountAndASnapshot();
@@ -111,6 +153,18 @@ it("saves all of it or nothing", async () => {
   const file = path.join(temporaryDirectory(), "file");
   writeFileSync(file, "mine");
   await expect(save(dir, file)).rejects.toThrow("cannot be written");
+});
+
+it("copies no account that runs, whose files change meanwhile", async () => {
+  const dir = temporaryDirectory();
+  const test = await account({ dir });
+  const into = path.join(temporaryDirectory(), "into");
+  const refused = `${dir} is no snapshot: the account there is running (process ${process.pid}). Save one of it first`;
+  await expect(load(dir, into, false)).rejects.toThrow(refused);
+  await expect(startTemporaryAccount({ snapshot: dir })).rejects.toThrow(refused);
+  expect(existsSync(into)).toBe(false);
+  await test.close();
+  await load(dir, into, false);
 });
 
 it("loses no folder of somebody's own that has the name of an account's", async () => {
