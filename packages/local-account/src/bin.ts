@@ -104,6 +104,7 @@ async function main(): Promise<void> {
   const account = await startAccount({
     ...optionsOf(values),
     dir,
+    fresh: values.fresh,
     port: port("port", values.port ?? "8787"),
     apiPort: port("api-port", values["api-port"] ?? "8788"),
   });
@@ -123,7 +124,6 @@ const optionsOf = (values: Values) => ({
   ...(values.worker !== undefined && { defaultWorker: values.worker }),
   plan: plan(values.plan),
   faults: values.fault.map(fault),
-  fresh: values.fresh,
   direct: values.direct,
   crons: !values["no-crons"],
   cpuLimit: !values["no-cpu-limit"],
@@ -140,10 +140,12 @@ async function runWith(values: Values, command: readonly string[]): Promise<void
   const { dir, snapshot } = values;
   if (dir !== undefined && snapshot !== undefined)
     throw new Misused("--snapshot and --dir exclude each other: load the snapshot first (snapshot load).");
+  if (values.fresh && snapshot !== undefined)
+    throw new Misused("--snapshot and --fresh exclude each other: each run has a new copy of the snapshot.");
   const account =
     dir === undefined
       ? await startTemporaryAccount({ ...options, ...(snapshot !== undefined && { snapshot }) })
-      : await startAccount({ ...options, dir: path.resolve(dir) });
+      : await startAccount({ ...options, fresh: values.fresh, dir: path.resolve(dir) });
   try {
     process.exitCode = await exitCodeOf(command, account);
   } finally {

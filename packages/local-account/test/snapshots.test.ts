@@ -341,6 +341,7 @@ it.each<[args: string[], words: string]>([
   [["run", "--"], "run takes a command: "],
   [["rum", "--", "true"], "There is no command rum."],
   [["env", "more"], "env takes no more."],
+  [["run", "--snapshot", "saved", "--fresh", "--", "true"], "--snapshot and --fresh exclude each other"],
   [["--plan", "gratis"], "--plan gratis: a plan is free or paid."],
   [["--fault", "GET /x 418"], "--fault: fault 'GET /x 418': '418' is not a kind of fault."],
 ])("says what is wrong with the command line %j", async (args, words) => {
