@@ -3,6 +3,9 @@
  * take effect. Shows what a deployment does then.
  */
 
+/** What stands before the path of every call. */
+const BASE = "/client/v4";
+
 /** How a call fails. `cut` closes the connection without an answer; `slow` answers late. */
 const KINDS = ["429", "500", "503", "cut", "slow"] as const;
 
@@ -11,7 +14,7 @@ type FaultKind = (typeof KINDS)[number];
 export interface Fault {
   /** A method, or `*` for all. */
   readonly method: string;
-  /** A path below `/client/v4`, without query; `*` matches any text. */
+  /** A path behind `/client/v4`, without query; `*` matches any text. */
   readonly path: string;
   readonly kind: FaultKind;
   /** `before`: the call has no effect. `after`: the call takes effect, and only its answer fails. */
@@ -24,20 +27,29 @@ export interface Fault {
   readonly seconds: number;
 }
 
+const METHODS: ReadonlySet<string> = new Set(["*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
 const SYNTAX = "<method|*> <path, * for any text> <429|500|503|cut|slow> [before|after] [nth=1] [times=1] [seconds=1]";
 
 // A line comment, because the example has the end of a block comment in it.
-// Reads a fault, such as "POST */versions 503 after nth=2". @throws Error naming the wrong word and the syntax.
+// Reads a fault, such as "POST */versions 503 after nth=2". @throws Error naming the wrong word and the syntax, also for
+// a fault that would hit no call: a test that relies on it would test nothing.
 export function parseFault(text: string): Fault {
-  const [method, path, kind, ...rest] = text.trim().split(/\s+/);
+  const [written, path, kind, ...rest] = text.trim().split(/\s+/);
   const wrong = (what: string) => new Error(`fault '${text}': ${what}. A fault is ${SYNTAX}.`);
-  if (method === undefined || path === undefined || kind === undefined) throw wrong("it has fewer than three words");
+  if (written === undefined || path === undefined || kind === undefined) throw wrong("it has fewer than three words");
+  const method = written.toUpperCase();
+  if (!METHODS.has(method)) throw wrong(`'${written}' is not a method`);
+  if (!/^[/*]/.test(path)) throw wrong(`the path '${path}' must begin with '/' or '*'`);
+  if (path.startsWith(`${BASE}/`)) throw wrong(`the path must be what stands behind ${BASE}`);
   const known = KINDS.find((candidate) => candidate === kind);
   if (known === undefined) throw wrong(`'${kind}' is not a kind of fault`);
-  let fault: Fault = { method: method.toUpperCase(), path, kind: known, when: "before", nth: 1, times: 1, seconds: 1 };
+  let fault: Fault = { method, path, kind: known, when: "before", nth: 1, times: 1, seconds: 1 };
   for (const word of rest) {
-    const [, name, number] = /^(nth|times|seconds)=(\d+(?:\.\d+)?)$/.exec(word) ?? [];
+    const [, name, number = ""] = /^(nth|times|seconds)=(\d+(?:\.\d+)?)$/.exec(word) ?? [];
     if (word === "before" || word === "after") fault = { ...fault, when: word };
+    else if ((name === "nth" || name === "times") && !/^0*[1-9]\d*$/.test(number))
+      throw wrong(`'${word}' must be a whole number from 1`);
     else if (name !== undefined) fault = { ...fault, [name]: Number(number) };
     else throw wrong(`'${word}' is not an option`);
   }

@@ -57,14 +57,16 @@ export function api(context: Api, faults: Faults, onAnswer?: (answer: Answer) =>
   const uploads = `${family}/workers/assets/upload`;
   app.use(recorded(context.calls), loopbackOnly);
   if (onAnswer !== undefined) app.use(observed(onAnswer));
-  // Before the check of the account's token, because this call has a token of its own.
+  // Before the check of the account's token, because these calls have a token of their own, or a random address.
   app.use(uploads, ownAccount(context.account), failing(faults));
   app.route(uploads, assetUploads(context));
   const imports = `${family}/d1/database/:database/import`;
   const files: ImportFiles = new KeptAnHour();
+  app.use(`${imports}/:filename`, failing(faults));
   app.route(imports, d1Upload(files));
   const exports = `${family}/d1/database/:database/export`;
   const dumps: ExportFiles = new KeptAnHour();
+  app.use(`${exports}/:filename`, failing(faults));
   app.route(exports, d1Download(dumps));
   app.use(bearer(context.account), failing(faults));
 
