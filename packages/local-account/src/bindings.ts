@@ -97,17 +97,19 @@ function normalized(binding: Binding): Binding {
 
 /** Options of an upload for the bindings that it takes from an earlier version. */
 interface Inheritance {
-  /** The latest version, whose bindings are inherited. */
-  readonly from: Version | undefined;
-  readonly version: (id: string) => Version | undefined;
+  readonly state: State;
+  /** The Worker of the upload, whose versions alone are inherited from; undefined if it is new. */
+  readonly workerId: string | undefined;
   /** Types whose bindings are kept even if the upload does not name them. */
   readonly keep: readonly string[];
   /** Whether an `inherit` that finds nothing is an error (10057), or is dropped silently. */
   readonly strict: boolean;
 }
 
-/** Replaces `inherit` bindings by those of the earlier version, and adds the kept ones. */
+/** Replaces `inherit` bindings by those of the version that they name, else of the latest, and adds the kept ones. */
 export function inherit(bindings: readonly Binding[], options: Inheritance): Binding[] {
+  const versions = options.workerId === undefined ? [] : versionsOf(options.state, options.workerId);
+  const [latest] = versions;
   const result: Binding[] = [];
   for (const binding of bindings) {
     if (binding.type !== "inherit") {
@@ -115,22 +117,25 @@ export function inherit(bindings: readonly Binding[], options: Inheritance): Bin
       continue;
     }
     const versionId = typeof binding.version_id === "string" ? binding.version_id : "latest";
-    const source = versionId === "latest" ? options.from : options.version(versionId);
+    const source = versionId === "latest" ? latest : versions.find(({ id }) => id === versionId);
     const oldName = typeof binding.old_name === "string" ? binding.old_name : binding.name;
     const found = source?.bindings.find((candidate) => candidate.name === oldName);
     if (found !== undefined) result.push({ ...found, name: binding.name });
     else if (options.strict)
-      throw new ApiError(
-        400,
-        10057,
-        `binding ${binding.name}: the previous version has no binding '${oldName}' to inherit.`,
-      );
+      throw new ApiError(400, 10057, `binding ${binding.name}: ${nothingToInherit(versionId, oldName, source)}.`);
   }
   const names = new Set(bindings.map((binding) => binding.name));
-  for (const binding of options.from?.bindings ?? []) {
+  for (const binding of latest?.bindings ?? []) {
     if (options.keep.includes(binding.type) && !names.has(binding.name)) result.push(binding);
   }
   return result.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function nothingToInherit(versionId: string, name: string, source: Version | undefined): string {
+  if (versionId === "latest") return `the previous version has no binding '${name}' to inherit`;
+  return source === undefined
+    ? `this Worker has no version '${versionId}' to inherit from`
+    : `version '${versionId}' has no binding '${name}' to inherit`;
 }
 
 /**

@@ -178,8 +178,8 @@ function newVersion(draft: Draft, worker: Worker, { upload, inspection }: Upload
 /** The bindings of an upload to a Worker: its own, and those that it takes from earlier versions. */
 export const allBindings = (state: State, workerId: string | undefined, upload: Upload): Binding[] =>
   inherit(upload.bindings, {
-    from: workerId === undefined ? undefined : latestVersion(state, workerId),
-    version: (id) => state.versions.get(id),
+    state,
+    workerId,
     keep: upload.keepBindings,
     strict: upload.strictInherit,
   });

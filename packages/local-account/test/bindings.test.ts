@@ -36,6 +36,35 @@ it("lets a Worker load code at run time", async () => {
   expect((await test.ask("app")).text).toBe("hello Ada");
 });
 
+it("inherits a binding of the Worker's own versions, and of no other Worker's", async () => {
+  const test = await account();
+  const secret = (text: string) => [{ type: "secret_text", name: "KEY", text }];
+  const other = await test.deploy("other", { bindings: secret("of another") });
+  const first = await test.deploy("app", { bindings: secret("first") });
+  await test.deploy("app", { bindings: secret("second") });
+  const inherited = (version_id: string) => ({ type: "inherit", name: "KEY", version_id });
+  const code = "export default { fetch: (_, env) => Response.json(env) };";
+  const calls = {
+    version: (id: string) => test.deploy("app", { code, bindings: [inherited(id)] }),
+    settings: (id: string) => test.call("patch", "/workers/scripts/app/settings", { bindings: [inherited(id)] }),
+    patch: (id: string) => test.call("patch", "/workers/workers/app/versions/latest", { env: { KEY: inherited(id) } }),
+  };
+  for (const [name, call] of Object.entries(calls))
+    for (const id of [other.id, "none"])
+      expect(await refusal(call(id)), name).toMatchObject({
+        status: 400,
+        code: 10057,
+        message: expect.stringContaining(`KEY: this Worker has no version '${id}'`),
+      });
+  await calls.version(first.id);
+  expect((await test.ask("app")).json()).toMatchObject({ KEY: "first" });
+  // Without bindings_inherit=strict, what is not found is dropped.
+  await putScript(test, "app", { code, bindings: [inherited(other.id)] });
+  expect((await test.ask("app")).json()).not.toHaveProperty("KEY");
+  await calls.settings(first.id);
+  expect((await test.ask("app")).json()).toMatchObject({ KEY: "first" });
+});
+
 it("refuses the others by name, with what it serves", async () => {
   const test = await account();
   for (const type of ["ai", "vectorize", "browser", "dispatch_namespace"]) {

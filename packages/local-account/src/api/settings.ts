@@ -47,8 +47,8 @@ export const settings = ({ account }: Api) =>
           (latest) => ({
             ...(sent.bindings !== undefined && {
               bindings: inherit(parseBindings(sent.bindings), {
-                from: latest,
-                version: (id) => draft.state.versions.get(id),
+                state: draft.state,
+                workerId: worker.id,
                 keep: [],
                 strict: true,
               }),

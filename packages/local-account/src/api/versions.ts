@@ -84,7 +84,7 @@ const Patch = v.object({
 
 function patched(state: State, latest: Version, env: v.InferOutput<typeof Patch>["env"]): Binding[] {
   const sent = Object.entries(env).flatMap(([name, binding]) => (binding === null ? [] : [{ ...binding, name }]));
-  const options = { from: latest, version: (id: string) => state.versions.get(id), keep: [], strict: true };
+  const options = { state, workerId: latest.workerId, keep: [], strict: true };
   return [...latest.bindings.filter(({ name }) => !(name in env)), ...inherit(parseBindings(sent), options)];
 }
 
