@@ -1,7 +1,9 @@
 /** Wrong or unusual input: refused with what is wrong, or taken as it is. Never an internal error. */
 import { createHash } from "node:crypto";
 import * as v from "valibot";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { ApiError } from "../src/errors.ts";
+import { OwnCalls } from "../src/runtime/own-calls.ts";
 import { account, live, refusal, type TestAccount, versionBody } from "./support.ts";
 
 /** A call with any body. */
@@ -31,19 +33,37 @@ const namespaceOf = async ({ sdk, id }: TestAccount) => {
   return `/storage/kv/namespaces/${namespace}`;
 };
 
-it("imports a file of SQL by its bytes: without a byte order mark, and only UTF-8", async () => {
-  const test = await account();
+/** Uploads files of SQL to a new database. Returns for each the call that runs it. */
+async function anImport(test: TestAccount) {
   const { uuid = "" } = await test.sdk.d1.database.create({ account_id: test.id, name: "app" });
   const importing = (step: object) => test.call("post", `/d1/database/${uuid}/import`, step);
-  const run = async (contents: Buffer) => {
+  return async (contents: Buffer) => {
     const etag = createHash("md5").update(contents).digest("hex");
     const begun = await importing({ action: "init", etag });
     if (typeof begun !== "object" || begun === null || !("filename" in begun && "upload_url" in begun))
       throw new Error("there is no address for the upload");
     const uploaded = await fetch(String(begun.upload_url), { method: "PUT", body: new Uint8Array(contents) });
     expect(uploaded.headers.get("etag")).toBe(`"${etag}"`);
-    return importing({ action: "ingest", etag, filename: begun.filename });
+    return () => importing({ action: "ingest", etag, filename: begun.filename });
   };
+}
+
+it("runs an import that a restart has cut off when it is sent again, and twice at no time", async () => {
+  const test = await account();
+  const ingest = await (await anImport(test))(Buffer.from("CREATE TABLE t (n); INSERT INTO t VALUES (1);"));
+  const cutOff = new ApiError(503, 10013, "The account restarted its runtime. Send the call again.");
+  const query = vi.spyOn(OwnCalls.prototype, "query").mockRejectedValueOnce(cutOff);
+  onTestFinished(() => query.mockRestore());
+  expect(await refusal(ingest())).toMatchObject({ status: 503 });
+  const [first, second] = await Promise.allSettled([ingest(), ingest()]);
+  expect([first.status, second.status].sort()).toEqual(["fulfilled", "rejected"]);
+  expect(await refusal(ingest())).toMatchObject({ status: 400, message: expect.stringContaining("was not uploaded") });
+});
+
+it("imports a file of SQL by its bytes: without a byte order mark, and only UTF-8", async () => {
+  const test = await account();
+  const upload = await anImport(test);
+  const run = async (contents: Buffer) => (await upload(contents))();
   expect(await run(Buffer.from("\ufeffCREATE TABLE t (name); INSERT INTO t VALUES ('ä');"))).toMatchObject({
     status: "complete",
     result: { num_queries: 2 },
@@ -53,7 +73,7 @@ it("imports a file of SQL by its bytes: without a byte order mark, and only UTF-
     status: 400,
     message: expect.stringContaining("not UTF-8 from byte 23 on"),
   });
-  expect(await test.call("post", `/d1/database/${uuid}/query`, { sql: "SELECT name FROM t" })).toMatchObject([
+  expect(await test.call("post", "/d1/database/app/query", { sql: "SELECT name FROM t" })).toMatchObject([
     { results: [{ name: "ä" }] },
   ]);
 });
@@ -197,6 +217,15 @@ it("refuses KV keys and times that nothing can have", async () => {
       code: 10021,
       message: expect.stringContaining("512 bytes"),
     });
+});
+
+it("leaves the storage class of a bucket as it is where an edit has none", async () => {
+  const test = await account();
+  await test.call("post", "/r2/buckets", { name: "files", storageClass: "InfrequentAccess" });
+  const edit = (body: object) => test.call("patch", "/r2/buckets/files", body);
+  expect(await edit({})).toMatchObject({ storage_class: "InfrequentAccess" });
+  expect(await edit({ storageClass: "Standard" })).toMatchObject({ storage_class: "Standard" });
+  expect(await refusal(edit({ storageClass: "Cold" }))).toMatchObject({ status: 400, code: 10062 });
 });
 
 it("refuses a storage class that is no text", async () => {

@@ -40,14 +40,14 @@ export const d1Import = ({ account }: Api, files: ImportFiles) =>
     const contents = files.get(step.filename);
     if (contents === undefined || etagOf(contents) !== step.etag)
       throw invalid(`filename: '${step.filename}' was not uploaded.`);
+    // Not to be run a second time meanwhile.
     files.delete(step.filename);
-    const text = textOf(contents);
-    const results = await d1Query(
-      account,
-      database,
-      statementsOf(text).map((sql) => ({ sql, params: [] })),
-      OWN_LIMIT_MS,
-    );
+    const statements = statementsOf(textOf(contents)).map((sql) => ({ sql, params: [] }));
+    const results = await d1Query(account, database, statements, OWN_LIMIT_MS).catch((error: unknown) => {
+      // What SQLite has refused it will refuse again. After anything else the call can be sent again.
+      if (!(error instanceof ApiError && error.status === 400)) files.set(step.filename, contents);
+      throw error;
+    });
     const metas = results.map((result) => v.parse(v.object({ meta: Meta }), result).meta);
     const sum = (name: "rows_read" | "rows_written" | "duration") => metas.reduce((all, meta) => all + meta[name], 0);
     return ok(c, {

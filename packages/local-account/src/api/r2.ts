@@ -74,7 +74,7 @@ export const r2 = ({ account }: Api) => {
     .patch("/:bucket", async (c) => {
       one(c);
       const storageClass = c.req.header("cf-r2-storage-class") ?? (await body(c, Edit)).storageClass;
-      checkStorageClass(storageClass);
+      if (storageClass !== undefined) checkStorageClass(storageClass);
       const updated = await account.change((draft) => {
         const bucket = bucketOf(draft, c);
         return draft.put("buckets", { ...bucket, storageClass: storageClass ?? bucket.storageClass });
@@ -97,7 +97,7 @@ export const r2 = ({ account }: Api) => {
 };
 
 /** @throws ApiError 10062 if R2 has no such storage class. */
-export function checkStorageClass(sent: string | undefined): void {
+export function checkStorageClass(sent: string): void {
   if (!STORAGE_CLASSES.some((known) => known === sent))
     throw new ApiError(400, 10062, `cf-r2-storage-class: '${sent}' must be one of ${STORAGE_CLASSES.join(", ")}.`);
 }
