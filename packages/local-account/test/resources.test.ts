@@ -323,6 +323,33 @@ describe("addresses", () => {
     expect((await test.visit("app.example.com")).status).toBe(404);
   });
 
+  it("custom domains that wrangler sets are host names, and keep their ids however they are written", async () => {
+    const test = await account();
+    await test.deploy("app", { tag: "app" });
+    const put = (...origins: object[]) => test.call("put", "/workers/scripts/app/domains/records", { origins });
+    const set = await put({ hostname: "Shop.Example.com" });
+    expect(set).toMatchObject([{ hostname: "shop.example.com", zone_name: "example.com" }]);
+    expect(await put({ hostname: "Shop.Example.com" })).toEqual(set);
+    expect(await put({ hostname: "shop.example.com", zone_name: "Example.com" })).toEqual(set);
+    const changes = await test.call("post", "/workers/scripts/app/domains/changeset?replace_state=true", [
+      { hostname: "SHOP.example.com" },
+    ]);
+    expect(changes).toMatchObject({ added: [], removed: [], updated: [{ hostname: "shop.example.com" }] });
+    expect((await test.visit("shop.example.com")).json()).toMatchObject({ tag: "app" });
+
+    for (const wrong of [
+      { hostname: "https://a.b/c" },
+      { hostname: "shop" },
+      { hostname: "a.example.com", zone_name: "https://example.com" },
+    ])
+      for (const call of [put(wrong), test.call("post", "/workers/scripts/app/domains/changeset", [wrong])])
+        expect(await refusal(call)).toMatchObject({
+          status: 400,
+          message: expect.stringContaining("must be a host name"),
+        });
+    expect((await test.sdk.zones.list()).result.map(({ name }) => name)).toEqual(["example.com"]);
+  });
+
   it("a custom domain and a route are in the longest zone that is there, and make no other", async () => {
     const test = await account();
     const { sdk, id: account_id } = test;

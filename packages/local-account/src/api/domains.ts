@@ -9,14 +9,16 @@ import type { Draft } from "../store.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok } from "./envelope.ts";
-import { isWithin, noZone, zoneNamed, zoneOfHost } from "./zones.ts";
+import { HostName, isWithin, noZone, zoneNamed, zoneOfHost } from "./zones.ts";
 
-const DomainBody = v.looseObject({
-  hostname: v.pipe(v.string(), v.regex(/^([a-z0-9-]+\.)+[a-z0-9-]+$/i, "must be a host name")),
-  service: v.pipe(v.string(), v.nonEmpty()),
+/** What a call says of a custom domain. */
+export const Origin = v.looseObject({
+  hostname: HostName,
   zone_id: v.optional(v.nullable(v.string())),
-  zone_name: v.optional(v.nullable(v.string())),
+  zone_name: v.optional(v.nullable(HostName)),
 });
+
+const DomainBody = v.looseObject({ ...Origin.entries, service: v.pipe(v.string(), v.nonEmpty()) });
 
 export const domains = ({ account }: Api) => {
   const show = (domain: Domain) => domainOf(account.state, domain);
@@ -46,7 +48,7 @@ export const domains = ({ account }: Api) => {
 
 /** Attaches the host name to the Worker, and detaches it from any other. */
 export function putDomain(draft: Draft, sent: v.InferOutput<typeof DomainBody>): Domain {
-  const hostname = sent.hostname.toLowerCase();
+  const { hostname } = sent;
   if (workerNamed(draft.state, sent.service) === undefined)
     throw new ApiError(404, 10007, `service: there is no Worker '${sent.service}'.`);
   const zone = zoneFor(draft, hostname, sent.zone_id ?? undefined, sent.zone_name ?? undefined);

@@ -8,25 +8,19 @@ import { parsePattern } from "../routing.ts";
 import type { Draft } from "../store.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { domainOf, putDomain } from "./domains.ts";
+import { domainOf, Origin, putDomain } from "./domains.ts";
 import { ok } from "./envelope.ts";
 import { scriptAt } from "./lookups.ts";
 import { putRoute, routeOf } from "./routes.ts";
-import { noZone, zoneNamed, zoneOfHost } from "./zones.ts";
+import { HostName, noZone, zoneNamed, zoneOfHost } from "./zones.ts";
 
 const Routes = v.array(
   v.looseObject({
     pattern: v.pipe(v.string(), v.nonEmpty()),
     zone_id: v.optional(v.string()),
-    zone_name: v.optional(v.string()),
+    zone_name: v.optional(HostName),
   }),
 );
-
-const Origin = v.looseObject({
-  hostname: v.string(),
-  zone_id: v.optional(v.nullable(v.string())),
-  zone_name: v.optional(v.nullable(v.string())),
-});
 
 export const triggers = ({ account }: Api) =>
   new Hono()

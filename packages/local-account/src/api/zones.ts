@@ -11,9 +11,14 @@ import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
 
-const NewZone = v.object({
-  name: v.pipe(v.string(), v.regex(/^([a-z0-9-]+\.)+[a-z0-9-]+$/i, "must be a domain name")),
-});
+/** A host name of at least two labels, in lower case however it was sent. */
+export const HostName = v.pipe(
+  v.string(),
+  v.regex(/^([a-z0-9-]+\.)+[a-z0-9-]+$/i, "must be a host name"),
+  v.toLowerCase(),
+);
+
+const NewZone = v.object({ name: HostName });
 
 /**
  * Domains cannot be bought here, so a look-up of a registrable name, such as `example.com`, makes its zone. Deeper
@@ -30,7 +35,7 @@ export const zones = ({ account }: Api) =>
     })
     .post("/", async (c) => {
       const { name } = await body(c, NewZone);
-      return ok(c, shown(account, await account.change((draft) => zoneNamed(draft, name.toLowerCase()))));
+      return ok(c, shown(account, await account.change((draft) => zoneNamed(draft, name))));
     })
     .get("/:zone", (c) => {
       const zone = account.state.zones.get(param(c, "zone"));
