@@ -19,6 +19,15 @@ function refuseName(state: State, name: string): void {
     throw new ApiError(409, 10040, `A Worker named '${name}' exists on your account already.`);
 }
 
+/** The settings of a Worker for which none were sent. */
+export const WORKER_DEFAULTS = {
+  logpush: false,
+  observability: { enabled: false, head_sampling_rate: 1 },
+  subdomain: { enabled: false, previews_enabled: false },
+  tags: [],
+  tailConsumers: [],
+} as const;
+
 /** A Worker as `POST …/workers` and a first upload make it. */
 export function createWorker(draft: Draft, name: string, settings: Partial<Worker> = {}): Worker {
   refuseName(draft.state, name);
@@ -29,11 +38,7 @@ export function createWorker(draft: Draft, name: string, settings: Partial<Worke
     createdOn,
     updatedOn: createdOn,
     deployedOn: null,
-    logpush: false,
-    observability: { enabled: false },
-    subdomain: { enabled: false, previews_enabled: false },
-    tags: [],
-    tailConsumers: [],
+    ...WORKER_DEFAULTS,
     schedules: [],
     versionCount: 0,
     migrationTag: null,

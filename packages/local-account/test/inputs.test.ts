@@ -164,6 +164,13 @@ it("refuses streaming tail consumers, in an upload and in settings", async () =>
   }
 });
 
+it("gives a Worker without settings the same defaults, whether it is made or replaced", async () => {
+  const test = await account();
+  const defaults = { observability: { enabled: false, head_sampling_rate: 1 }, logpush: false, tags: [] };
+  expect(await test.call("post", "/workers/workers", { name: "app" })).toMatchObject(defaults);
+  expect(await test.call("put", "/workers/workers/app", { name: "app" })).toMatchObject(defaults);
+});
+
 it("refuses settings of a Worker that are none", async () => {
   const test = await account();
   await test.deploy("app", { tag: "app" });

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { now } from "../clock.ts";
 import type { Observability, State, Worker } from "../model.ts";
 import { boundBy, boundToService, namespacesOf, workerAt } from "../queries.ts";
-import { createWorker, deleteWorker, renameWorker } from "../workers.ts";
+import { createWorker, deleteWorker, renameWorker, WORKER_DEFAULTS } from "../workers.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok, paged } from "./envelope.ts";
@@ -50,7 +50,7 @@ export const workers = (api: Api) => {
       const worker = await account.change((draft) =>
         draft.put("workers", {
           ...renameWorker(draft, resourceAt(draft.state, param(c, "worker")), name),
-          ...DEFAULTS,
+          ...WORKER_DEFAULTS,
           ...applied(settings),
         }),
       );
@@ -74,14 +74,6 @@ export const workers = (api: Api) => {
     });
 };
 
-const DEFAULTS = {
-  logpush: false,
-  observability: { enabled: false, head_sampling_rate: 1 },
-  subdomain: { enabled: false, previews_enabled: false },
-  tags: [],
-  tailConsumers: [],
-} as const;
-
 /** The settings of a record: those that were sent, else the previous ones, else the defaults. */
 function applied(settings: Omit<v.InferOutput<typeof Settings>, "name">, before?: Worker): Partial<Worker> {
   const { logpush, tags, tail_consumers, observability, subdomain } = settings;
@@ -104,7 +96,7 @@ function merged(
   before: Worker | undefined,
   sent: Record<string, unknown> & { enabled?: boolean | undefined },
 ): Observability {
-  const base = before?.observability ?? DEFAULTS.observability;
+  const base = before?.observability ?? WORKER_DEFAULTS.observability;
   return { ...base, ...sent, enabled: sent.enabled ?? base.enabled };
 }
 
