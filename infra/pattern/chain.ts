@@ -10,8 +10,8 @@ export interface Link {
 
 /** Calls one behind the other, as `history().step("a", …).step("b", …)`. */
 export interface Chain {
-  /** Its place in the file, as of `slice`. */
-  readonly start: number;
+  /** Where the first call ends, with the comments behind it, and where the last one does: places for `slice`. */
+  readonly head: number;
   readonly end: number;
   /** The calls behind the first, in their order. */
   readonly links: readonly Link[];
@@ -29,14 +29,16 @@ export function chainOf(text: string, name: string, root: string): Chain | undef
   const last = declarations.map((declaration) => callFor(declaration, name)).find((call) => call !== undefined);
   const links: Link[] = [];
   let call = last;
+  let head = last?.end ?? 0;
   while (call && ts.isPropertyAccessExpression(call.expression)) {
     const [first] = call.arguments;
     const { expression: before, name: method } = call.expression;
+    head = text.slice(0, text.lastIndexOf(".", method.getStart())).trimEnd().length;
     links.unshift({ method: method.text, text: first && ts.isStringLiteralLike(first) ? first.text : undefined });
     call = ts.isCallExpression(before) ? before : undefined;
   }
   if (!last || !call || !ts.isIdentifier(call.expression) || call.expression.text !== root) return undefined;
-  return { start: call.getStart(), end: last.end, links };
+  return { head, end: last.end, links };
 }
 
 /** The call whose result has the constant, if this declares it. */

@@ -1,5 +1,5 @@
 /** What becomes of a pattern's class in the history: a step more, or no trace where nothing was ever released. */
-import { type Migration, namesIn, sourceOf } from "@durable-stack/class-lifecycle";
+import { type Migration, namesIn, stepsSource } from "@durable-stack/class-lifecycle";
 import { UserError } from "../common/user-error.ts";
 import { type Chain, chainOf } from "./chain.ts";
 
@@ -24,22 +24,17 @@ export function withStep(text: string, migrations: readonly Migration[], step: M
       `Nothing was changed: the steps of the history are not all written in ${FILE}, one .step("<name>", …) behind the other. Write the new one by hand: docs/change-a-class.md.`,
     );
   }
-  return `${text.slice(0, end)}\n${stepsOf(sourceOf([step], EMPTY)).slice(`${EMPTY}\n`.length)}${text.slice(end)}`;
+  return `${text.slice(0, end)}${stepsSource([step])}${text.slice(end)}`;
 }
 
 /**
- * The text of infra/migrations.ts with another history; what is above it, and behind, stays.
+ * The text of infra/migrations.ts with other steps; what is above the first one, and behind the last, stays.
  * @throws UserError where it has none.
  */
 export function withHistory(text: string, migrations: readonly Migration[]): string {
-  const { start, end } = chainIn(text);
-  return `${text.slice(0, start)}${stepsOf(sourceOf(migrations, text.slice(start, end)))}${text.slice(end)}`;
+  const { head, end } = chainIn(text);
+  return `${text.slice(0, head)}${stepsSource(migrations)}${text.slice(end)}`;
 }
-
-const EMPTY = "history()";
-
-/** What `sourceOf` writes, without the end of its statement. */
-const stepsOf = (source: string): string => source.replace(/\s*;\n$/, "");
 
 function chainIn(text: string): Chain {
   const chain = chainOf(text, "migrations", "history");

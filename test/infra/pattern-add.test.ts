@@ -123,6 +123,18 @@ describe("the text of a history", () => {
   });
 
   it.each([
+    ["nothing", ""],
+    ["a comment beside it", " // As history() says."],
+    ["a block", "\n  /* What history() has.\n     .step by .step. */"],
+  ])("keeps what is behind its begin, %s, and takes steps where it has none", (_, comment) => {
+    const [begin, tail] = [`${HEAD}export const { migrations } = history()${comment}`, ";\n"];
+    expect(withHistory(`${begin}${STEPS}${tail}`, [step])).toBe(`${begin}\n  // Never the end; of it.${ADDED}${tail}`);
+    expect(withHistory(`${begin}${ADDED}${tail}`, [])).toBe(begin + tail);
+    const empty = `${HEAD}export const { migrations } = history();\n`;
+    expect(withHistory(empty, [step])).toBe(withStep(empty, [], step));
+  });
+
+  it.each([
     ["nowhere", "export const migrations = [];\n"],
     ["another function's", "export const { migrations } = ours().step('0001-first', f).step('0002-second', f);\n"],
     [

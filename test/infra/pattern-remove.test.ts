@@ -8,7 +8,7 @@ import {
   LOCK_FILE,
   lint,
   type Migration,
-  sourceOf,
+  stepsSource,
 } from "@durable-stack/class-lifecycle";
 import { expect, it } from "vitest";
 import { Draft } from "../../infra/init/draft.ts";
@@ -37,7 +37,7 @@ const having = (change: Change, created: string = gone): readonly Migration[] =>
 /** Takes patterns out of this project, as if it had that history. */
 function removed(migrations: readonly Migration[], released: readonly string[], folders: readonly string[] = [folder]) {
   const own: Readonly<Record<string, string>> = {
-    [HISTORY]: `export const { migrations } = ${sourceOf(migrations, "history()")}`,
+    [HISTORY]: `export const { migrations } = history()${stepsSource(migrations)};\n`,
     [LOCK_FILE]: formatLock(migrations),
   };
   const draft = new Draft({

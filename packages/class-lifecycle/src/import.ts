@@ -125,15 +125,9 @@ const slug = (tag: string): string =>
     .replace(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "") || "import";
 
-/**
- * The text of infra/migrations.ts with this history instead of the one in `before`, its present text. Everything above
- * the first step stays.
- */
-export function sourceOf(migrations: readonly Migration[], before: string): string {
-  const head = /^[\s\S]*?\bhistory\(\)(?:\s*\/\/.*)*/.exec(before)?.[0];
-  if (head === undefined) throw new Error("infra/migrations.ts has no history() to replace: write the steps by hand.");
-  return `${head}\n${migrations.map(stepSource).join("\n")};\n`;
-}
+/** The steps as calls behind `history()`, each on lines of its own: the text begins with the end of the line before. */
+export const stepsSource = (migrations: readonly Migration[]): string =>
+  migrations.map((step) => `\n${stepSource(step)}`).join("");
 
 /** The most columns of a line. */
 const WIDTH = 120;

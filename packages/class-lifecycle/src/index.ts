@@ -20,7 +20,7 @@ export {
   historyOfClasses,
   historyOfExports,
   historyOfMigrations,
-  sourceOf,
+  stepsSource,
   type WranglerExport,
   type WranglerMigration,
 } from "./import.ts";

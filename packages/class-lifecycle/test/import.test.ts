@@ -1,6 +1,6 @@
 /** A first history from live classes or a wrangler file: it lints clean, has the same classes, and is formatted. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -8,7 +8,7 @@ import { ROOT } from "../../../infra/release/root.ts";
 import { historyOfFile } from "../../../infra/release/wrangler-file.ts";
 import { isError } from "../src/findings.ts";
 import type { Migration } from "../src/history.ts";
-import { historyOfClasses, sourceOf } from "../src/import.ts";
+import { historyOfClasses, stepsSource } from "../src/import.ts";
 import { lint } from "../src/lint.ts";
 import { replay } from "../src/replay.ts";
 
@@ -150,7 +150,8 @@ it("live classes become one step, and the file has the project's format", () => 
     })),
   };
   for (const migrations of [history, [...history, rename], [...history, rename, many]]) {
-    const source = sourceOf(migrations, readFileSync(join(ROOT, "infra/migrations.ts"), "utf8"));
+    // Without the comment, which infra/migrations.ts has too, a single step would stand on the first line.
+    const source = `export const { migrations } = history()\n  // The steps.${stepsSource(migrations)};\n`;
     const biome = join(ROOT, "node_modules/@biomejs/biome/bin/biome");
     const formatted = spawnSync(process.execPath, [biome, "format", "--stdin-file-path=infra/migrations.ts"], {
       cwd: ROOT,
