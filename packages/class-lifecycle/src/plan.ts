@@ -50,14 +50,13 @@ export function plan(situation: Situation): Plan {
   } else if (deploys) {
     findings.push(...releaseFindings(way.moves, situation), ...allowanceFindings(way.moves, situation));
   }
-  // Versions that share the traffic agree on what they wait for, too. One that is made after a class has come says no more
-  // that it waits; the one from before that stays says it for ever.
-  // The versions from before something else changed the classes cannot serve again either.
-  const changesLifecycle =
-    adopts ||
-    movedOn ||
-    way.moves.some(({ kind }) => kind !== "keep") ||
-    (!situation.isDeployed && [...before].some(([name, { fromWorker }]) => start.get(name)?.fromWorker !== fromWorker));
+  const movesClasses = way.moves.some(({ kind }) => kind !== "keep");
+  // Versions that share the traffic must agree on what they wait for. A version that is made now no longer says that it
+  // waits for a class that has come. The deployed version, where it stays, goes on saying so.
+  const endsAWait =
+    !situation.isDeployed && [...before].some(([name, { fromWorker }]) => start.get(name)?.fromWorker !== fromWorker);
+  // Versions from before a takeover, or from before something else changed the classes, cannot serve again either.
+  const changesLifecycle = movesClasses || endsAWait || adopts || movedOn;
   if (deploys && changesLifecycle && situation.rollout < 100) {
     findings.push({
       code: "lifecycle_needs_full_rollout",
