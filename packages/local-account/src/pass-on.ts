@@ -12,6 +12,7 @@ import type { Exceptions } from "./exceptions.ts";
 import { forwarded, isAccounts, isOfConnection, joined, type Target } from "./hops.ts";
 import type { Invocation } from "./invocations.ts";
 import type { Version, Worker } from "./model.ts";
+import type { Ticket } from "./runtime/activity.ts";
 import { cpuLimitOf } from "./runtime/cpu-limit.ts";
 import type { Runtime } from "./runtime/runtime.ts";
 import { consumersOf } from "./tail-consumers.ts";
@@ -68,7 +69,7 @@ export function passOn(
   });
   const left = () => {
     if (outgoing.writableFinished) note("success", outgoing.statusCode);
-    else note(ticket.fate === "ended" ? "exceededResources" : "clientDisconnected", undefined);
+    else note(hasExceeded(ticket) ? "exceededResources" : "clientDisconnected", undefined);
     runtime.end(ticket, outgoing.writableFinished ? "answered" : "left");
     answer.abort();
     resolve("done");
@@ -157,7 +158,7 @@ function begin(options: Try, incoming: IncomingMessage) {
   const { starts } = runtime;
   const lost = async (error: Error, canBeRepeated: () => boolean): Promise<Outcome> => {
     const hasEnded = await runtime.hasEnded(starts);
-    if (ticket.fate === "ended") {
+    if (hasExceeded(ticket)) {
       note("exceededResources", undefined);
       return EXCEEDED;
     }
@@ -171,6 +172,9 @@ function begin(options: Try, incoming: IncomingMessage) {
   const own = runtime.headersFor(service, ticket, incoming.headers["accept-encoding"]);
   return { ticket, lost, sent: { method, path: target.path, headers: headersFor({ texts, address }, target, own) } };
 }
+
+/** Whether a Worker took too much. Where workerd has crashed that is what is likely (1102). */
+const hasExceeded = ({ fate }: Ticket) => fate === "ended" || fate === "crashed";
 
 /** What is known of a client: its headers (`textsOf`), and its network address. */
 interface Client {

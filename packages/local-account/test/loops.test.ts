@@ -1,6 +1,7 @@
 /** A Worker that computes without an end: it is ended with 1102, and the other Workers answer again. */
 import path from "node:path";
 import { expect, it, onTestFinished, vi } from "vitest";
+import { Activity } from "../src/runtime/activity.ts";
 import { Retries } from "../src/runtime/alarms.ts";
 import { ObjectFiles } from "../src/runtime/objects.ts";
 import { Tails } from "../src/tails.ts";
@@ -308,6 +309,30 @@ it("ends a query of a database by the API, and names the database", async () => 
   });
   expect(said).toEqual([expect.stringMatching(/a query of the D1 database numbers used .* The limit is 750 ms; /)]);
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
+  expect(await query("SELECT 1 AS n")).toMatchObject([{ results: [{ n: 1 }] }]);
+});
+
+it.runIf(process.platform === "linux").each([
+  { what: "has begun", begins: true },
+  { what: "waits to begin", begins: false },
+])("says that a query's outcome is not known, if workerd crashed while it $what", async ({ begins }) => {
+  const { test } = await withLoop({ fetch: `return new Response("ok");` });
+  const { uuid } = await test.sdk.d1.database.create({ account_id: test.id, name: "numbers" });
+  const query = (sql: string) => test.call("post", `/d1/database/${uuid}/query`, { sql });
+  await query("SELECT 1");
+  const workerd = await servingAlone();
+  const sent = vi.spyOn(Activity.prototype, begins ? "begin" : "send");
+  onTestFinished(() => void vi.restoreAllMocks());
+  if (!begins) process.kill(workerd, "SIGSTOP");
+  const refused = refusal(
+    query("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"),
+  );
+  await expect.poll(() => sent, { interval: 1 }).toHaveBeenCalled();
+  process.kill(workerd, "SIGKILL");
+  expect(await refused).toMatchObject({
+    status: 503,
+    message: expect.stringContaining("during a query of the D1 database numbers, so the outcome is not known"),
+  });
   expect(await query("SELECT 1 AS n")).toMatchObject([{ results: [{ n: 1 }] }]);
 });
 

@@ -23,8 +23,11 @@ export interface Task {
   readonly event?: TailEvent["event"];
 }
 
-/** Why a task has no result: it was stuck and was ended, or it ran beside one that was. */
-export type Fate = "ended" | "interrupted";
+/**
+ * Why a task has no result: it took too much and was ended, or it had begun last when workerd crashed and may be the
+ * cause, or it ran beside such a one.
+ */
+export type Fate = "ended" | "crashed" | "interrupted";
 
 export interface Ticket extends Task {
   readonly id: string;
@@ -168,9 +171,9 @@ export class Activity<Alarm extends DueAlarm> {
     return [...running, ...due, ...(ended ? [ended] : [])];
   }
 
-  /** Decides the fate of all that runs, when workerd is about to be ended. */
-  interrupt(cause: Ticket | undefined): void {
-    for (const ticket of this.#running.values()) ticket.fate = ticket === cause ? "ended" : "interrupted";
+  /** Decides the fate of all that runs, when workerd is about to be ended or has ended: `fate` is that of the cause. */
+  interrupt(cause: Ticket | undefined, fate: Fate): void {
+    for (const ticket of this.#running.values()) ticket.fate = ticket === cause ? fate : "interrupted";
   }
 }
 

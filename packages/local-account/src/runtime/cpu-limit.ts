@@ -91,7 +91,7 @@ export class CpuLimit {
   /** workerd has ended by itself. */
   crashed(): void {
     const { ticket, task } = this.activity.newest() ?? {};
-    this.activity.interrupt(ticket);
+    this.activity.interrupt(ticket, "crashed");
     this.#tell({
       worker: task?.worker,
       what: task?.what ?? UNKNOWN,
@@ -138,7 +138,7 @@ export class CpuLimit {
   ): Promise<void> {
     const { alarm, ticket, task } = suspect ?? {};
     const retryMs = alarm && this.#retries.next(alarm);
-    this.activity.interrupt(ticket);
+    this.activity.interrupt(ticket, "ended");
     this.#tell({
       worker: task?.worker,
       what: task?.what ?? UNKNOWN,

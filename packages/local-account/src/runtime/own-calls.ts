@@ -35,7 +35,7 @@ interface Call<T> {
   readonly task: Task;
   /** Throws if what it is for has gone while it waited. */
   readonly check?: () => void;
-  /** The result if workerd was stuck in it. */
+  /** The result if it took too much, and workerd was ended because of it. */
   readonly ended?: () => T;
 }
 
@@ -52,6 +52,8 @@ interface Ways {
   readonly headers: Readonly<Record<string, string>>;
   /** How often workerd was started. */
   readonly starts: () => number;
+  /** Resolves once it is known whether workerd has ended since it was started for the `starts`-th time. */
+  readonly hasEnded: (starts: number) => Promise<boolean>;
   readonly state: () => State;
   readonly buckets: BucketTurns;
 }
@@ -221,7 +223,7 @@ export class OwnCalls {
    * @throws ApiError 503 if workerd was replaced meanwhile, or 504 after CALL_LIMIT_MS.
    */
   async #use<T>(work: (ticket: Ticket) => Promise<T>, { task, check, ended }: Call<T>): Promise<T> {
-    const { gate, activity, starts } = this.#ways;
+    const { gate, activity, starts, hasEnded } = this.#ways;
     // Of those that wait, one may close it again.
     do await gate.open();
     while (!gate.isOpen);
@@ -235,8 +237,10 @@ export class OwnCalls {
     try {
       return await result;
     } catch (error) {
+      if (error instanceof ApiError) throw error;
+      const isLost = await hasEnded(before);
       if (ticket.fate === "ended" && ended) return ended();
-      if (starts() === before) throw error;
+      if (!isLost) throw error;
       throw new ApiError(
         503,
         INTERRUPTED,

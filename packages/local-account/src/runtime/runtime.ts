@@ -137,6 +137,7 @@ export class Runtime {
       entry: () => this.entry,
       headers: this.#headers,
       starts: () => this.starts,
+      hasEnded: (starts) => this.hasEnded(starts),
       state: () => this.#turnover.state,
       buckets: this.buckets,
     });
