@@ -93,12 +93,12 @@ export class Account {
         draft.put("identity", newIdentity(options.token));
         store.commit(draft);
       }
-      const tails = new Tails();
+      const tails: Tails = new Tails((worker) => runtime.untail(worker));
       const stacks = new Stacks((sha256) => store.blob(sha256), options.sourceMapOf);
       const exceptions = new Exceptions(options.onException ?? (() => {}));
       const assets = new AssetFiles(path.join(options.dir, ASSETS_FOLDER));
       const data = path.join(options.dir, DATA_FOLDER);
-      const runtime = await Runtime.start(
+      const runtime: Runtime = await Runtime.start(
         { directory: data, assets, hasCpuLimit: options.hasCpuLimit ?? true },
         { state: store.state, blob: (sha256) => store.blob(sha256) },
         {
@@ -235,7 +235,7 @@ export class Account {
     );
   }
 
-  /** Sends the events of a Worker to `tails` from now on. */
+  /** Sends all events of a Worker to `tails`. Each call is for one tail that is opened next: it lasts until that ends. */
   tail(worker: string): Promise<void> {
     return this.runtime.tail(worker);
   }

@@ -25,6 +25,12 @@ interface Tail {
 
 export class Tails {
   readonly #tails = new Map<string, Tail>();
+  readonly #onEnd: (worker: string) => void;
+
+  /** `onEnd` is told of each tail that ends. */
+  constructor(onEnd: (worker: string) => void) {
+    this.#onEnd = onEnd;
+  }
 
   /** Makes a tail of the Worker. Nobody listens yet. */
   open(worker: string, filters: readonly TailFilter[]): Tail {
@@ -48,9 +54,12 @@ export class Tails {
   /** Ends the tail. False if there is none. */
   close(id: string): boolean {
     const tail = this.#tails.get(id);
-    clearTimeout(tail?.end);
-    for (const listener of tail?.listeners.keys() ?? []) listener.close();
-    return this.#tails.delete(id);
+    if (tail === undefined) return false;
+    clearTimeout(tail.end);
+    for (const listener of tail.listeners.keys()) listener.close();
+    this.#tails.delete(id);
+    this.#onEnd(tail.worker);
+    return true;
   }
 
   closeAll(): void {

@@ -4,12 +4,17 @@ import { createServer, type OutgoingHttpHeaders, request } from "node:http";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
+import * as v from "valibot";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket } from "ws";
 import { Listener } from "../src/listener.ts";
+import { Generation } from "../src/runtime/generation.ts";
+import { OwnCalls } from "../src/runtime/own-calls.ts";
 import { Tails } from "../src/tails.ts";
 import { listening } from "./listening.ts";
 import { account, refusal, type TestAccount } from "./support.ts";
+
+const Made = v.object({ id: v.string() });
 
 const LOGGING = `
   console.log("at " + new URL(request.url).pathname);
@@ -84,7 +89,7 @@ it("sends an event to the tails whose filters it passes", async () => {
 it("ends a tail when the time is over that its client was told", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
   onTestFinished(() => void vi.useRealTimers());
-  const tails = new Tails();
+  const tails = new Tails(() => {});
   const { id, expiresAt } = tails.open("app", []);
   const server = createServer().on("upgrade", (incoming, socket) => tails.accept(id, incoming, socket));
   onTestFinished(() => void server.close());
@@ -136,6 +141,54 @@ it("ends a tail whose client sends a frame that is too large", async () => {
   const closed = new Promise((resolve) => socket.on("close", resolve).on("error", () => {}));
   socket.send("x".repeat(2 ** 20));
   await closed;
+});
+
+it("has workerd tell all events of a Worker while it has a tail, and no longer", async () => {
+  const test = await account();
+  vi.spyOn(console, "error").mockReturnValue();
+  const published = vi.spyOn(Tails.prototype, "publish");
+  const told = vi.spyOn(OwnCalls.prototype, "tail");
+  onTestFinished(() => void vi.restoreAllMocks());
+  await test.deploy("app", { fetch: LOGGING });
+  const at = "/workers/scripts/app/tails";
+  const opened = async () => v.parse(Made, await test.call("post", at, { filters: [] })).id;
+  const [one, two] = [await opened(), await opened()];
+  /** The paths of the events that the account was told of, of a request that ended well and one that threw. */
+  const events = async () => {
+    published.mockClear();
+    await test.ask("app", "/a");
+    await test.ask("app", "/throw");
+    const paths = () => published.mock.calls.map(([{ event }]) => new URL(event.request?.url ?? "").pathname);
+    await expect.poll(paths).toContain("/throw");
+    return paths();
+  };
+  await test.call("delete", `${at}/${one}`);
+  expect(await events()).toEqual(["/a", "/throw"]);
+  const before = told.mock.results.length;
+  await test.call("delete", `${at}/${two}`);
+  await told.mock.results[before]?.value;
+  expect(await events()).toEqual(["/throw"]);
+  await test.deploy("app", { fetch: `// Another.${LOGGING}` });
+  expect(await events()).toEqual(["/throw"]);
+});
+
+it("sends events to a tail that was opened while the next workerd started", async () => {
+  const test = await account();
+  await test.deploy("app", { fetch: LOGGING });
+  const paths: string[] = [];
+  const { begun } = Generation.prototype;
+  vi.spyOn(Generation.prototype, "begun").mockImplementationOnce(async function (this: Generation) {
+    await begun.call(this);
+    (await open(test, [])).on("message", (data) =>
+      paths.push(new URL(JSON.parse(String(data)).event.request.url).pathname),
+    );
+  });
+  const told = vi.spyOn(OwnCalls.prototype, "tail");
+  onTestFinished(() => void vi.restoreAllMocks());
+  await test.deploy("app", { fetch: `// Another.${LOGGING}` });
+  await Promise.all(told.mock.results.map(({ value }) => value));
+  await test.ask("app", "/a");
+  await expect.poll(() => paths).toEqual(["/a"]);
 });
 
 it("tells a tail of a request that was ended because it computed for too long", async () => {

@@ -35,7 +35,7 @@ export interface Host {
   /** What proves to the account's own Workers that the account calls, and the account that they log. */
   readonly secret: string;
   /** The Workers whose events are all told. */
-  readonly tailed: ReadonlySet<string>;
+  readonly tailed: () => readonly string[];
   /** Whether deployed Workers have addresses of their own. */
   readonly isDirect: boolean;
   /** The folder of a service's assets. */
@@ -108,7 +108,7 @@ function internalWorker(
       env: {
         PARTS: partsBinding(partsOf(state, services), secret),
         SECRET: { type: "text", value: secret },
-        TAILED: { type: "json", value: [...tailed] },
+        TAILED: { type: "json", value: [...tailed()] },
         TRACES: {
           type: "fetcher",
           handler: async (request) => {

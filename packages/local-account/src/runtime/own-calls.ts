@@ -65,9 +65,9 @@ export class OwnCalls {
     this.#ways = ways;
   }
 
-  /** Reports all events of these Workers from now on. */
-  async tail(workers: ReadonlySet<string>): Promise<void> {
-    await this.#ask([...workers], { "account-tailed": "1" }, { task: ownTask("the start of a tail") });
+  /** Reports all events of these Workers from now on, and of others those with exceptions. */
+  async tail(workers: readonly string[]): Promise<void> {
+    await this.#ask(workers, { "account-tailed": "1" }, { task: ownTask("the start or the end of a tail") });
   }
 
   /** Lets `work` use a KV namespace that `reachStorage` has made reachable. */

@@ -22,6 +22,7 @@ import { OwnCalls } from "./own-calls.ts";
 import { type Inspected, Prober } from "./prober.ts";
 import { delivering } from "./queues.ts";
 import { sweep } from "./sweep.ts";
+import { Tailed } from "./tailed.ts";
 import { timeout } from "./timeout.ts";
 import { Turnover } from "./turnover.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -65,7 +66,7 @@ export class Runtime {
   readonly #watchdog = new Watchdog((child) => this.#onExit(child));
   readonly #prober = new Prober(this.#watchdog);
   readonly #turnover: Turnover;
-  readonly #tailed = new Set<string>();
+  readonly #tailed = new Tailed((workers) => this.calls.tail(workers));
   readonly #cpuLimit: CpuLimit;
   readonly #memoryLimit: MemoryLimit;
   readonly #batches: Batches;
@@ -96,7 +97,7 @@ export class Runtime {
     const host: Host = {
       directory,
       secret: this.#secret,
-      tailed: this.#tailed,
+      tailed: () => this.#tailed.workers,
       isDirect: listeners.onDirect !== undefined,
       folderOf: (service) => assets.folderOf(service),
       onTrace: (trace) => listeners.onTrace(trace, this.#turnover.state),
@@ -113,7 +114,10 @@ export class Runtime {
         inspect: (upload) => this.inspect(upload),
         onServe: ({ direct }) => listeners.onDirect?.(direct),
         onEnd: () => this.#batches.forget(),
-        onTakenOver: () => this.#goOn(),
+        onTakenOver: () => {
+          this.#tailed.tellAgain();
+          this.#goOn();
+        },
       },
       snapshot,
     );
@@ -180,10 +184,14 @@ export class Runtime {
     return this.#turnover.preview(versionId, snapshot);
   }
 
-  /** Reports all of the Worker's events from now on. */
-  async tail(worker: string): Promise<void> {
-    this.#tailed.add(worker);
-    await this.calls.tail(this.#tailed);
+  /** Reports all of the Worker's events from now on, until `untail` was called as often. */
+  tail(worker: string): Promise<void> {
+    return this.#tailed.begin(worker);
+  }
+
+  /** Reports them no longer, if no other tail of the Worker is left. */
+  untail(worker: string): void {
+    if (!this.#isClosed) this.#tailed.end(worker);
   }
 
   /** Lets the instances of all workflows and the deliveries of all queues go on, which workerd's end has stopped. */
