@@ -129,18 +129,22 @@ async function find(
   const pathname = path.split(/[?#]/, 1)[0] ?? "/";
   // Cloudflare answers these paths itself.
   if (/^\/(cdn-cgi|__cf_local)(\/|$)/.test(pathname)) return notFound(`${pathname} is reserved.`);
-  const { state } = account;
-  const found = target(state, host.replace(/:\d+$/, ""), pathname, defaultWorker);
-  if ("reason" in found) return notFound(found.reason);
-  if ("preview" in found) {
+  const look = () => target(account.state, host.replace(/:\d+$/, ""), pathname, defaultWorker);
+  let found = look();
+  // While a preview waited for its turn, the version may have been deployed or deleted, or the address another's.
+  for (let started: string | undefined; "preview" in found && found.preview.id !== started; found = look()) {
+    started = found.preview.id;
     try {
-      await account.preview(found.preview.id);
+      await account.preview(started);
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       return { status: 500, text: `${error.message}\n` };
     }
-    return { worker: found.worker, version: found.preview, service: serviceName(state, found.worker, found.preview) };
   }
+  if ("reason" in found) return notFound(found.reason);
+  const { state } = account;
+  if ("preview" in found)
+    return { worker: found.worker, version: found.preview, service: serviceName(state, found.worker, found.preview) };
   const wish = { key: joined(headers[KEY_HEADER]), overrides: joined(headers[OVERRIDE_HEADER]) };
   const version = versionFor(state, found.worker, wish, Math.random);
   if (version === undefined) return notFound(`Worker '${found.worker.name}' has no deployment.`);

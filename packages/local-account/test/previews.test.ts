@@ -1,5 +1,6 @@
 /** Which versions run for their preview addresses. */
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { Account } from "../src/account.ts";
 import { MOST_PREVIEWS, visited } from "../src/runtime/previews.ts";
 import { account } from "./support.ts";
 
@@ -12,6 +13,26 @@ it("keeps the previews that were visited last, of versions that are there", () =
   expect([...after(["v1"], all)]).toEqual([...ids.slice(2), "v1"]);
   expect([...after(["v0"], all)]).toEqual([...ids.slice(2), "v0"]);
   expect([...after(["v0"], all, ["v0", "v5"])]).toEqual(["v5", "v0"]);
+});
+
+it("answers at a preview address by what its version is once the visit has its turn", async () => {
+  const test = await account();
+  await test.deploy("app", { tag: "one" });
+  const { id } = await test.upload("app", { tag: "two" });
+  const { preview } = Account.prototype;
+  const visitAfter = (work: () => Promise<unknown>) => {
+    vi.spyOn(Account.prototype, "preview").mockImplementationOnce(async function (this: Account, versionId) {
+      await work();
+      await preview.call(this, versionId);
+    });
+    return test.ask(`${id.slice(0, 8)}-app`);
+  };
+  onTestFinished(() => void vi.restoreAllMocks());
+  const deployed = await visitAfter(() => test.split("app", { [id]: 100 }));
+  expect(deployed.text).toContain('"tag":"two"');
+  await test.deploy("app", { tag: "three" });
+  const deleted = await visitAfter(() => test.call("delete", `/workers/workers/app/versions/${id}`));
+  expect(deleted).toMatchObject({ status: 404, text: `There is no Worker '${id.slice(0, 8)}-app'.\n` });
 });
 
 it("runs the previews that were visited last, and starts another again with its next visit", {
