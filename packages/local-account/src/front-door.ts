@@ -80,9 +80,9 @@ async function answerOf(
   if (target === undefined)
     return { status: 400, text: "The target of a request must be a path or a URL, and its host a host.\n" };
   for (let repeats = 0; ; repeats++) {
-    const found = await admit(options, { target, headers: incoming.headers }, answered);
-    if ("status" in found) return found;
     const { runtime, exceptions } = options.account;
+    const found = await runtime.gate.enter(answered, () => find(options, { target, headers: incoming.headers }));
+    if ("status" in found) return found;
     const outcome = await attempt({ ...found, target, runtime, exceptions, note: noting(options, found) });
     if (outcome !== "again") return outcome;
     if (repeats === MOST_REPEATS) return INTERRUPTED;
@@ -107,21 +107,7 @@ interface Asked {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** Who answers a request, once the gate is open. From then on a restart waits for `finished`, up to its limit. */
-async function admit(options: FrontDoorOptions, asked: Asked, finished: Promise<void>) {
-  const { runtime } = options.account;
-  for (;;) {
-    await runtime.gate.open();
-    const found = await find(options, asked);
-    // The gate may have closed while a preview's version was started.
-    if (runtime.gate.isOpen) {
-      runtime.gate.track(finished);
-      return found;
-    }
-  }
-}
-
-/** The runtime's service for a request, or the answer if there is none. Starts a version that is only previewed. */
+/** The version that answers a request, and its service in the runtime, or the answer if there is none. Starts a version that is only previewed. */
 async function find(
   { account, defaultWorker }: FrontDoorOptions,
   { target: { host, path }, headers }: Asked,

@@ -1,7 +1,12 @@
 /** R2's S3 endpoint: requests signed with the account's keys. */
 import { createHash, createHmac } from "node:crypto";
-import { expect, it } from "vitest";
-import { account, type TestAccount } from "./support.ts";
+import { createServer } from "node:http";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { Account } from "../src/account.ts";
+import { s3 } from "../src/api/s3.ts";
+import { Gate } from "../src/runtime/gate.ts";
+import { listening } from "./listening.ts";
+import { account, type TestAccount, temporaryDirectory } from "./support.ts";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 const hmac = (key: string | Buffer, text: string) => createHmac("sha256", key).update(text).digest();
@@ -38,6 +43,48 @@ it("puts, gets, lists and deletes objects, which the API and Workers share", asy
   expect((await signed(test, "GET", "/files?list-type=2")).text).toContain("<Key>a.txt</Key>");
   expect(await signed(test, "DELETE", "/files/a.txt")).toMatchObject({ status: 204 });
   expect(await signed(test, "GET", "/files/a.txt")).toMatchObject({ status: 404 });
+});
+
+it("sends nothing to a workerd that a change ends, for which it did not wait", async () => {
+  const account = await Account.open({ dir: temporaryDirectory(), plan: "paid", hasCpuLimit: false });
+  const server = createServer(s3(account));
+  const port = await listening(server);
+  onTestFinished(async () => {
+    server.close();
+    await account.close();
+  });
+  const { gate } = account.runtime;
+  const opened = vi.spyOn(gate, "open");
+  const { track } = gate;
+  const seen: boolean[] = [];
+  vi.spyOn(gate, "track").mockImplementation((request) => {
+    seen.push(gate.isOpen);
+    track.call(gate, request);
+  });
+  onTestFinished(() => void vi.restoreAllMocks());
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  const first = gate.closed(() => held, 0);
+  const answer = fetch(`http://127.0.0.1:${port}/cdn-cgi/local/r2/s3/files/a.txt`);
+  await expect.poll(() => opened).toHaveBeenCalled();
+  const second = gate.closed(async () => {}, 0);
+  letGo();
+  await Promise.all([first, second]);
+  await answer;
+  expect(seen).toEqual([true]);
+});
+
+it("knows no bucket that was deleted while a request waited", async () => {
+  const test = await account();
+  await test.sdk.r2.buckets.create({ account_id: test.id, name: "files" });
+  expect((await signed(test, "GET", "/files?list-type=2")).status).toBe(200);
+  vi.spyOn(Gate.prototype, "open").mockImplementationOnce(async () => {
+    await test.sdk.r2.buckets.delete("files", { account_id: test.id });
+  });
+  onTestFinished(() => void vi.restoreAllMocks());
+  expect(await signed(test, "GET", "/files?list-type=2")).toMatchObject({
+    status: 404,
+    text: expect.stringContaining("<Code>NoSuchBucket</Code>"),
+  });
 });
 
 it("refuses other keys", async () => {

@@ -50,14 +50,13 @@ async function answer(account: Account, incoming: IncomingMessage, outgoing: Ser
     refuse(outgoing, 501, "NotImplemented", `${instead}.`);
     return;
   }
+  const there = await runtime.gate.enter(answered, () => bucketOf(account, incoming));
+  if (outgoing.destroyed) return;
   // workerd may still have a bucket that was deleted.
-  if (isSigned(incoming) && bucketOf(account, incoming) === undefined) {
+  if (isSigned(incoming) && there === undefined) {
     refuse(outgoing, 404, "NoSuchBucket", "The specified bucket does not exist.");
     return;
   }
-  await runtime.gate.open();
-  if (outgoing.destroyed) return;
-  runtime.gate.track(answered);
   passOn(runtime.s3, incoming, outgoing, cors);
 }
 

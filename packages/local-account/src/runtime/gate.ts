@@ -20,6 +20,21 @@ export class Gate {
     while (this.#closed !== undefined) await this.#closed;
   }
 
+  /**
+   * Resolves when a request may pass, with what `prepare` has found for it. From then on a restart lets the request
+   * finish, up to its limit.
+   */
+  async enter<T>(request: Promise<void>, prepare: () => Promise<T> | T): Promise<T> {
+    for (;;) {
+      await this.open();
+      const ready = await prepare();
+      // Of those that have waited, one may have closed it again.
+      if (!this.isOpen) continue;
+      this.track(request);
+      return ready;
+    }
+  }
+
   /** Registers a running request, so that a restart lets it finish. */
   track(request: Promise<void>): void {
     this.#inFlight.set(request, performance.now());

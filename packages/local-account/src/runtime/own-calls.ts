@@ -224,16 +224,13 @@ export class OwnCalls {
    */
   async #use<T>(work: (ticket: Ticket) => Promise<T>, { task, check, ended }: Call<T>): Promise<T> {
     const { gate, activity, starts, hasEnded } = this.#ways;
-    // Of those that wait, one may close it again.
-    do await gate.open();
-    while (!gate.isOpen);
-    check?.();
+    const { promise: over, resolve: end } = Promise.withResolvers<void>();
+    await gate.enter(over, () => check?.());
     const before = starts();
     const ticket = activity.send(task);
     const limit = Promise.withResolvers<never>();
     const timer = setTimeout(() => limit.reject(late(task)), CALL_LIMIT_MS).unref();
-    const result = Promise.race([work(ticket), limit.promise]);
-    gate.track(result.then(nothing, nothing));
+    const result = Promise.race([work(ticket), limit.promise]).finally(() => end());
     try {
       return await result;
     } catch (error) {
@@ -265,5 +262,3 @@ const INTERRUPTED = 10013;
 /** A call had its time. */
 const late = ({ what }: Task) =>
   new ApiError(504, INTERRUPTED, `The runtime did not answer ${what} within ${CALL_LIMIT_MS / 60_000} minutes.`);
-
-const nothing = () => {};
