@@ -12,7 +12,7 @@ import { AssetFiles } from "./assets/files.ts";
 import { forgetUnused } from "./assets/sessions.ts";
 import { Bookmarks, sweepBookmarks } from "./bookmarks.ts";
 import { faultOfDisk, isOfFullDisk, isOfFullRuntime } from "./disk.ts";
-import { CannotStart } from "./errors.ts";
+import { CannotStart, closing } from "./errors.ts";
 import { Exceptions } from "./exceptions.ts";
 import { itemsBetween, nextEntry } from "./history.ts";
 import { newTag } from "./ids.ts";
@@ -78,6 +78,8 @@ export class Account {
   readonly #store: Store;
   readonly #onWrite: WriteHook;
   #last: Promise<unknown> = Promise.resolve();
+  /** Set once it closes. */
+  #closed: Promise<void> | undefined;
   /** Whether all that the state no longer refers to is removed. */
   #isSwept = true;
 
@@ -240,7 +242,13 @@ export class Account {
     return this.runtime.tail(worker);
   }
 
-  async close(): Promise<void> {
+  /** Ends it once the change that has begun is made. Those that wait for their turn, and later ones, are refused. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     await this.#last.catch(() => {});
     await this.runtime.close();
     this.#store.close();
@@ -279,8 +287,13 @@ export class Account {
     await this.assets.sweep(new Set([...this.state.assetFiles.values()].map(({ sha256 }) => sha256)));
   }
 
+  /** @throws ApiError 503 if the account closes before it is its turn. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#last.then(work, work);
+    const begin = () => {
+      if (this.#closed !== undefined) throw closing();
+      return work();
+    };
+    const turn = this.#last.then(begin, begin);
     this.#last = turn;
     return turn;
   }

@@ -31,6 +31,10 @@ export class ApiError extends Error {
 /** What the account itself cannot do. Not 10000: that is Cloudflare's code for a wrong token, and wrangler would blame the token. */
 export const INTERNAL_ERROR = 10013;
 
+/** Code 10013: the account ends, and begins nothing more. */
+export const closing = () =>
+  new ApiError(503, INTERNAL_ERROR, "The account is closing, and did not do this. Send the call again when it runs.");
+
 /** Code 10021: invalid input. The message names the field and its rule. */
 export const invalid = (message: string) => new ApiError(400, 10021, message);
 

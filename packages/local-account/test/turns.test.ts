@@ -8,6 +8,7 @@ import { fire } from "../src/clockwork.ts";
 import { Faults } from "../src/faults.ts";
 import { Invocations } from "../src/invocations.ts";
 import { BucketTurns } from "../src/runtime/bucket-turns.ts";
+import { workerds } from "./processes.ts";
 import { temporaryDirectory, versionBody } from "./support.ts";
 
 type Call = readonly [method: string, at: string, body?: unknown, headers?: Readonly<Record<string, string>>];
@@ -63,6 +64,42 @@ function meanwhile({ runtime }: Account, work: () => Promise<unknown>): void {
   vi.spyOn(runtime.gate, "open").mockImplementationOnce(async () => void (await work()));
   onTestFinished(() => void vi.restoreAllMocks());
 }
+
+it.runIf(process.platform === "linux")("leaves no workerd when it closes while an upload is looked at", async () => {
+  const { account, send } = await withApi();
+  await send("POST", "/workers/workers", { name: "app" });
+  const code = `
+    let x = 0;
+    for (let i = 0; i < 40_000_000; i++) x = (x * 31 + i) | 0;
+    export default { fetch: () => new Response("slow " + x) };`;
+  const fetched = vi.spyOn(globalThis, "fetch");
+  onTestFinished(() => void vi.restoreAllMocks());
+  const upload = send("POST", "/workers/workers/app/versions?deploy=true", versionBody({ code }));
+  const next = send("POST", "/workers/workers/app/versions?deploy=true", versionBody({ code }));
+  // The modules have been sent, and are started.
+  await expect.poll(() => fetched.mock.calls.map(([, init]) => init?.method), { interval: 1 }).toContain("POST");
+  await account.close();
+  expect(workerds()).toEqual([]);
+  expect([(await upload).status, (await next).status]).toEqual([503, 503]);
+  expect(workerds()).toEqual([]);
+  expect((await send("POST", "/workers/workers", { name: "other" })).status).toBe(503);
+});
+
+it("makes the change that has begun when it closes, and none that waits", async () => {
+  const { account, send, make } = await withApi();
+  const id = await make("POST", "/storage/kv/namespaces", { title: "one" });
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  const first = account.turn(({ change }) => held.then(() => change((draft) => draft.delete("kvNamespaces", id))));
+  const asked = vi.spyOn(account, "change");
+  onTestFinished(() => void vi.restoreAllMocks());
+  const second = send("POST", "/storage/kv/namespaces", { title: "two" });
+  await expect.poll(() => asked).toHaveBeenCalled();
+  const closed = account.close();
+  letGo();
+  await Promise.all([first, closed]);
+  expect((await second).status).toBe(503);
+  expect([...account.state.kvNamespaces.values()]).toEqual([]);
+});
 
 it("fires a cron trigger if a deployment gives its version another service while it waits", async () => {
   const { account, send, make } = await withApi();

@@ -10,7 +10,7 @@ import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
-import { ApiError } from "../errors.ts";
+import { ApiError, closing } from "../errors.ts";
 import type { Binding } from "../model.ts";
 import { bareType, MODULE_TYPES, type Upload } from "../upload.ts";
 import type { Inspection } from "../versions.ts";
@@ -73,6 +73,7 @@ export class Prober {
   #last: Promise<unknown> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
   #uploads = 0;
+  #isClosed = false;
 
   constructor(watchdog: Watchdog) {
     this.#watchdog = watchdog;
@@ -80,16 +81,24 @@ export class Prober {
 
   /**
    * One after the other. @throws ApiError 10021 if the modules throw, or take longer than a Worker may; 10068 if they
-   * export nothing that can be called.
+   * export nothing that can be called; 503 once it is closed.
    */
   inspect(upload: Inspected): Promise<Inspection> {
-    const turn = this.#last.then(() => this.#inspect(upload));
+    const turn = this.#last.then(() => this.#inspect(upload)).catch(this.#failed);
     this.#last = turn.catch(() => {});
     return turn;
   }
 
+  /** Whatever has failed: after `close` that is why. */
+  readonly #failed = (error: unknown): never => {
+    throw this.#isClosed ? closing() : error;
+  };
+
+  /** Ends it for good, with the looks that have begun and those that wait. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     await this.#stop();
+    await this.#last;
   }
 
   async #inspect(upload: Inspected, isRepeated = false): Promise<Inspection> {
@@ -107,7 +116,7 @@ export class Prober {
     } catch (error) {
       if (!(error instanceof Lost)) throw error;
       // Somebody else ended the process, or the system did.
-      if (process.child.signalCode === "SIGKILL" && !isRepeated) return this.#inspect(upload, true);
+      if (process.child.signalCode === "SIGKILL" && !isRepeated && !this.#isClosed) return this.#inspect(upload, true);
       throw refused("the runtime ended when it started the modules; they may take more memory than there is.");
     } finally {
       abort.abort();
@@ -187,6 +196,7 @@ export class Prober {
   }
 
   #running(): Promise<Process> {
+    if (this.#isClosed) throw closing();
     if (this.#process !== undefined) return this.#process;
     const starting = this.#start();
     this.#process = starting;
