@@ -1,12 +1,14 @@
 /** Static assets through the API, as the SDK and the provider send them: sessions, versions, serving, storage. */
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, expect, it, onTestFinished, vi } from "vitest";
 import { Api } from "../../../infra/provider/api.ts";
 import { kindOf } from "../../../infra/provider/index.ts";
 import { check, difference } from "../../../infra/provider/kind.ts";
 import { AssetFiles } from "../src/assets/files.ts";
+import { Generation } from "../src/runtime/generation.ts";
 import { bearer, deployWithAssets, hashOf, openSession, type Parts, send, uploaded } from "./assets.ts";
+import { servingAlone, workerds } from "./processes.ts";
 import { account, codeOf, refusal, type TestAccount, temporaryDirectory } from "./support.ts";
 
 afterEach(() => {
@@ -354,6 +356,52 @@ it("keeps what is uploaded while unused files are removed, though the same file 
     return there();
   });
   expect(await arrived).toBe(contents.length);
+});
+
+it.runIf(process.platform === "linux").each([
+  { what: "of a Worker that is there", before: { "/index.html": "one", "/old.txt": "old" } },
+  { what: "of a Worker without any", before: undefined },
+])("serves the files of a deployment during which workerd crashed, $what", async ({ before }) => {
+  const test = await account();
+  vi.spyOn(console, "error").mockReturnValue();
+  onTestFinished(() => void vi.restoreAllMocks());
+  await test.deploy("other", { tag: "other" });
+  if (before !== undefined)
+    await deployWithAssets(test, "site", { ...BOUND, assets: { jwt: await uploaded(test, before) } });
+  const jwt = await uploaded(test, { "/index.html": "two", "/new.txt": "new" });
+  const serving = await servingAlone();
+  const { begun } = Generation.prototype;
+  vi.spyOn(Generation.prototype, "begun").mockImplementationOnce(async function (this: Generation) {
+    await begun.call(this);
+    process.kill(serving, "SIGKILL");
+    // This one waits until another workerd runs what ran before.
+    await expect.poll(async () => (await test.ask("other")).status).toBe(200);
+    await expect.poll(() => workerds()).not.toContain(serving);
+  });
+  await deployWithAssets(test, "site", { ...BOUND, assets: { jwt } });
+  const texts = async () => [(await test.ask("site")).text, (await test.ask("site", "/new.txt")).text];
+  expect(await texts()).toEqual(["two", "new"]);
+  process.kill(await servingAlone(), "SIGKILL");
+  expect(await texts()).toEqual(["two", "new"]);
+});
+
+it("makes the folders of one workerd and removes those of another, one after the other", async () => {
+  const dir = temporaryDirectory();
+  const assets = new AssetFiles(dir);
+  const names = await assets.keep(
+    Array.from({ length: 200 }, (_, n) => Buffer.from(String(n))),
+    async (all) => all,
+  );
+  const contents = () => names.map((name, n) => [`/${n}.txt`, name] as const);
+  const setOf = (manifest: string) => [{ service: "site", manifest, config: { basePath: "/" } }];
+  for (const manifest of ["one", "two", "three"])
+    await Promise.all([
+      assets.layOut(setOf(manifest), contents),
+      assets.layOut(setOf("before"), contents),
+      assets.prune(setOf("before")),
+      assets.layOut(setOf(manifest), contents),
+    ]);
+  expect(readdirSync(assets.folderOf("site"))).toHaveLength(200);
 });
 
 it("takes a directory from the program's WorkerVersion, which a changed file replaces", async () => {

@@ -20,6 +20,8 @@ export interface AssetSet {
   readonly config: AssetsConfig;
 }
 
+type ContentsOf = (manifest: string) => Iterable<readonly [path: string, sha256: string]>;
+
 /** Miniflare reads files with these names as rules for the others, so an asset cannot have such a name. */
 const RULES = { headers: "_headers", redirects: "_redirects", ignored: ".assetsignore" } as const;
 
@@ -65,10 +67,34 @@ export class AssetFiles {
   }
 
   /** Makes the folders of these sets. `contentsOf` returns the SHA-256 of each path of a manifest. */
-  async layOut(
-    sets: readonly AssetSet[],
-    contentsOf: (manifest: string) => Iterable<readonly [path: string, sha256: string]>,
-  ): Promise<void> {
+  layOut(sets: readonly AssetSet[], contentsOf: ContentsOf): Promise<void> {
+    return this.#inTurn(() => this.#layOut(sets, contentsOf));
+  }
+
+  /** Removes the folders of all other sets. */
+  prune(sets: readonly AssetSet[]): Promise<void> {
+    return this.#inTurn(async () => {
+      await removeAllBut(this.#served, new Set(sets.map(({ service }) => service)));
+      await removeAllBut(this.#sets, new Set(sets.map(nameOf)));
+    });
+  }
+
+  /** Removes unused contents. */
+  sweep(used: ReadonlySet<string>): Promise<void> {
+    return this.#inTurn(() => removeAllBut(this.#files, new Set([...used, ...this.#arriving.keys()])));
+  }
+
+  /**
+   * One after the other: a sweep would remove what a write has found to be there, and a workerd that takes a crashed
+   * one's place has other folders than the one that a deployment starts meanwhile.
+   */
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#last.then(work, work);
+    this.#last = turn;
+    return turn;
+  }
+
+  async #layOut(sets: readonly AssetSet[], contentsOf: ContentsOf): Promise<void> {
     if (sets.length > 0) await mkdir(this.#served, { recursive: true });
     for (const set of sets) {
       const folder = path.join(this.#sets, nameOf(set));
@@ -78,24 +104,6 @@ export class AssetFiles {
       await symlink(path.relative(this.#served, folder), pointer);
       await rename(pointer, this.folderOf(set.service));
     }
-  }
-
-  /** Removes the folders of all other sets. */
-  async prune(sets: readonly AssetSet[]): Promise<void> {
-    await removeAllBut(this.#served, new Set(sets.map(({ service }) => service)));
-    await removeAllBut(this.#sets, new Set(sets.map(nameOf)));
-  }
-
-  /** Removes unused contents. */
-  sweep(used: ReadonlySet<string>): Promise<void> {
-    return this.#inTurn(() => removeAllBut(this.#files, new Set([...used, ...this.#arriving.keys()])));
-  }
-
-  /** Contents are written or swept, one after the other: a sweep would remove what a write has found to be there. */
-  #inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#last.then(work, work);
-    this.#last = turn;
-    return turn;
   }
 
   async #write(name: string, bytes: Uint8Array): Promise<void> {

@@ -46,6 +46,8 @@ export class Turnover {
   #starts = 0;
   #storage: ReadonlySet<string>;
   #addresses: Addresses | undefined;
+  /** The assets of a workerd that is being started beside the one that serves. */
+  #coming: readonly AssetSet[] = [];
   #previews: ReadonlySet<string> = new Set();
   /** Versions that did not start with the account, and why. */
   readonly #broken = new Map<string, string>();
@@ -200,24 +202,41 @@ export class Turnover {
    * called before the first request reaches it. If it does not serve or `commit` throws, what ran before runs again.
    */
   async #handOver(services: readonly Service[], snapshot: Snapshot, commit = nothing): Promise<void> {
-    await this.#layOut(services, snapshot);
-    const held = CAN_HOLD ? await this.#begun(services, snapshot) : undefined;
-    await this.#around.gate.closed(async () => {
-      const previous = this.#snapshot;
-      await this.#end();
-      try {
-        const next = held ?? this.#generationOf(services, snapshot, false);
-        await this.#adopt(next, services, snapshot).catch(async (error: unknown) => {
-          if (!(await next.wasKilled(error))) throw error;
-          await this.#restart(services, snapshot);
-        });
-        commit();
-      } catch (error) {
-        await this.#restore(previous).catch(notAgain);
-        throw error;
-      }
-    });
-    await tidied(() => this.#around.assets.prune(setsOf(services)));
+    const before = this.#starts;
+    this.#coming = setsOf(services);
+    try {
+      await this.#layOut(services, snapshot);
+      const held = CAN_HOLD ? await this.#begun(services, snapshot) : undefined;
+      await this.#around.gate.closed(async () => {
+        const previous = this.#snapshot;
+        // A workerd that crashed has been replaced: the folders have the assets of that one again.
+        const isOutdated = this.#starts !== before;
+        await this.#end();
+        try {
+          if (isOutdated) {
+            await held?.end();
+            await this.#restart(services, snapshot);
+          } else await this.#takeOver(held ?? this.#generationOf(services, snapshot, false), services, snapshot);
+          commit();
+        } catch (error) {
+          await this.#restore(previous).catch(notAgain);
+          throw error;
+        }
+      });
+    } finally {
+      this.#coming = [];
+    }
+    await this.#prune(services);
+  }
+
+  /** Lets a workerd serve; if somebody kills it, another one. None other may run, and the gate must be closed. */
+  async #takeOver(next: Generation, services: readonly Service[], snapshot: Snapshot): Promise<void> {
+    try {
+      await this.#adopt(next, services, snapshot);
+    } catch (error) {
+      if (!(await next.wasKilled(error))) throw error;
+      await this.#restart(services, snapshot);
+    }
   }
 
   /** A workerd that is held. If somebody kills it, another one. */
@@ -245,7 +264,7 @@ export class Turnover {
       if (isRepeated || !(await next.wasKilled(error))) throw error;
       return this.#restart(services, snapshot, true);
     }
-    await tidied(() => this.#around.assets.prune(setsOf(services)));
+    await this.#prune(services);
   }
 
   /** Runs the snapshot again, or what of it starts. The gate must be closed. */
@@ -305,8 +324,14 @@ export class Turnover {
       }),
     );
   }
+
+  /** Removes the folders of all other assets, but for those of a workerd that is being started. */
+  async #prune(services: readonly Service[]): Promise<void> {
+    await tidied(() => this.#around.assets.prune([...setsOf(services), ...this.#coming]));
+  }
 }
 
+/** The folders of the services' assets. */
 const setsOf = (services: readonly Service[]): AssetSet[] =>
   services.flatMap(({ name, assets }) => (assets === undefined ? [] : [{ service: name, ...assets }]));
 
