@@ -1,7 +1,7 @@
 /** Deletes the objects of buckets that have expired by their lifecycle rules, once an hour. */
 import type { Account } from "./account.ts";
 import { canExpire, isExpired } from "./bucket-rules.ts";
-import { objectsOf } from "./runtime/storage.ts";
+import { type BucketObject, objectsOf } from "./runtime/storage.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -13,10 +13,16 @@ export async function expire(account: Account, at: number): Promise<{ bucket: st
   const deleted = [];
   for (const bucket of buckets) {
     const keys = await account.runtime.calls.bucket(bucket.id, async (access) => {
-      const expired: string[] = [];
-      for await (const object of objectsOf(access)) if (isExpired(bucket, object, at)) expired.push(object.key);
-      for (const key of expired) await access.delete(key);
-      return expired;
+      const expired: BucketObject[] = [];
+      for await (const object of objectsOf(access)) if (isExpired(bucket, object, at)) expired.push(object);
+      const gone: string[] = [];
+      for (const { key, version } of expired) {
+        // A list of many takes long, and somebody may have put another object there.
+        if ((await access.head(key))?.version !== version) continue;
+        await access.delete(key);
+        gone.push(key);
+      }
+      return gone;
     });
     deleted.push({ bucket: bucket.name, keys });
   }

@@ -1,5 +1,7 @@
 /** Rules of buckets: CORS on the S3 endpoint, and objects that expire. */
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
+import { OwnCalls } from "../src/runtime/own-calls.ts";
+import type { BucketAccess } from "../src/runtime/storage.ts";
 import { account, refusal, type TestAccount } from "./support.ts";
 
 async function withBucket() {
@@ -100,6 +102,32 @@ it("deletes objects by age and by date, and only those of the prefix", async () 
   expect(await expire(new Date(Date.now() + 86_400_000).toISOString())).toEqual([{ bucket: "files", keys: ["old/a"] }]);
   expect(await expire("2100-01-01T00:00:00Z")).toEqual([{ bucket: "files", keys: ["dated/b"] }]);
   expect(await test.call("get", "/r2/buckets/files/objects")).toMatchObject([{ key: "kept" }]);
+});
+
+it("keeps an object that was put while others were listed, and tells of none that has gone", async () => {
+  const test = await withBucket();
+  const put = (key: string, text: string) => test.call("put", `/r2/buckets/files/objects/${key}`, text);
+  for (const key of ["expired", "fresh", "gone"]) await put(key, "old");
+  const rule = { id: "all", enabled: true, conditions: { prefix: "" } };
+  const rules = [{ ...rule, deleteObjectsTransition: { condition: { type: "Age", maxAge: 86_400 } } }];
+  await test.call("put", "/r2/buckets/files/lifecycle", { rules });
+  const { bucket } = OwnCalls.prototype;
+  const begun = vi.spyOn(OwnCalls.prototype, "bucket").mockImplementationOnce(function (this: OwnCalls, key, work) {
+    return bucket.call(this, key, (access) => {
+      const list: BucketAccess["list"] = async (options) => {
+        const page = await access.list(options);
+        await put("fresh", "new");
+        await test.call("delete", "/r2/buckets/files/objects/gone");
+        return page;
+      };
+      return work({ ...access, list });
+    });
+  });
+  onTestFinished(() => begun.mockRestore());
+  const body = { at: new Date(Date.now() + 86_400_000).toISOString() };
+  const { result } = await test.sdk.post<{ result: unknown }>("/local/expire", { body });
+  expect(result).toEqual([{ bucket: "files", keys: ["expired"] }]);
+  expect(await test.call("get", "/r2/buckets/files/objects")).toMatchObject([{ key: "fresh" }]);
 });
 
 it("refuses a rule that it cannot carry out", async () => {
