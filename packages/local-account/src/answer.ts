@@ -4,9 +4,9 @@ import type { Dispatcher } from "undici";
 import { forwarded } from "./hops.ts";
 
 interface Listeners {
-  /** Whether an answer reports an exception of the Worker. Then its body is the stack, and the client does not get it. */
+  /** Whether an answer reports an exception of the Worker. Then its body is the message, and the client does not get it. */
   readonly isThrown: (headers: Readonly<Record<string, unknown>>) => boolean;
-  readonly onThrown: (stack: string) => void;
+  readonly onThrown: (message: string) => void;
   /** There is no answer, or not all of it. */
   readonly onLost: (error: Error) => void;
 }
@@ -15,8 +15,8 @@ export class Answer implements Dispatcher.DispatchHandler {
   readonly #outgoing: ServerResponse;
   readonly #listeners: Listeners;
   #controller: Dispatcher.DispatchController | undefined;
-  /** The stack of an exception, as far as it has come. */
-  #stack: Buffer[] | undefined;
+  /** The message of an exception, as far as it has come. Its frames come with the trace (exceptions.ts). */
+  #message: Buffer[] | undefined;
   #hasBody = false;
   #isOver = false;
 
@@ -45,7 +45,7 @@ export class Answer implements Dispatcher.DispatchHandler {
   ): void {
     if (status < 200) return;
     if (this.#listeners.isThrown(fields)) {
-      this.#stack = [];
+      this.#message = [];
       return;
     }
     const headers = forwarded(Array.isArray(rawHeaders) ? rawHeaders.map(textOf) : []);
@@ -57,8 +57,8 @@ export class Answer implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#stack !== undefined) {
-      this.#stack.push(chunk);
+    if (this.#message !== undefined) {
+      this.#message.push(chunk);
       return;
     }
     this.#hasBody = true;
@@ -70,8 +70,8 @@ export class Answer implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     this.#isOver = true;
-    if (this.#stack === undefined) this.#outgoing.end();
-    else this.#listeners.onThrown(Buffer.concat(this.#stack).toString());
+    if (this.#message === undefined) this.#outgoing.end();
+    else this.#listeners.onThrown(Buffer.concat(this.#message).toString());
   }
 
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {

@@ -37,7 +37,7 @@ export interface Try extends Found {
 /** What became of a try: the client has its answer or has left, or an answer for it, or it is worth another try. */
 export type Outcome = "done" | "again" | { readonly status: number; readonly text: string };
 
-/** As in production, without the stack. */
+/** As in production, without the message. */
 const THROWN = { status: 500, text: "error code: 1101\n" };
 const EXCEEDED = { status: 503, text: "error code: 1102\n" };
 /** The answer if workerd was replaced, and the request may have had an effect. */
@@ -61,7 +61,7 @@ export function passOn(
   const { ticket, lost, sent } = begin(options, incoming);
   const answer = new Answer(outgoing, {
     isThrown: (headers) => runtime.isThrown(headers),
-    onThrown: (stack) => resolve(thrown(options, stack)),
+    onThrown: (message) => resolve(thrown(options, message)),
     onLost: (error) => {
       if (outgoing.headersSent) outgoing.destroy();
       else resolve(lost(error, () => body?.canBeRepeated ?? true));
@@ -115,7 +115,7 @@ export function passOnSocket(
   upstream.on("response", (response) => {
     if (runtime.isThrown(response.headers)) {
       socket.off("close", left);
-      const told = text(response).then((stack) => thrown(options, stack));
+      const told = text(response).then((message) => thrown(options, message));
       resolve(told.finally(() => runtime.end(ticket, "answered")));
       return;
     }
@@ -230,9 +230,9 @@ function interrupted({ note }: Try): Promise<Outcome> {
 }
 
 /** Tells of a Worker's exception, and returns the answer. */
-function thrown({ note, service, exceptions }: Try, stack: string): Outcome {
+function thrown({ note, service, exceptions }: Try, message: string): Outcome {
   note("scriptThrewException", undefined);
-  exceptions.thrown(service, stack);
+  exceptions.thrown(service, message);
   return THROWN;
 }
 

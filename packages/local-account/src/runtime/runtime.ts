@@ -249,7 +249,7 @@ export class Runtime {
     };
   }
 
-  /** Whether an answer reports an exception of the Worker. Then its body is the stack. */
+  /** Whether an answer reports an exception of the Worker. Then its body is the message. */
   isThrown(headers: Readonly<Record<string, unknown>>): boolean {
     return headers["account-thrown"] === this.#secret;
   }
