@@ -19,8 +19,8 @@ export interface AlarmOf {
   readonly objectId: string;
 }
 
-/** An alarm that is due. Its event tells when it was set for. */
-interface DueAlarm extends AlarmOf {
+/** An alarm that was ended. Its event tells when it was set for. */
+interface AlarmToRetry extends AlarmOf {
   readonly event?: TailEvent["event"];
 }
 
@@ -40,7 +40,7 @@ export class Retries {
   }
 
   /** The delay before the alarm's next try, in milliseconds; undefined if it had all of them. Counts the try. */
-  next({ namespaceId, objectId, event }: DueAlarm): number | undefined {
+  next({ namespaceId, objectId, event }: AlarmToRetry): number | undefined {
     const key = `${namespaceId}/${objectId}`;
     const at = new Date(event?.scheduledTime ?? Number.NaN).getTime();
     const before = this.#tries.get(key);

@@ -2,14 +2,14 @@
 import type { State } from "../model.ts";
 import { servingVersions, workerNamed } from "../queries.ts";
 import type { Activity, Ticket } from "./activity.ts";
-import { type Alarm, cpuLimitOf, DEFAULT_LIMIT_MS } from "./cpu-limit.ts";
+import { type AlarmTask, cpuLimitOf, DEFAULT_LIMIT_MS } from "./cpu-limit.ts";
 
 export class Batches {
-  readonly #activity: Activity<Alarm>;
+  readonly #activity: Activity<AlarmTask>;
   readonly #state: () => State;
   readonly #running = new Map<string, Ticket>();
 
-  constructor(activity: Activity<Alarm>, state: () => State) {
+  constructor(activity: Activity<AlarmTask>, state: () => State) {
     this.#activity = activity;
     this.#state = state;
   }

@@ -49,7 +49,8 @@ export interface Overrun {
 
 const UNKNOWN = "an unknown task";
 
-export interface Alarm extends DueAlarm, AlarmOf {}
+/** An alarm that is due, and whose it is. */
+export interface AlarmTask extends DueAlarm, AlarmOf {}
 
 interface Parts {
   /** workerd's process; undefined while it is being replaced. */
@@ -63,7 +64,7 @@ interface Parts {
 }
 
 export class CpuLimit {
-  readonly activity = new Activity<Alarm>();
+  readonly activity = new Activity<AlarmTask>();
   readonly #parts: Parts;
   readonly #pulse: Pulse;
   readonly #retries: Retries;
@@ -133,7 +134,7 @@ export class CpuLimit {
   }
 
   async #end(
-    suspect: Suspect<Alarm> | undefined,
+    suspect: Suspect<AlarmTask> | undefined,
     spent: Pick<Overrun, "silence" | "mebibytes" | "limitMs">,
   ): Promise<void> {
     const { alarm, ticket, task } = suspect ?? {};
@@ -167,12 +168,12 @@ export class CpuLimit {
   }
 
   /** The alarms that are due, of all Workers. */
-  async #due(): Promise<Alarm[]> {
+  async #due(): Promise<AlarmTask[]> {
     const state = this.#parts.state();
     const sinceEpoch = Date.now() - performance.now();
     const startedAt = this.#parts.process()?.startedAt ?? 0;
     const found = [...state.workers.values()].flatMap((worker) =>
-      namespacesOf(state, worker.id).map(async ({ id, className }): Promise<Alarm[]> => {
+      namespacesOf(state, worker.id).map(async ({ id, className }): Promise<AlarmTask[]> => {
         const alarms = await this.#parts.objects.alarms(id);
         const limitMs = Math.max(...servingVersions(state, worker.id).map(({ version }) => cpuLimitOf(version)));
         return [...alarms].flatMap(([objectId, { at, name }]) =>

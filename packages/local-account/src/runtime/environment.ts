@@ -6,7 +6,7 @@ import { bucketKey } from "../bindings.ts";
 import type { Binding, Hyperdrive, Namespace, State, Version } from "../model.ts";
 import { queueNamed, servingVersions, workerNamed, workflowNamed } from "../queries.ts";
 import { bucketDirectory, objectsName, serviceName } from "./names.ts";
-import { queueEntry } from "./queues.ts";
+import { queueEntryName } from "./queues.ts";
 import { isRunnable } from "./workflows.ts";
 
 /** What Miniflare runs a Worker by. */
@@ -115,7 +115,7 @@ function hyperdriveBinding(config: Hyperdrive | undefined): Env[string] | undefi
 
 function queueBinding(state: State, binding: Binding): Env[string] | undefined {
   const queue = queueNamed(state, String(binding.queue_name));
-  return queue && { type: "queue", name: queueEntry(queue.id, binding.delivery_delay) };
+  return queue && { type: "queue", name: queueEntryName(queue.id, binding.delivery_delay) };
 }
 
 function workflowBinding(state: State, binding: Binding): Env[string] | undefined {

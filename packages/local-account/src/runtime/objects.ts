@@ -22,7 +22,7 @@ export interface ObjectFile {
 }
 
 /** An alarm that is set. workerd stores the object's name with it. */
-export interface Alarm {
+export interface SetAlarm {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly name: string | null;
@@ -72,7 +72,7 @@ export class ObjectFiles {
   }
 
   /** The alarms of a namespace's objects, by the object's id. */
-  async alarms(namespaceId: string): Promise<ReadonlyMap<string, Alarm>> {
+  async alarms(namespaceId: string): Promise<ReadonlyMap<string, SetAlarm>> {
     const alarms = await readDatabase(path.join(this.#folder(namespaceId), METADATA_FILE), (db) => {
       const columns = db.prepare("SELECT name FROM pragma_table_info('_cf_ALARM')").all();
       const known = new Set(columns.map(({ name }) => String(name)));
@@ -82,7 +82,7 @@ export class ObjectFiles {
       statement.setReadBigInts(true);
       return statement
         .all()
-        .flatMap(({ id, at, name }): [string, Alarm][] =>
+        .flatMap(({ id, at, name }): [string, SetAlarm][] =>
           typeof at === "bigint"
             ? [[String(id), { at: Number(at / NANOSECONDS), name: typeof name === "string" ? name : null }]]
             : [],

@@ -148,7 +148,7 @@ export const plugins = {
         ...[KV, QUEUES, WORKFLOWS].map(disk),
         kvObjects(),
         queueObjects(queues.settings, secret),
-        ...queues.entries.map(queueEntry),
+        ...queues.entries.map(queueEntryService),
         ...workflows.map(workflowEngine),
       ];
     },
@@ -231,7 +231,7 @@ const queueObjects = (settings: v.InferOutput<typeof Settings>, secret: string) 
   };
 };
 
-const queueEntry = (entry: string) => {
+const queueEntryService = (entry: string) => {
   const { queue, delay } = entryParts(entry);
   return {
     name: queueService(entry),

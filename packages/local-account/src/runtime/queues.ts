@@ -30,14 +30,15 @@ interface ConsumerSettings {
 /** What brings the queues to the runtime. */
 export interface Queues {
   readonly settings: Readonly<Record<string, QueueSettings>>;
-  /** The services that bindings of producers reach (`queueEntry`). */
+  /** The services that bindings of producers reach (`queueEntryName`). */
   readonly entries: readonly string[];
 }
 
 /** The name under which a producer reaches a queue: its id, and the delay of the producer's binding. */
-export const queueEntry = (id: string, delay: unknown): string => (typeof delay === "number" ? `${id}@${delay}` : id);
+export const queueEntryName = (id: string, delay: unknown): string =>
+  typeof delay === "number" ? `${id}@${delay}` : id;
 
-/** `queueEntry` taken apart. */
+/** `queueEntryName` taken apart. */
 export function entryParts(entry: string): { readonly queue: string; readonly delay: number | null } {
   const [queue = "", delay] = entry.split("@");
   return { queue, delay: delay === undefined ? null : Number(delay) };

@@ -1,7 +1,7 @@
 /** Reads stored data for the page: objects and their tables, D1 databases, KV keys and values, objects of buckets. */
 import type { Account } from "../account.ts";
 import type { Namespace } from "../model.ts";
-import { type Alarm, objectIdOf } from "../runtime/objects.ts";
+import { objectIdOf, type SetAlarm } from "../runtime/objects.ts";
 import { readDatabase } from "../runtime/sqlite.ts";
 import type { KvAccess } from "../runtime/storage.ts";
 import { rowsOf, shortened, tablesOf } from "../runtime/tables.ts";
@@ -165,13 +165,13 @@ export class Explorer {
   }
 
   /** The alarms of a namespace. Remembers their objects' names, because an alarm is gone once it has fired. */
-  async #alarms({ id }: Namespace): Promise<ReadonlyMap<string, Alarm>> {
+  async #alarms({ id }: Namespace): Promise<ReadonlyMap<string, SetAlarm>> {
     const alarms = await this.#account.objects.alarms(id);
     for (const [objectId, { name }] of alarms) if (name !== null) this.#names.set(objectId, name);
     return alarms;
   }
 
-  async #shown({ id }: Namespace, objectId: string, alarms: ReadonlyMap<string, Alarm>): Promise<ShownObject> {
+  async #shown({ id }: Namespace, objectId: string, alarms: ReadonlyMap<string, SetAlarm>): Promise<ShownObject> {
     const file = await this.#account.objects.file(id, objectId);
     const alarm = alarms.get(objectId);
     return {
