@@ -161,8 +161,6 @@ export class Management extends WorkerEntrypoint {
   async #call(call, { id, ...sent }) {
     const { WORKFLOW, ENGINE } = this.env;
     switch (call) {
-      case "create":
-        return { id: (await WORKFLOW.create({ id, params: sent.params })).id };
       case "create-batch":
         await this.#refuseKnown(sent.instances.flatMap((instance) => instance.id ?? []));
         return WORKFLOW.createBatch(sent.instances);
@@ -186,8 +184,6 @@ export class Management extends WorkerEntrypoint {
         return instance.restart(sent.from ? { from: sent.from } : undefined);
       case "terminate":
         return instance.terminate(sent.rollback ? { rollback: true } : undefined);
-      case "delete":
-        return instance.delete();
       case "event":
         return instance.sendEvent({ type: sent.type, payload: sent.payload });
     }
