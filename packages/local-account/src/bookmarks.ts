@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { ApiError } from "./errors.ts";
-import { snapshotOf, TooLarge } from "./runtime/snapshot.ts";
+import { databaseBytes, TooLarge } from "./runtime/sqlite-bytes.ts";
 
 /** Not published by Cloudflare. */
 const NO_SUCH_BOOKMARK = 7400;
@@ -85,7 +85,7 @@ export class Bookmarks {
 
   async #contents(): Promise<Buffer> {
     try {
-      return (await snapshotOf(this.#database)) ?? Buffer.alloc(0);
+      return (await databaseBytes(this.#database)) ?? Buffer.alloc(0);
     } catch (error) {
       if (error instanceof TooLarge) throw new ApiError(501, NO_SUCH_BOOKMARK, `No bookmark: ${error.message}`);
       throw error;

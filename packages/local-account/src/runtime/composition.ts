@@ -23,7 +23,7 @@ const INTERNAL_MODULES = Object.fromEntries(
 const INTERNAL_COMPATIBILITY_DATE = "2026-11-01";
 
 /** What to run: a state, and the contents of its modules and manifests. */
-export interface Snapshot {
+export interface Workload {
   readonly state: State;
   readonly blob: (sha256: string) => Uint8Array;
 }
@@ -63,7 +63,7 @@ export const directServices = (services: readonly Service[], { isDirect }: Pick<
   isDirect ? services.filter(servesAlone).map(({ name }) => name) : [];
 
 /** Miniflare's options for the services of a state. */
-export function compose(services: readonly Service[], { state, blob }: Snapshot, host: Host): MiniflareOptions {
+export function compose(services: readonly Service[], { state, blob }: Workload, host: Host): MiniflareOptions {
   const { secret, onNews, onLog, shown, folderOf } = host;
   const direct = new Set(directServices(services, host));
   return {

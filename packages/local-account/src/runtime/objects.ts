@@ -1,13 +1,13 @@
 /**
  * Reads the objects of a namespace from their files: one SQLite file per object, named by its id, in the namespace's
- * folder. workerd may have the files open and write to them: see snapshot.ts.
+ * folder. workerd may have the files open and write to them: see sqlite-bytes.ts.
  */
 import { createHash, createHmac } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { TooLarge } from "./snapshot.ts";
 import { readDatabase } from "./sqlite.ts";
+import { TooLarge } from "./sqlite-bytes.ts";
 
 /** The file for the alarms of a namespace, which workerd keeps beside the objects. */
 const METADATA_FILE = "metadata.sqlite";

@@ -12,7 +12,7 @@ import type { Task, Ticket } from "./activity.ts";
 import { Batches } from "./batches.ts";
 import { BucketTurns } from "./bucket-turns.ts";
 import { moveBuckets } from "./buckets.ts";
-import type { Host, Snapshot } from "./composition.ts";
+import type { Host, Workload } from "./composition.ts";
 import { CpuLimit, type Overrun } from "./cpu-limit.ts";
 import { Gate } from "./gate.ts";
 import { isOfTerminal } from "./generation.ts";
@@ -75,9 +75,9 @@ export class Runtime {
   #hasOverrun = false;
 
   /** Starts the state's Workers, and resolves when they serve. If one does not start, the others serve. */
-  static async start(places: RuntimePlaces, snapshot: Snapshot, listeners: RuntimeListeners): Promise<Runtime> {
-    moveBuckets(path.join(places.directory, "r2"), snapshot.state);
-    const runtime = new Runtime(places, snapshot, listeners);
+  static async start(places: RuntimePlaces, workload: Workload, listeners: RuntimeListeners): Promise<Runtime> {
+    moveBuckets(path.join(places.directory, "r2"), workload.state);
+    const runtime = new Runtime(places, workload, listeners);
     try {
       await runtime.#turnover.start();
     } catch (error) {
@@ -92,7 +92,7 @@ export class Runtime {
     return runtime;
   }
 
-  private constructor({ directory, assets }: RuntimePlaces, snapshot: Snapshot, listeners: RuntimeListeners) {
+  private constructor({ directory, assets }: RuntimePlaces, workload: Workload, listeners: RuntimeListeners) {
     this.#directory = directory;
     const host: Host = {
       directory,
@@ -119,7 +119,7 @@ export class Runtime {
           this.#goOn();
         },
       },
-      snapshot,
+      workload,
     );
     this.#cpuLimit = new CpuLimit({
       process: () => (this.gate.isOpen ? this.#turnover.process : undefined),
@@ -159,16 +159,16 @@ export class Runtime {
   }
 
   /**
-   * Runs the snapshot, and calls `commit` before the first request reaches it. If the same is running already, nothing
-   * restarts. If the snapshot does not start or `commit` throws, runs what ran before and throws the error.
+   * Runs the workload, and calls `commit` before the first request reaches it. If the same is running already, nothing
+   * restarts. If the workload does not start or `commit` throws, runs what ran before and throws the error.
    */
-  change(snapshot: Snapshot, commit: () => void): Promise<void> {
-    return this.#turnover.change(snapshot, commit);
+  change(workload: Workload, commit: () => void): Promise<void> {
+    return this.#turnover.change(workload, commit);
   }
 
   /** Makes every KV namespace, bucket and database of the state reachable through `kv`, `bucket` and `query`. */
-  reachStorage(snapshot: Snapshot): Promise<void> {
-    return this.#turnover.reachStorage(snapshot);
+  reachStorage(workload: Workload): Promise<void> {
+    return this.#turnover.reachStorage(workload);
   }
 
   /**
@@ -180,8 +180,8 @@ export class Runtime {
   }
 
   /** Runs a version beside the serving ones, for its preview address. If it does not start, nothing has happened. */
-  preview(versionId: string, snapshot: Snapshot): Promise<void> {
-    return this.#turnover.preview(versionId, snapshot);
+  preview(versionId: string, workload: Workload): Promise<void> {
+    return this.#turnover.preview(versionId, workload);
   }
 
   /** Reports all of the Worker's events from now on, until `untail` was called as often. */

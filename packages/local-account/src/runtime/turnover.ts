@@ -10,7 +10,7 @@ import type { State } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import { tidied } from "../tidy.ts";
 import type { Inspection } from "../versions.ts";
-import { compose, digestOf, directServices, type Host, type Snapshot, storageOf } from "./composition.ts";
+import { compose, digestOf, directServices, type Host, storageOf, type Workload } from "./composition.ts";
 import type { Gate } from "./gate.ts";
 import { type Addresses, CAN_HOLD, Generation, type Running } from "./generation.ts";
 import { visited } from "./previews.ts";
@@ -38,7 +38,7 @@ interface Surroundings {
 
 export class Turnover {
   readonly #around: Surroundings;
-  #snapshot: Snapshot;
+  #workload: Workload;
   /** Undefined before the start. */
   #generation: Generation | undefined;
   /** The digest of what serves; undefined while nothing does. */
@@ -52,26 +52,26 @@ export class Turnover {
   /** Versions that did not start with the account, and why. */
   readonly #broken = new Map<string, string>();
 
-  constructor(around: Surroundings, snapshot: Snapshot) {
+  constructor(around: Surroundings, workload: Workload) {
     this.#around = around;
-    this.#snapshot = snapshot;
-    this.#storage = storageOf(snapshot.state);
+    this.#workload = workload;
+    this.#storage = storageOf(workload.state);
   }
 
-  /** Starts the snapshot's Workers, and resolves when they serve. If one does not start, the others serve. */
+  /** Starts the workload's Workers, and resolves when they serve. If one does not start, the others serve. */
   async start(): Promise<void> {
-    const snapshot = this.#snapshot;
-    const services = project(snapshot.state, this.#extra);
-    await this.#layOut(services, snapshot);
-    this.#running = digestOf(services, snapshot.state);
-    await this.#serve(this.#generationOf(services, snapshot, false)).catch((error: unknown) =>
-      this.#startWithoutBroken(snapshot, error),
+    const workload = this.#workload;
+    const services = project(workload.state, this.#extra);
+    await this.#layOut(services, workload);
+    this.#running = digestOf(services, workload.state);
+    await this.#serve(this.#generationOf(services, workload, false)).catch((error: unknown) =>
+      this.#startWithoutBroken(workload, error),
     );
   }
 
   /** The state that runs. */
   get state(): State {
-    return this.#snapshot.state;
+    return this.#workload.state;
   }
 
   /** How many Workers run, with those at preview addresses. */
@@ -109,28 +109,28 @@ export class Turnover {
   }
 
   /**
-   * Runs the snapshot, and calls `commit` before the first request reaches it. If the same is running already, nothing
-   * restarts. If the snapshot does not start or `commit` throws, runs what ran before and throws the error.
+   * Runs the workload, and calls `commit` before the first request reaches it. If the same is running already, nothing
+   * restarts. If the workload does not start or `commit` throws, runs what ran before and throws the error.
    */
-  async change(snapshot: Snapshot, commit: () => void): Promise<void> {
-    const services = project(snapshot.state, this.#extra);
-    const digest = digestOf(services, snapshot.state);
+  async change(workload: Workload, commit: () => void): Promise<void> {
+    const services = project(workload.state, this.#extra);
+    const digest = digestOf(services, workload.state);
     if (digest === this.#running) {
       commit();
-      this.#snapshot = snapshot;
+      this.#workload = workload;
       // A new bucket of a deleted one's name needs a new workerd: this one has the files of the deleted one open.
-      const kept = storageOf(snapshot.state);
+      const kept = storageOf(workload.state);
       this.#storage = new Set([...this.#storage].filter((id) => kept.has(id)));
       return;
     }
-    await this.#handOver(services, snapshot, commit);
+    await this.#handOver(services, workload, commit);
   }
 
-  /** Makes every KV namespace, bucket and database of the snapshot's state reachable. */
-  async reachStorage(snapshot: Snapshot): Promise<void> {
-    const wanted = storageOf(snapshot.state);
+  /** Makes every KV namespace, bucket and database of the workload's state reachable. */
+  async reachStorage(workload: Workload): Promise<void> {
+    const wanted = storageOf(workload.state);
     if (this.#running !== undefined && [...wanted].every((id) => this.#storage.has(id))) return;
-    await this.#handOver(project(snapshot.state, this.#extra), snapshot);
+    await this.#handOver(project(workload.state, this.#extra), workload);
   }
 
   /** Whether workerd has this KV namespace, bucket or database. */
@@ -139,25 +139,25 @@ export class Turnover {
   }
 
   /** Runs a version beside the serving ones, for its preview address. If it does not start, nothing has happened. */
-  async preview(versionId: string, snapshot: Snapshot): Promise<void> {
-    const previews = visited(this.#previews, versionId, snapshot.state.versions);
-    const services = project(snapshot.state, { ...this.#extra, previews });
+  async preview(versionId: string, workload: Workload): Promise<void> {
+    const previews = visited(this.#previews, versionId, workload.state.versions);
+    const services = project(workload.state, { ...this.#extra, previews });
     const commit = () => {
       this.#previews = previews;
     };
-    if (digestOf(services, snapshot.state) === this.#running) commit();
-    else await this.#handOver(services, snapshot, commit);
+    if (digestOf(services, workload.state) === this.#running) commit();
+    else await this.#handOver(services, workload, commit);
   }
 
   /** Ends workerd, does `work`, and starts it again. Requests wait. `drainMs`: how long those that run may take to finish. */
   whileStopped(work: () => Promise<void> | void, drainMs?: number): Promise<void> {
     return this.#around.gate.closed(async () => {
-      const snapshot = this.#snapshot;
+      const workload = this.#workload;
       await this.#end();
       try {
         await work();
       } finally {
-        await this.#restore(snapshot);
+        await this.#restore(workload);
       }
     }, drainMs);
   }
@@ -178,7 +178,7 @@ export class Turnover {
    * Requests to such a Worker get the reason; another version can be deployed over it. Versions at preview addresses
    * are left out: they start again with their next visit.
    */
-  async #startWithoutBroken({ state, blob }: Snapshot, cause: unknown): Promise<void> {
+  async #startWithoutBroken({ state, blob }: Workload, cause: unknown): Promise<void> {
     const hadPreviews = this.#previews.size > 0;
     this.#previews = new Set();
     await this.#end();
@@ -201,22 +201,22 @@ export class Turnover {
    * Starts a workerd for the services beside the one that serves, and lets it take over with the gate closed. `commit` is
    * called before the first request reaches it. If it does not serve or `commit` throws, what ran before runs again.
    */
-  async #handOver(services: readonly Service[], snapshot: Snapshot, commit = nothing): Promise<void> {
+  async #handOver(services: readonly Service[], workload: Workload, commit = nothing): Promise<void> {
     const before = this.#starts;
     this.#coming = setsOf(services);
     try {
-      await this.#layOut(services, snapshot);
-      const held = CAN_HOLD ? await this.#begun(services, snapshot) : undefined;
+      await this.#layOut(services, workload);
+      const held = CAN_HOLD ? await this.#begun(services, workload) : undefined;
       await this.#around.gate.closed(async () => {
-        const previous = this.#snapshot;
+        const previous = this.#workload;
         // A workerd that crashed has been replaced: the folders have the assets of that one again.
         const isOutdated = this.#starts !== before;
         await this.#end();
         try {
           if (isOutdated) {
             await held?.end();
-            await this.#restart(services, snapshot);
-          } else await this.#takeOver(held ?? this.#generationOf(services, snapshot, false), services, snapshot);
+            await this.#restart(services, workload);
+          } else await this.#takeOver(held ?? this.#generationOf(services, workload, false), services, workload);
           commit();
         } catch (error) {
           await this.#restore(previous).catch(notAgain);
@@ -230,18 +230,18 @@ export class Turnover {
   }
 
   /** Lets a workerd serve; if somebody kills it, another one. None other may run, and the gate must be closed. */
-  async #takeOver(next: Generation, services: readonly Service[], snapshot: Snapshot): Promise<void> {
+  async #takeOver(next: Generation, services: readonly Service[], workload: Workload): Promise<void> {
     try {
-      await this.#adopt(next, services, snapshot);
+      await this.#adopt(next, services, workload);
     } catch (error) {
       if (!(await next.wasKilled(error))) throw error;
-      await this.#restart(services, snapshot);
+      await this.#restart(services, workload);
     }
   }
 
   /** A workerd that is held. If somebody kills it, another one. */
-  async #begun(services: readonly Service[], snapshot: Snapshot, isRepeated = false): Promise<Generation> {
-    const next = this.#generationOf(services, snapshot, true);
+  async #begun(services: readonly Service[], workload: Workload, isRepeated = false): Promise<Generation> {
+    const next = this.#generationOf(services, workload, true);
     try {
       await next.begun();
       return next;
@@ -249,30 +249,30 @@ export class Turnover {
       const again = !isRepeated && (await next.wasKilled(error));
       await next.end();
       if (!again) throw error;
-      return this.#begun(services, snapshot, true);
+      return this.#begun(services, workload, true);
     }
   }
 
   /** Replaces the workerd that serves; if somebody kills the new one, that too. The gate must be closed. */
-  async #restart(services: readonly Service[], snapshot: Snapshot, isRepeated = false): Promise<void> {
-    await this.#layOut(services, snapshot);
+  async #restart(services: readonly Service[], workload: Workload, isRepeated = false): Promise<void> {
+    await this.#layOut(services, workload);
     await this.#end();
-    const next = this.#generationOf(services, snapshot, false);
+    const next = this.#generationOf(services, workload, false);
     try {
-      await this.#adopt(next, services, snapshot);
+      await this.#adopt(next, services, workload);
     } catch (error) {
       if (isRepeated || !(await next.wasKilled(error))) throw error;
-      return this.#restart(services, snapshot, true);
+      return this.#restart(services, workload, true);
     }
     await this.#prune(services);
   }
 
-  /** Runs the snapshot again, or what of it starts. The gate must be closed. */
-  async #restore(snapshot: Snapshot): Promise<void> {
+  /** Runs the workload again, or what of it starts. The gate must be closed. */
+  async #restore(workload: Workload): Promise<void> {
     try {
-      await this.#restart(project(snapshot.state, this.#extra), snapshot);
+      await this.#restart(project(workload.state, this.#extra), workload);
     } catch (error) {
-      await this.#startWithoutBroken(snapshot, error);
+      await this.#startWithoutBroken(workload, error);
     }
   }
 
@@ -285,11 +285,11 @@ export class Turnover {
   }
 
   /** Lets a workerd serve. None other may run. */
-  async #adopt(generation: Generation, services: readonly Service[], snapshot: Snapshot): Promise<void> {
+  async #adopt(generation: Generation, services: readonly Service[], workload: Workload): Promise<void> {
     await this.#serve(generation);
-    this.#running = digestOf(services, snapshot.state);
-    this.#snapshot = snapshot;
-    this.#storage = storageOf(snapshot.state);
+    this.#running = digestOf(services, workload.state);
+    this.#workload = workload;
+    this.#storage = storageOf(workload.state);
     this.#around.onTakenOver();
   }
 
@@ -300,22 +300,22 @@ export class Turnover {
     this.#around.onServe(this.#addresses);
   }
 
-  #generationOf(services: readonly Service[], snapshot: Snapshot, hold: boolean): Generation {
+  #generationOf(services: readonly Service[], workload: Workload, hold: boolean): Generation {
     const { watchdog, host } = this.#around;
     return new Generation(
       {
         watchdog,
-        limitMs: startLimitOf(services, snapshot.state),
+        limitMs: startLimitOf(services, workload.state),
         mark: `${host.secret} last `,
         hold,
         direct: directServices(services, host),
       },
-      compose(services, snapshot, host),
+      compose(services, workload, host),
     );
   }
 
   /** Makes the folders of the services' assets. */
-  #layOut(services: readonly Service[], { state, blob }: Snapshot): Promise<void> {
+  #layOut(services: readonly Service[], { state, blob }: Workload): Promise<void> {
     return this.#around.assets.layOut(setsOf(services), (manifest) =>
       manifestOf({ blob }, { manifest }).map(([at, id]) => {
         const file = state.assetFiles.get(id);

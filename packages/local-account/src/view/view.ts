@@ -9,7 +9,7 @@ import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { secureHeaders } from "hono/secure-headers";
 import { loopbackOnly } from "../api/guards.ts";
-import { TooLarge } from "../runtime/snapshot.ts";
+import { TooLarge } from "../runtime/sqlite-bytes.ts";
 import { Explorer, NotThere } from "./explorer.ts";
 import { overview, type ViewOptions } from "./overview.ts";
 

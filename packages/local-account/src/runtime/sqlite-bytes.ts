@@ -1,5 +1,5 @@
 /**
- * Reads a consistent snapshot of an SQLite file that another process has open, without a lock.
+ * Reads the bytes of an SQLite file at one moment while another process has it open, without a lock.
  *
  * A lock would do harm: if it is held while workerd opens the file, workerd fails (SQLITE_BUSY_RECOVERY), which is an
  * exception in somebody's Worker. So this reads two files as bytes: the database, and then its write-ahead log, whose
@@ -21,7 +21,7 @@ const MOST_BYTES = 64 * 1_024 * 1_024;
 export class TooLarge extends Error {}
 
 /** The bytes of the database at one moment, with its log; undefined if there is none. @throws TooLarge. */
-export async function snapshotOf(file: string): Promise<Buffer | undefined> {
+export async function databaseBytes(file: string): Promise<Buffer | undefined> {
   const log = `${file}-wal`;
   for (let tries = 1; ; tries++) {
     const [stamp, head] = await Promise.all([stampOf(file), headOf(log)]);
