@@ -9,12 +9,12 @@ import { parseSettings, releaseDir } from "./stack/config.ts";
 import { LOGICAL, workerInputs } from "./stack/declared.ts";
 import { extraBindings } from "./stack/extras.ts";
 import type { ProgramBindings } from "./stack/program-bindings.ts";
-import { ignoredIn } from "./stack/project.ts";
+import { unreadIn } from "./stack/project.ts";
 import { jsonBinding, regionTable, workerSettings } from "./stack/told.ts";
 import { storage } from "./storage.ts";
 
 const owner = { project: pulumi.getProject(), stack: pulumi.getStack() };
-const settings = parseSettings(owner, pulumi.runtime.allConfig(), process.env, ignoredIn(owner.stack));
+const settings = parseSettings(owner, pulumi.runtime.allConfig(), process.env, unreadIn(owner.stack));
 const release = readRelease(releaseDir(settings));
 
 // Add your own here: the plan tells of them, and the Worker gets them.

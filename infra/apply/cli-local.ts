@@ -5,10 +5,10 @@
  */
 import { join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { stringify } from "yaml";
 import { Interrupted } from "../common/interrupted.ts";
 import { makeFolder, writeNamed } from "../common/named-file.ts";
 import { UserError } from "../common/user-error.ts";
+import { writtenYaml } from "../common/yaml-file.ts";
 import { ROOT } from "../release/root.ts";
 import { localAccount } from "../stack/account.ts";
 import { checkLocalSettings } from "../stack/open.ts";
@@ -35,7 +35,7 @@ export async function cliLocal(dir: string): Promise<{ readonly env: Variables; 
   const project = readProject(ROOT, LOCAL, settingsFile(LOCAL, dir));
   checkLocalSettings(project);
   // A project of the same name with nothing in it: a stack that is made there has its salt written there.
-  writeNamed(join(folder, "Pulumi.yaml"), stringify({ name: project.name, runtime: "nodejs" }));
+  writeNamed(join(folder, "Pulumi.yaml"), writtenYaml({ name: project.name, runtime: "nodejs" }));
   const env = {
     // A folder's name may have what means something else in a URL, such as # and %.
     PULUMI_BACKEND_URL: pathToFileURL(folder).href,
@@ -78,5 +78,5 @@ function stackFile(file: string, dir: string): string {
   }
   const { encryptionsalt } = readStackFile(file);
   const names = sources.map((source) => relative(ROOT, source)).join(" and ");
-  return `# Made by \`npm run up\` from ${names}: change those.\n${stringify({ ...(encryptionsalt && { encryptionsalt }), config })}`;
+  return `# Made by \`npm run up\` from ${names}: change those.\n${writtenYaml({ ...(encryptionsalt && { encryptionsalt }), config })}`;
 }

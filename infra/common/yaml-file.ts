@@ -1,18 +1,23 @@
 /** YAML that a person writes: the file, the line and what is wrong, in one. */
-import { type Document, isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, LineCounter, parseDocument, stringify } from "yaml";
 import { UserError } from "./user-error.ts";
 
 /** @throws UserError with the line of the file's first mistake. It repeats no line of it, which may have a secret. */
 export function readYaml(file: string, text: string): unknown {
   if (text.includes("\0")) throw new UserError(`${file} is not YAML: it is no UTF-8 text. Save it as UTF-8.`);
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, { prettyErrors: false, lineCounter });
+  // Pulumi's CLI knows `<<`, which is none of YAML 1.2.
+  const document = parseDocument(text, { prettyErrors: false, lineCounter, merge: true });
   const [error] = document.errors;
   if (error) throw notYaml(`${file}:${lineCounter.linePos(error.pos[0]).line}`, error);
   const contents = contentsOf(file, document);
   if (hasCycle(contents)) throw notYaml(file, "an alias stands within what it is an alias of");
   return contents;
 }
+
+/** YAML that Pulumi's CLI reads as it is meant: to its YAML, a text such as 2024-01-01 is one only in quotes. */
+export const writtenYaml = (value: unknown): string =>
+  stringify(value, { version: "1.1", defaultStringType: "QUOTE_DOUBLE", defaultKeyType: "PLAIN" });
 
 /** The line of each key of a file's map, by the key; none of a text that is no map. */
 export function linesOfKeys(text: string): ReadonlyMap<string, number> {

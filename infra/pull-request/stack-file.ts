@@ -1,9 +1,9 @@
 /** The settings of a pull request's stack: pure. They are those of another stack, without what is that one's alone. */
 import { everNamed, type Migration } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
-import { stringify } from "yaml";
 import { sharedSettings } from "../../contract/settings.ts";
 import { UserError } from "../common/user-error.ts";
+import { writtenYaml } from "../common/yaml-file.ts";
 import { stackOf } from "../stack/pull-stack.ts";
 import { defaultWorkerName, WorkerName } from "../stack/worker-name.ts";
 
@@ -44,7 +44,7 @@ export function stackFile(pull: number, { project, config, migrations }: Like): 
     allowOlderRelease: "any",
     allowDestroy: [...everNamed(migrations)],
   };
-  return `# The stack of pull request ${pull}. Made by npm run pr -- stack …; it goes with the pull request.\n${stringify({ config: settings })}`;
+  return `# The stack of pull request ${pull}. Made by npm run pr -- stack …; it goes with the pull request.\n${writtenYaml({ config: settings })}`;
 }
 
 const isEncrypted = (value: unknown): boolean => v.is(v.strictObject({ secure: v.string() }), value);

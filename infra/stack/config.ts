@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import * as v from "valibot";
 import { ROOT } from "../release/root.ts";
-import { type Found, misplacedIn, problemsOf, SettingsError } from "./mistakes.ts";
+import { type Found, problemsOf, SettingsError, unreadProblems } from "./mistakes.ts";
 import { type Owner, type SetOver, toldSetOver } from "./placed.ts";
-import { fullKey, type Ignored, splitKey } from "./project.ts";
+import { fullKey, splitKey, type Unread } from "./project.ts";
 import { BackSchema, CONFIG_KEYS, DEFAULT_REGIONS, PublicSchema, Schema, TEXT_KEYS } from "./schema.ts";
 import { doesWithout, type Way, type Wrong, wayOf } from "./way-back.ts";
 import { defaultWorkerName, unfitProjectName } from "./worker-name.ts";
@@ -23,37 +23,37 @@ export type PublicSettings = v.InferOutput<typeof PublicSchema> & About;
 interface Source extends Found {
   /** How the traffic goes back, where they are looked at for that. */
   readonly way: Way | undefined;
-  readonly ignored: readonly Ignored[];
+  readonly unread: readonly Unread[];
 }
 
 /** What else is known where a person's settings are looked at. */
 interface Beside {
   readonly setOver?: SetOver;
-  readonly ignored?: readonly Ignored[];
+  readonly unread?: readonly Unread[];
   readonly way?: Way | "as set" | undefined;
 }
 
 /**
  * A stack's settings from its config (`<project>:<key>` to text; lists, objects, numbers and booleans as JSON).
- * `env` fills in what is not set: CLOUDFLARE_ACCOUNT_ID, ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS. `ignored`: what stands beside
- * the config.
+ * `env` fills in what is not set: CLOUDFLARE_ACCOUNT_ID, ADMIN_TOKEN, ADMIN_TOKEN_PREVIOUS. `unread`: what Pulumi
+ * does not read as it stands.
  * @throws SettingsError with every mistake; settings that send the traffic back pass over those that they do without.
  */
 export function parseSettings(
   owner: Owner,
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = {},
-  ignored: readonly Ignored[] = [],
+  unread: readonly Unread[] = [],
 ): Settings {
   const own = givenBy(owner, config);
   const { given, exported } = filledIn(own, { ...PUBLIC_VARIABLES, ...SECRET_VARIABLES }, env);
-  const source = { ...owner, setOver: toldSetOver(env), ignored, exported, way: wayOf(given) };
+  const source = { ...owner, setOver: toldSetOver(env), unread, exported, way: wayOf(given) };
   return checked<v.InferOutput<typeof BackSchema>>({ all: Schema, back: BackSchema }, source, given, config);
 }
 
 /**
  * As `parseSettings`, without the secret ones, which may be encrypted or missing. `setOver`: what does not stand in the
- * stack's own file; `ignored`: what stands beside the config; `way`: how the traffic goes back, where the settings are
+ * stack's own file; `unread`: what Pulumi does not read as it stands; `way`: how the traffic goes back, where the settings are
  * looked at for that; `as set`: as they themselves say, as to the program.
  * @throws SettingsError with every mistake that the way does not do without.
  */
@@ -61,11 +61,11 @@ export function parsePublicSettings(
   owner: Owner,
   config: Readonly<Record<string, string>>,
   env: Readonly<Record<string, string | undefined>> = {},
-  { setOver = new Map(), ignored = [], way }: Beside = {},
+  { setOver = new Map(), unread = [], way }: Beside = {},
 ): PublicSettings {
   const { adminToken: _, adminTokenPrevious: __, ...own } = givenBy(owner, config);
   const { given, exported } = filledIn(own, PUBLIC_VARIABLES, env);
-  const source = { ...owner, setOver, ignored, exported, way: way === "as set" ? wayOf(given) : way };
+  const source = { ...owner, setOver, unread, exported, way: way === "as set" ? wayOf(given) : way };
   return checked({ all: PublicSchema, back: PublicSchema }, source, given, config);
 }
 
@@ -107,16 +107,16 @@ function checked<Output>(
   given: Readonly<Record<string, unknown>>,
   config: Readonly<Record<string, string>>,
 ): Output & About {
-  const { project, stack, setOver, way, ignored } = source;
+  const { project, stack, setOver, way, unread } = source;
   const result = v.safeParse(all, given);
   const problems = problemsOf(source, { given, result, config });
   // No version that serves has been made with them, so every way back does without.
-  const misplaced = misplacedIn(ignored);
+  const misread = unreadProblems(unread);
   const isStopped =
     problems.some(({ keys }) => way === undefined || !isPassedOver(way, keys)) ||
-    (way === undefined && misplaced.length > 0);
-  if (isStopped) throw new SettingsError([...misplaced, ...problems]);
-  const about = { project, stack, setOver, wrong: [...misplaced, ...problems] };
+    (way === undefined && misread.length > 0);
+  if (isStopped) throw new SettingsError([...misread, ...problems]);
+  const about = { project, stack, setOver, wrong: [...misread, ...problems] };
   if (result.success && problems.length === 0) return { ...result.output, ...about };
   const passedOver = new Set(problems.flatMap(({ keys }) => keys));
   const rest = Object.fromEntries(Object.entries(given).filter(([key]) => !passedOver.has(key)));

@@ -6,7 +6,7 @@ import { UserError } from "../common/user-error.ts";
 import { contradictions, regionIds } from "./contradictions.ts";
 import { leftFromOthers } from "./other-name.ts";
 import { fileOf, overFile, type Placed } from "./placed.ts";
-import { fullKey, type Ignored, LOCAL, OF_PULUMI, ownFile, splitKey } from "./project.ts";
+import { fullKey, LOCAL, OF_PULUMI, ownFile, splitKey, type Unread } from "./project.ts";
 import { CONFIG_KEYS, SECRET_KEYS } from "./schema.ts";
 import { inWords, type Wrong } from "./way-back.ts";
 import { unfitProjectName } from "./worker-name.ts";
@@ -67,11 +67,18 @@ export function problemsOf(source: Found, { given, result, config }: Looked): re
   ];
 }
 
-/** Settings that stand beside `config:`, or below another spelling of it: Pulumi ignores them without a word. */
-export const misplacedIn = (ignored: readonly Ignored[]): readonly Problem[] =>
-  ignored.flatMap(({ file, line, key }) => {
+/**
+ * Settings that stand beside `config:`, or below another spelling of it: Pulumi ignores them without a word. And those
+ * that it reads otherwise than commands do, which would not know the versions of its program.
+ */
+export const unreadProblems = (unread: readonly Unread[]): readonly Problem[] =>
+  unread.flatMap(({ file, line, key, what }) => {
     const about = { file, keys: [], subject: key };
     const at = `${file}:${line}: ${key}`;
+    if (what !== undefined) {
+      const fix = "put it in quotes where it is text, or write the number in plain digits.";
+      return [{ ...about, message: `${at} is ${what}, without quotes, and Pulumi hands on something else.`, fix }];
+    }
     if (key.toLowerCase() === "config") {
       return [{ ...about, message: `${at} is no key that Pulumi reads.`, fix: "move what is below it to `config`." }];
     }

@@ -48,8 +48,8 @@ const SOME_ACCOUNT = { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) };
  * Looks at the settings of the stack local before its program does, which does not know in which of both files each
  * stands. @throws SettingsError with every mistake of those that are not secret.
  */
-export function checkLocalSettings({ name: project, config, setOver, ignored }: Project): void {
-  parsePublicSettings({ project, stack: LOCAL }, config, SOME_ACCOUNT, { setOver, ignored, way: "as set" });
+export function checkLocalSettings({ name: project, config, setOver, unread }: Project): void {
+  parsePublicSettings({ project, stack: LOCAL }, config, SOME_ACCOUNT, { setOver, unread, way: "as set" });
 }
 
 /**
@@ -77,7 +77,7 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env, w
     config,
     encryptedKeys,
     setOver,
-    ignored,
+    unread,
   } = readProject(root, name, settingsFile(name, dir, root));
   const own = (key: string) => fullKey(project, key);
   const unreadable = encryptedKeys.filter(
@@ -96,7 +96,7 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env, w
   // Without the account that runs, its id is no second mistake.
   const identified = name === LOCAL ? SOME_ACCOUNT : env;
   const settings = attempt(() =>
-    parsePublicSettings({ project, stack: name }, known, identified, { setOver, ignored, way }),
+    parsePublicSettings({ project, stack: name }, known, identified, { setOver, unread, way }),
   );
   const described = local ?? describedAccount(env, config, settings?.accountId);
   if (name !== LOCAL && !described.token) {

@@ -9,6 +9,7 @@ import { readIfThere, readNamed } from "../common/named-file.ts";
 import { UserError } from "../common/user-error.ts";
 import { linesOfKeys, readYaml } from "../common/yaml-file.ts";
 import { ROOT } from "../release/root.ts";
+import { type ReadOtherwise, readOtherwiseIn } from "./read-otherwise.ts";
 
 /** The stack whose account is on this machine. */
 export const LOCAL = "local";
@@ -68,16 +69,18 @@ export interface Project {
   readonly overriddenKeys: readonly string[];
   /** The file over the stack's own by the full keys whose values stand there, seen from the project. */
   readonly setOver: ReadonlyMap<string, string>;
-  /** What stands in either file beside its `config`, and Pulumi ignores. */
-  readonly ignored: readonly Ignored[];
+  /** What stands in either file and Pulumi does not read as it stands there. */
+  readonly unread: readonly Unread[];
 }
 
-/** A key of a stack's file that Pulumi does not read. */
-export interface Ignored {
+/** A key beside a stack's `config`, which Pulumi ignores, or a value there that it reads otherwise. */
+export interface Unread {
   /** Seen from the project. */
   readonly file: string;
   readonly line: number;
   readonly key: string;
+  /** What the value is; undefined for a key that Pulumi ignores. */
+  readonly what?: string;
 }
 
 export interface StackFile {
@@ -87,6 +90,8 @@ export interface StackFile {
   readonly environment?: unknown;
   /** The keys beside these that Pulumi ignores, with their lines. */
   readonly ignored: ReadonlyMap<string, number>;
+  /** What of the config it reads otherwise. */
+  readonly otherwise: readonly ReadOtherwise[];
 }
 
 /** The project's name, which stands in Pulumi.yaml and nowhere else. @throws Error naming what is wrong with that file. */
@@ -175,16 +180,18 @@ export function readProject(root: string, stack: string, over?: string): Project
   }
   const folder = resolve(root, project.main);
   const setOver = new Map([...above.keys()].map((key) => [key, seenFrom(root, over ?? "")]));
-  const ignored = [...ignoredOf(below, ownFile(stack)), ...ignoredOf(on, seenFrom(root, over ?? ""))];
-  return { name: project.name, folder, config, secretKeys, encryptedKeys, overriddenKeys, setOver, ignored };
+  const unread = [...unreadOf(below, ownFile(stack)), ...unreadOf(on, seenFrom(root, over ?? ""))];
+  return { name: project.name, folder, config, secretKeys, encryptedKeys, overriddenKeys, setOver, unread };
 }
 
-/** What stands beside the config in a stack's own file. @throws UserError naming what is wrong with that file. */
-export const ignoredIn = (stack: string, root = ROOT): readonly Ignored[] =>
-  ignoredOf(readStackFile(join(root, ownFile(stack))), ownFile(stack));
+/** What Pulumi does not read of a stack's own file as it stands there. @throws UserError naming what is wrong with that file. */
+export const unreadIn = (stack: string, root = ROOT): readonly Unread[] =>
+  unreadOf(readStackFile(join(root, ownFile(stack))), ownFile(stack));
 
-const ignoredOf = ({ ignored }: StackFile, file: string): readonly Ignored[] =>
-  Array.from(ignored, ([key, line]) => ({ file, line, key }));
+const unreadOf = ({ ignored, otherwise }: StackFile, file: string): readonly Unread[] => [
+  ...Array.from(ignored, ([key, line]) => ({ file, line, key })),
+  ...otherwise.map(({ line, path, what }) => ({ file, line, key: path, what })),
+];
 
 /** A file as a person in `root` names it. */
 function seenFrom(root: string, file: string): string {
@@ -192,7 +199,7 @@ function seenFrom(root: string, file: string): string {
   return near.startsWith("..") || isAbsolute(near) ? file : near;
 }
 
-const NOTHING: StackFile = { config: {}, ignored: new Map() };
+const NOTHING: StackFile = { config: {}, ignored: new Map(), otherwise: [] };
 
 /** A stack's file as it is; one that does not exist says nothing. @throws UserError naming what is wrong with it. */
 export function readStackFile(file: string): StackFile {
@@ -200,14 +207,30 @@ export function readStackFile(file: string): StackFile {
   if (text === undefined) return NOTHING;
   const { config, ...rest } = parsed(file, text, Stack);
   const ignored = new Map([...linesOfKeys(text)].filter(([key]) => !READ_BY_PULUMI.has(key)));
-  return { ...rest, config: config ?? {}, ignored };
+  return { ...rest, config: config ?? {}, ignored, otherwise: readOtherwiseIn(text) };
 }
 
 /** The keys whose values only the CLI can read. */
 export const encryptedIn = (config: Readonly<Record<string, unknown>>): readonly string[] =>
   Object.keys(config).filter((key) => v.is(Encrypted, config[key]));
 
-const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+/**
+ * A value as the Pulumi CLI hands it to a program: text as it is, nothing as empty text, all else as JSON with the keys
+ * of every object in order. A version's tag is made of settings, so a program and a command must be given the same.
+ */
+function asText(value: unknown): string {
+  if (typeof value === "string") return value;
+  return value === null ? "" : JSON.stringify(inOrder(value));
+}
+
+/** By code points, as Go's JSON orders keys; `canonical` compares UTF-16, and the digests of releases are made by that. */
+function inOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (typeof value !== "object" || value === null) return value;
+  const sorted = Object.entries(value).map(([key, member]) => [key, inOrder(member), Buffer.from(key)] as const);
+  sorted.sort(([, , a], [, , b]) => Buffer.compare(a, b));
+  return Object.fromEntries(sorted);
+}
 
 const read = <Schema extends v.GenericSchema>(path: string, schema: Schema): v.InferOutput<Schema> =>
   parsed(path, readNamed(path), schema);

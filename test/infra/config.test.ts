@@ -469,9 +469,9 @@ describe("settings that send the traffic back", () => {
   });
 
   it("pass over a setting that stands beside the config; others do not", () => {
-    const ignored = [{ file: "Pulumi.staging.yaml", line: 9, key: "allowDestroy" }];
-    expect(() => parseSettings(owner, staging, {}, ignored)).toThrow(/staging\.yaml:9: allowDestroy stands beside /);
-    const { wrong } = parseSettings(owner, { ...staging, pin: "3" }, {}, ignored);
+    const unread = [{ file: "Pulumi.staging.yaml", line: 9, key: "allowDestroy" }];
+    expect(() => parseSettings(owner, staging, {}, unread)).toThrow(/staging\.yaml:9: allowDestroy stands beside /);
+    const { wrong } = parseSettings(owner, { ...staging, pin: "3" }, {}, unread);
     expect(wrongFindings(wrong)).toMatchObject([{ code: "setting_wrong", subject: "allowDestroy" }]);
   });
 

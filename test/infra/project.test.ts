@@ -75,10 +75,10 @@ it("the settings of a second file that hide those of the first are named, howeve
 describe("what stands beside the config, where Pulumi does not read it,", () => {
   const parse = (stack: string, way?: "pin") => {
     expect(mistake("name: shop\n", stack)).toBe("");
-    const { config, ignored } = readProject(root, "staging");
+    const { config, unread } = readProject(root, "staging");
     const env = { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) };
     const given = { environmentPrefix: "stg-", homeRegion: "eu", ...config };
-    return parsePublicSettings({ project: "shop", stack: "staging" }, given, env, { ignored, way });
+    return parsePublicSettings({ project: "shop", stack: "staging" }, given, env, { unread, way });
   };
 
   it("is refused where it is a setting, with its line and what to do", () => {
@@ -104,6 +104,88 @@ describe("what stands beside the config, where Pulumi does not read it,", () => 
   it("is named with the file over the stack's own", () => {
     const over = join(root, "over.yaml");
     writeFileSync(over, "# Mine.\npin: 1\n");
-    expect(readProject(root, "staging", over).ignored.at(-1)).toEqual({ file: "over.yaml", line: 2, key: "pin" });
+    expect(readProject(root, "staging", over).unread.at(-1)).toEqual({ file: "over.yaml", line: 2, key: "pin" });
+  });
+});
+
+describe("what the Pulumi CLI hands on otherwise than it stands in the file", () => {
+  const settingsOf = (stack: string, way?: "pin") => {
+    expect(mistake("name: shop\n", stack)).toBe("");
+    const { config, unread } = readProject(root, "staging");
+    const env = { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) };
+    const given = { environmentPrefix: "stg-", homeRegion: "eu", ...config };
+    return parsePublicSettings({ project: "shop", stack: "staging" }, given, env, { unread, way });
+  };
+  const refused = (value: string, kind: string) =>
+    expect(() => settingsOf(`config:\n  vars:\n    SINCE: ${value}\n`), value).toThrow(
+      `Pulumi.staging.yaml:3: vars.SINCE is ${kind}`,
+    );
+
+  it("is the order of keys, at every depth, and a setting of nothing", () => {
+    mistake("name: shop\n", "config: { vars: { b: [{ d: 1, c: <&> }], a: { 😀: 1, ﬀ: 2, 10: 3, 9: 4 } }, pin: ~ }\n");
+    // As Go's JSON says it, in the order of the bytes; what is a number to JavaScript comes first there in any case.
+    expect(readProject(root, "staging").config).toEqual({
+      "shop:vars": '{"a":{"9":4,"10":3,"ﬀ":2,"😀":1},"b":[{"c":"<&>","d":1}]}',
+      "shop:pin": "",
+    });
+  });
+
+  it("has the same settings in any order, in which a version's tag is made of them", () => {
+    const inFile = settingsOf("config:\n  vars: { likes: 8, eu~visits: { z: 1, b: 2 } }\n  bind: { B: x, A: y }\n");
+    const given = settingsOf(
+      'config:\n  vars: \'{"eu~visits":{"b":2,"z":1},"likes":8}\'\n  bind: \'{"A":"y","B":"x"}\'\n',
+    );
+    expect(JSON.stringify(inFile)).toBe(JSON.stringify(given));
+  });
+
+  it.each([
+    ...["2024-01-01", "2024-1-1", "2024-01-01T10:00:00Z", "2024-01-01 10:00:00"].map((value) => [value, "a date"]),
+    ...["010", "-017", "1_000", "0b11", "-0x10", "0X1F", "1_0.5"].map((value) => [value, "a number that is written"]),
+    ...["12345678901234567890", "9007199254740993"].map((value) => [value, "a number of so many digits"]),
+    ...[".inf", ".NaN", "1e999"].map((value) => [value, "no finite number"]),
+    ["!!binary aGk=", "a value with its type in front"],
+  ])("is refused where it stands without quotes: %s is told to be %s", (value, kind) => refused(value, kind));
+
+  it("is told by its place, and never by what may be a secret", () => {
+    expect(() => settingsOf("config:\n  bind: {}\n  vars: { LIST: [a, 2024-01-01], 1.50: x }\n")).toThrow(
+      /^Pulumi\.staging\.yaml has 2 mistakes:\n {2}Pulumi\.staging\.yaml:3: vars\.LIST\.1 is a date, without quotes, and Pulumi hands on something else\. Fix: put it in quotes where it is text, or write the number in plain digits\.\n.* vars\.1\.50 is a fraction as a key, /,
+    );
+    expect(() => settingsOf("day: &day 2024-01-01\nconfig:\n  vars: { SINCE: *day }\n")).toThrow(
+      /yaml:1: vars\.SINCE /,
+    );
+  });
+
+  it.each([
+    '"2024-01-01"',
+    "!!str 2024-01-01",
+    "2024-13-01",
+    "2024-01-01 00:00:00 +0000 UTC",
+    "0x10",
+    "0o17",
+    "089",
+    "00",
+    "1e3",
+    "1.50",
+    "+12",
+    "yes",
+    "1:30",
+    "_1",
+    "0b2",
+    "0Xy",
+    "v1_2",
+    "~",
+  ])("is not %s, which is the same to both", (value) => {
+    expect(settingsOf(`config:\n  vars: { SINCE: ${value} }\n`).wrong).toEqual([]);
+  });
+
+  it("keeps no traffic from going back", () => {
+    expect(settingsOf("config: { pin: 3, vars: { SINCE: 2024-01-01 } }\n", "pin").wrong).toMatchObject([
+      { subject: "vars.SINCE" },
+    ]);
+  });
+
+  it("is no map that is merged into another", () => {
+    mistake("name: shop\n", "base: &base { B: 1, A: 2 }\nconfig:\n  vars: { <<: *base, A: 3 }\n");
+    expect(readProject(root, "staging").config["shop:vars"]).toBe('{"A":3,"B":1}');
   });
 });
