@@ -30,13 +30,15 @@ async function destroy({ stack: name, dir, yes = false }: Options): Promise<void
       `The stack ${LOCAL} goes with its account: \`npm start --${dirOption(dir)} --fresh\` forgets the account in ${dir}, with all data in it, and begins anew. Nothing was changed.`,
     );
   }
-  const { lost, obstacles, isBehind } = await destructionOf(openStack(name, { dir }));
+  const { lost, obstacles, isBehind, inState } = await destructionOf(openStack(name, { dir }));
   const losesNothing = lost.length === 0;
   // As after a destruction that was interrupted: the state may have something left that is in no account.
   if (losesNothing) console.log(`Nothing of the stack ${name} is left in its account.`);
   else console.log(`With the stack ${name} is lost, for good:\n${lines(lost)}`);
   if (obstacles.length > 0) throw new UserError(`\nNothing was deleted. What stands against it:\n${lines(obstacles)}`);
   if (!losesNothing) await confirm(`Delete all of it`, yes);
+  // Its zones may still have some, and what the account does not show to this token it may have all the same.
+  else if (inState > 0) await confirm(`Delete the ${inState} resources that its state has all the same`, yes);
   const code = await saying(
     (isDone) =>
       isDone

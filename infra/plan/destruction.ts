@@ -3,7 +3,7 @@
 import { UserError } from "../common/user-error.ts";
 import type { Properties } from "../provider/values.ts";
 import { LOGICAL } from "../stack/declared.ts";
-import { engineResources, knownOf } from "../stack/engine-file.ts";
+import { engineResources, knownOf, mustBeInAccount } from "../stack/engine-file.ts";
 import type { OpenStack } from "../stack/open.ts";
 import { pullOf } from "../stack/pull-stack.ts";
 import type { ObjectCount, Reads } from "./account/reads.ts";
@@ -18,11 +18,14 @@ import { isEmpty, isGone } from "./storage/kinds.ts";
 export interface Destruction extends DestroyPlan {
   /** Whether the state has what is gone from the account. */
   readonly isBehind: boolean;
+  /** How many resources the state has, whether or not the account has them. */
+  readonly inState: number;
 }
 
-/** Reads the state and the account; sends nothing. @throws UserError where the state has no Worker and the account has. */
+/** Reads the state and the account; sends nothing. @throws UserError where the state has no Worker and the account has, or it is of another account. */
 export async function destructionOf({ name, settings, reads }: OpenStack): Promise<Destruction> {
   const resources = engineResources(name);
+  mustBeInAccount(resources, settings);
   const known = knownOf(resources);
   const worker = known.get("Worker", LOGICAL.worker);
   // By its id: the name that it has now, whatever the state says.
@@ -62,7 +65,7 @@ export async function destructionOf({ name, settings, reads }: OpenStack): Promi
     awaited,
     isProtected: resources.flatMap(({ urn, protect }) => (protect ? (urn.split("::").at(-1) ?? urn) : [])),
   });
-  return { ...plan, isBehind: Boolean(isBehind) };
+  return { ...plan, isBehind: Boolean(isBehind), inState: resources.filter(({ outputs }) => outputs.accountId).length };
 }
 
 /** Objects by class. Where no namespaces can be listed, the classes are those of what serves; undefined: it names none. */

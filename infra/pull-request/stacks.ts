@@ -13,7 +13,7 @@ import { readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { releaseDir } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
-import { engineResources, knownOf } from "../stack/engine-file.ts";
+import { engineResources, knownOf, mustBeInAccount } from "../stack/engine-file.ts";
 import { storageOf } from "../stack/extras.ts";
 import { openStack } from "../stack/open.ts";
 import { ownFile, projectName, readStackFile, stackNames } from "../stack/project.ts";
@@ -82,9 +82,11 @@ export async function takeDown(pull: number, like: string, say: Say): Promise<vo
   // An update that was killed leaves its lock. None runs now: both workflows do this in the group of the stack.
   await runPulumi(["cancel", "--stack", name, "--yes"], ROOT, {}, true);
   const stack = openStack(name, { dir: "" });
+  const resources = engineResources(name);
+  mustBeInAccount(resources, stack.settings);
   const objects = await emptyBuckets(stack);
   if (objects > 0) say(`${objects} objects deleted from the buckets of ${name}`);
-  const isThere = knownOf(engineResources(name)).get("Worker", LOGICAL.worker) !== undefined;
+  const isThere = knownOf(resources).get("Worker", LOGICAL.worker) !== undefined;
   const code = isThere ? destroyed(name) : runPulumi(["destroy", "--stack", name, "--yes", "--skip-preview"], ROOT);
   if ((await code) !== 0)
     throw new UserError(`Not all of ${name} is deleted: see above. The next sweep tries it again.`);

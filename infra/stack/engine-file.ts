@@ -4,6 +4,7 @@ import { askPulumi } from "../apply/pulumi-cli.ts";
 import { UserError } from "../common/user-error.ts";
 import { Known } from "../plan/state/known.ts";
 import { foreignState } from "../plan/state/owner.ts";
+import type { PublicSettings } from "./config.ts";
 import { ownFile, projectName } from "./project.ts";
 
 /** A resource of a state, as much of it as is looked at. */
@@ -52,6 +53,23 @@ export function engineResources(stack: string): readonly StateResource[] {
   );
   if (foreign) throw new UserError(`The state of ${stack} is another's. ${foreign.what} Fix: ${foreign.fix}`);
   return resources;
+}
+
+/**
+ * The provider deletes in the account that the state names, whichever the settings name: what they would be asked about is
+ * not what goes. @throws UserError where a resource of the state is in another account.
+ */
+export function mustBeInAccount(
+  resources: readonly StateResource[],
+  { stack, accountId }: Pick<PublicSettings, "stack" | "accountId">,
+): void {
+  const others = resources.flatMap(({ outputs }) =>
+    typeof outputs.accountId === "string" && outputs.accountId !== accountId ? [outputs.accountId] : [],
+  );
+  if (others.length === 0) return;
+  throw new UserError(
+    `The state of ${stack} is of the account ${[...new Set(others)].join(" and ")}, and its settings name ${accountId}. Nothing was deleted. Fix: accountId in ${ownFile(stack)}, or export CLOUDFLARE_ACCOUNT_ID, and the token of that account; after \`npm run account -- env\` use another terminal.`,
+  );
 }
 
 /** What to do where the CLI cannot say what is in the state of `stack`, by what it said. */

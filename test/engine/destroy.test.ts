@@ -62,15 +62,12 @@ async function done(line: string): Promise<string> {
   return text;
 }
 
+const LISTS = ["/workers/workers", "/storage/kv/namespaces", "/r2/buckets", "/d1/database"] as const;
+
 /** What the account has of the stack. */
 async function left(): Promise<readonly string[]> {
   const direct = new TestAccount(account);
-  const lists = await Promise.all([
-    direct.call("get", "/workers/workers"),
-    direct.call("get", "/storage/kv/namespaces"),
-    direct.call("get", "/r2/buckets"),
-    direct.call("get", "/d1/database"),
-  ]);
+  const lists = await Promise.all(LISTS.map((path) => direct.call("get", path)));
   return lists.flatMap((list) => JSON.stringify(list).match(/[\w-]+-trial(-\w+)?(?=")/g) ?? []);
 }
 
@@ -112,6 +109,45 @@ async function interrupted(nth: number, signal: "SIGINT" | "SIGKILL", isTwice = 
   await proxy.idle();
   return { at, text };
 }
+
+it("a destruction is refused where the state is of another account than the environment's", async () => {
+  await done(UP);
+  const before = await left();
+  const other = await startChecked({ dir: ground.folder("other"), port: 0, apiPort: 0 });
+  const [line, options] = command(DESTROY);
+  const env = {
+    CLOUDFLARE_BASE_URL: other.apiUrl,
+    CLOUDFLARE_API_TOKEN: other.token,
+    CLOUDFLARE_ACCOUNT_ID: other.accountId,
+  };
+  const { code, text } = await copy.run(line, { ...options, env: { ...options.env, ...env } });
+  await other.close();
+  expect([code, text]).toEqual([
+    1,
+    expect.stringContaining(
+      `The state of trial is of the account ${account.accountId}, and its settings name ${other.accountId}. Nothing was deleted.`,
+    ),
+  ]);
+  expect(text).not.toContain("Nothing of the stack");
+  expect(await left()).toEqual(before);
+});
+
+it("a destruction asks where nothing is found, and the state has something left", async () => {
+  const direct = new TestAccount(account);
+  for (const path of LISTS) {
+    const paths = JSON.stringify(await direct.call("get", path)).matchAll(/"(?:id|uuid|name)":"([\w-]+)"/g);
+    for (const [, id] of paths) await direct.call("delete", `${path}/${id}`).catch(() => {});
+  }
+  expect(await left()).toEqual([]);
+  const asked = await run(DESTROY.replace(" --yes", ""));
+  expect([asked.code, asked.text]).toEqual([
+    1,
+    expect.stringMatching(
+      /^Nothing of the stack trial is left in its account\.\nDelete the \d+ resources that its state has all the same: nobody is there to confirm it\. Add --yes\./,
+    ),
+  ]);
+  await done(DESTROY);
+});
 
 /** A deletion of each kind, by its number: of two buckets, of three other kinds of storage, of the Worker. */
 const DELETIONS = [
