@@ -11,6 +11,7 @@ import * as v from "valibot";
 import { UserError } from "../common/user-error.ts";
 import type { Preview } from "../plan/preview/preview.ts";
 import { changes } from "../plan/report.ts";
+import type { Code } from "../plan/rules/codes.ts";
 import { canonical } from "../release/canonical.ts";
 import { shortDigest } from "../release/manifest.ts";
 
@@ -41,6 +42,12 @@ const PlanFile = v.strictObject({ plan: Plan, hash: v.string() });
 /** Settings that a promotion writes: they are where it stands, and not what it was decided on. */
 const WRITTEN: ReadonlySet<string> = new Set(["rollout", "rolloutTrial", "promotionOverride"]);
 
+/**
+ * That a look at the source failed is no part of a plan. A promotion reads the source itself (gather.ts) and goes nowhere
+ * where it cannot; and each update asks again.
+ */
+const PASSING: ReadonlySet<Code> = new Set<Code>(["promotion_unchecked"]);
+
 /** What there is to approve of a promotion from `from`. */
 export function planToApprove(from: string, preview: Preview): ApprovedPlan {
   const { settings, release, tag, live, plan, warnings } = preview;
@@ -64,7 +71,7 @@ export function planToApprove(from: string, preview: Preview): ApprovedPlan {
       })),
     },
     changes: [...changes(preview)],
-    warnings: warnings.map(({ code, subject }) => `${code} ${subject}`),
+    warnings: warnings.flatMap(({ code, subject }) => (PASSING.has(code) ? [] : [`${code} ${subject}`])),
   };
 }
 

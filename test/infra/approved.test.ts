@@ -41,6 +41,12 @@ describe("nothing stands against", () => {
     expect(differences(before, before)).toEqual([]);
     expect(differences(before, plan(now(serving(version(7, "n", 0.01), version(4, "o", 99.99)))))).toEqual([]);
   });
+  it("a look at the source that failed, which says nothing of the target", () => {
+    const warnings = [{ code: "promotion_unchecked", subject: "staging", message: "", fix: "" }] as const;
+    expect(against(now({ warnings }))).toEqual([]);
+    // As versions from before saved it.
+    expect(differences({ ...approved, warnings: ["promotion_unchecked staging"] }, plan(now()))).toEqual([]);
+  });
   it("the share that the promotion itself writes into the settings", () => {
     expect(against(now({ settings: { ...settings, rollout: 10 } }))).toEqual([]);
   });
