@@ -1,6 +1,7 @@
 /** What there is to know of the stack that a release comes from: its account is read, and the stack is smoke-tested. */
 import { readWorker } from "../plan/live/worker.ts";
 import type { Manifest } from "../release/manifest.ts";
+import type { SmokeOptions } from "../smoke/probe.ts";
 import { smoke } from "../smoke/smoke.ts";
 import { checkLine, isTokenRefused, reasonsLost, untriedIn, verdictOf } from "../smoke/verdict.ts";
 import type { OpenStack } from "../stack/open.ts";
@@ -25,21 +26,13 @@ export async function gather(
   });
   const since = live.digest === release.digest ? live.servedSince : undefined;
   // A release that it does not serve needs no smoke test: it is refused already.
-  const smoked = since === undefined || url === undefined ? undefined : await smokeTest(url, release, adminToken, say);
+  const asked = { stack: name, digest: release.digest, adminToken };
+  const smoked = since === undefined || url === undefined ? undefined : await smokeTest(url, asked, say);
   return { stack: name, serving: live.serving, step: live.step, since, smoked };
 }
 
-async function smokeTest(
-  url: URL,
-  { digest }: Pick<Manifest, "digest">,
-  adminToken: string | undefined,
-  say: (line: string) => void,
-): Promise<Smoked> {
-  const checks = await smoke(url, {
-    adminToken,
-    digest,
-    onCheck: (check) => say(checkLine(check)),
-  });
+async function smokeTest(url: URL, asked: SmokeOptions, say: (line: string) => void): Promise<Smoked> {
+  const checks = await smoke(url, { ...asked, onCheck: (check) => say(checkLine(check)) });
   const failed = checks.filter(({ ok }) => !ok).map(({ name }) => name);
   if (isTokenRefused(checks)) return { failed, isTokenRefused: true };
   if (verdictOf(checks) === "not answered") return { failed, lostBecause: reasonsLost(checks).join(" ") };

@@ -3,6 +3,7 @@ import { adminTokenOf } from "../apply/admin-token.ts";
 import { updateLine } from "../apply/update-line.ts";
 import { UserError } from "../common/user-error.ts";
 import type { Preview } from "../plan/preview/preview.ts";
+import { mustStaySecret } from "../smoke/in-the-clear.ts";
 import type { Check } from "../smoke/probe.ts";
 import { askFor, isAnswered, type NotReady, type OptionNames, type Readiness, readiness } from "../smoke/ready.ts";
 import type { Blind } from "../smoke/reason.ts";
@@ -30,8 +31,10 @@ export class Trial {
   /** Whether the version that served before took the admin token. */
   #isTokenGood = false;
 
+  /** @throws UserError where the admin token would be readable on its way. */
   constructor(options: TrialOptions) {
     this.#options = options;
+    mustStaySecret(options.url, this.#adminToken);
   }
 
   /** @throws UserError where the smoke test can judge nothing: before a wrong address or token passes for a bad release. */

@@ -3,8 +3,10 @@ import type { Client } from "./client.ts";
 import type { Blind } from "./reason.ts";
 
 export interface SmokeOptions {
-  /** With it, deposits and sessions are tried too. */
+  /** With it, deposits and sessions are tried too. It is sent only to a Worker of ours. */
   adminToken?: string | undefined;
+  /** The stack that has to answer; undefined: any of ours may. */
+  stack?: string;
   /** The release that has to be served, by its digest. */
   digest?: string | undefined;
   /**

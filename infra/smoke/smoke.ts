@@ -8,14 +8,20 @@ import { randomUUID } from "node:crypto";
 import { patterns } from "../../worker/patterns.ts";
 import { toolOf } from "../pattern/tools.ts";
 import { Client } from "./client.ts";
+import { mustStaySecret } from "./in-the-clear.ts";
 import { NEEDS_TOKEN } from "./login.ts";
 import type { Check, Probe, SmokeOptions } from "./probe.ts";
 import { blindness, isLost, lostBecause, reasonOf } from "./reason.ts";
 import { page, release } from "./served.ts";
 
-/** Checks the Worker at `url`. Every pattern is tried, whatever became of those before. */
-export const smoke = async (url: URL, options: SmokeOptions = {}): Promise<readonly Check[]> =>
-  checksOf(await probes(), url, options);
+/**
+ * Checks the Worker at `url`. Every pattern is tried, whatever became of those before; without the admin token where it is
+ * no Worker of ours that has answered. @throws UserError where the token would be readable on its way.
+ */
+export async function smoke(url: URL, options: SmokeOptions = {}): Promise<readonly Check[]> {
+  mustStaySecret(url, options.adminToken);
+  return checksOf(await probes(), url, options);
+}
 
 /**
  * What the probes find, by name. One that is lost on its way (no answer, or one of Cloudflare's edge) is tried a second
@@ -76,5 +82,15 @@ async function probes(): Promise<readonly (readonly [string, Probe])[]> {
     }),
   );
   const inTurn = ofPatterns.flat().sort((a, b) => Number(a.last ?? false) - Number(b.last ?? false));
-  return [["release", release], ["page", page], ...inTurn.map(({ name, probe }) => [name, probe] as const)];
+  let isOurs = false;
+  const guarded =
+    (probe: Probe): Probe =>
+    (subject) => {
+      const { adminToken: _, ...others } = subject.options;
+      return probe(isOurs ? subject : { ...subject, options: others });
+    };
+  const first = release(() => {
+    isOurs = true;
+  });
+  return [["release", first], ["page", page], ...inTurn.map(({ name, probe }) => [name, guarded(probe)] as const)];
 }

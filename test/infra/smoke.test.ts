@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { status } from "../../infra/smoke/expect.ts";
+import { mustStaySecret } from "../../infra/smoke/in-the-clear.ts";
 import { NEEDS_TOKEN } from "../../infra/smoke/login.ts";
 import type { Probe, Subject } from "../../infra/smoke/probe.ts";
-import { checksOf } from "../../infra/smoke/smoke.ts";
+import { checksOf, smoke } from "../../infra/smoke/smoke.ts";
 import { inAll, reasonsLost, untriedIn, verdictOf } from "../../infra/smoke/verdict.ts";
 import { listening } from "../../packages/local-account/test/listening.ts";
 
@@ -141,4 +142,53 @@ it("the command says that it may be waiting where the rate limiter puts a call o
   child.kill("SIGKILL");
   server.close();
   expect(String(told)).toContain("Where the rate limiter refuses a call, it is made again when that says");
+});
+
+const TOKEN = "an-admin-token-0123456789-abcdef";
+
+/** A site that answers `/health` with this, and everything else with 404; which tokens it was shown. */
+async function site(health: object) {
+  const shown: string[] = [];
+  const server = createServer(({ url, headers }, response) => {
+    if (headers.authorization !== undefined) shown.push(headers.authorization);
+    const isHealth = url === "/health";
+    response.writeHead(isHealth ? 200 : 404, { "Content-Type": "application/json" });
+    response.end(JSON.stringify(isHealth ? health : {}));
+  });
+  const port = await listening(server);
+  onTestFinished(() => void server.close());
+  return { url: new URL(`http://127.0.0.1:${port}/`), shown };
+}
+
+const OURS = { status: "ok", environment: "staging", digest: "a".repeat(64), migration: "0001-create" };
+
+it.each([
+  ["another site", { status: "ok" }, {}, "not as a Worker of this project does"],
+  ["another stack, where one is asked for", { ...OURS, environment: "other" }, { stack: "staging" }, "the stack that"],
+])("the admin token is kept back from %s", async (_, health, options, detail) => {
+  const { url, shown } = await site(health);
+  const checks = await smoke(url, { adminToken: TOKEN, waitSeconds: 0, ...options });
+  expect(checks.length).toBeGreaterThan(2);
+  expect(checks[0]).toMatchObject({ name: "release", ok: false, detail: expect.stringContaining(detail) });
+  expect(shown).not.toContain(`Bearer ${TOKEN}`);
+});
+
+it("the admin token is shown to a Worker of ours, also to one of another release", async () => {
+  const { url, shown } = await site(OURS);
+  const [first] = await smoke(url, { adminToken: TOKEN, digest: "b".repeat(64), waitSeconds: 0, stack: "staging" });
+  expect(first).toMatchObject({ ok: false, detail: expect.stringContaining("the digest of the release") });
+  expect(shown).toContain(`Bearer ${TOKEN}`);
+});
+
+it("the admin token goes over no network without TLS", async () => {
+  await expect(smoke(new URL("http://192.0.2.1:8787/"), { adminToken: TOKEN })).rejects.toThrow(
+    /^The admin token would go to http:\/\/192\.0\.2\.1:8787 where anybody on the way can read it\. Name the address with https:/,
+  );
+  for (const address of ["http://127.0.0.1/", "http://[::1]:1/", "http://w.x.localhost/", "https://192.0.2.1/"]) {
+    expect(() => mustStaySecret(new URL(address), TOKEN), address).not.toThrow();
+  }
+  expect(() => mustStaySecret(new URL("http://192.0.2.1/"), undefined)).not.toThrow();
+  for (const address of ["http://localhost.example.com/", "http://127.0.0.1.example.com/"]) {
+    expect(() => mustStaySecret(new URL(address), TOKEN), address).toThrow("The admin token");
+  }
 });
