@@ -19,6 +19,7 @@ import { gather } from "../promote/gather.ts";
 import { type Overrides, overrideRecord, RULES, type Rule } from "../promote/override.ts";
 import { soakReason } from "../promote/soak.ts";
 import { openSource } from "../promote/source.ts";
+import { changesData } from "../promote/to-rehearse.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
@@ -29,6 +30,7 @@ import { releaseDir } from "../stack/config.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { changeSetting, settingsFile } from "../stack/settings-file.ts";
 import { exportedToken, mustFindToken } from "../stack/token-at-hand.ts";
+import { goOnLine } from "../stack/traffic-lines.ts";
 import { confirm, runCommand } from "./command.ts";
 import { DIR, workerUrl } from "./options.ts";
 import { addressOf, EXIT, OF_TARGET, stopBetweenUpdates } from "./rollout-end.ts";
@@ -162,7 +164,7 @@ async function judge(options: Options, { source, target, release, approved }: Op
   const plan = planToApprove(from, preview);
   // An approved plan was rehearsed when it was saved, with the same release, settings and live version.
   if (approved) refuseOther(approved, plan);
-  else await rehearse(preview, to);
+  else await rehearse(preview, options);
   const untried = untriedReason(found);
   const soak = soakReason({ ...found, soakMinutes: target.settings.soakMinutes, now: Date.now() });
   const waits = [...(untried ? [`smoke: ${untried}`] : []), ...(soak ? [`soak: ${soak}`] : [])];
@@ -216,15 +218,14 @@ function refuseOther(approved: ApprovedPlan, now: ApprovedPlan): void {
  * Rehearses a change of classes or tables over the stable version of the target, with its settings.
  * @throws UserError where it fails.
  */
-async function rehearse({ plan, live, release }: Preview, stack: string): Promise<void> {
+async function rehearse(preview: Preview, { to: stack, dir }: Options): Promise<void> {
+  const { live, release } = preview;
   const serving = live.versions.find(({ versionId }) => versionId === live.servedLast.at(-1)?.versionId);
-  if (!serving) return;
-  const changesTables = JSON.stringify(serving.schemas) !== JSON.stringify(release.schemas);
-  if (!plan.changesLifecycle && !changesTables) return;
+  if (!serving || !changesData(preview, serving)) return;
   const commit = commitIn({ commit: serving.commit ?? null });
   if (commit === null) {
     throw new UserError(
-      `The release changes classes or tables, and the version that ${stack} serves does not say which commit it is of, so nothing can be rehearsed. Rehearse by hand and deploy with \`npm run up -- --stack ${stack}\`.`,
+      `The release changes classes or tables, and the version that ${stack} serves does not say which commit it is of, so nothing can be rehearsed. Rehearse by hand, from the commit or the tag that it is of (npm run rehearse -- --help), and roll it out step by step: ${goOnLine(stack, dir)}`,
     );
   }
   const args = ["--from", commit, "--to", release.dir, "--stack", stack];

@@ -1,5 +1,6 @@
 /** Whether a release may be promoted: every reason at once, and only the rules that a person named are overridden. */
 import { describe, expect, it } from "vitest";
+import type { Schemas } from "../../contract/release.ts";
 import { UserError } from "../../infra/common/user-error.ts";
 import { Reads } from "../../infra/plan/account/reads.ts";
 import { servedSince } from "../../infra/plan/live/ours.ts";
@@ -8,10 +9,12 @@ import { decide, type Source } from "../../infra/promote/decide.ts";
 import { gather } from "../../infra/promote/gather.ts";
 import { isOverridden, type Overrides, overrideNote, overrideRecord, type Rule } from "../../infra/promote/override.ts";
 import { ofSource } from "../../infra/promote/source.ts";
+import { changesData } from "../../infra/promote/to-rehearse.ts";
 import { Api } from "../../infra/provider/api.ts";
 import type { Blind } from "../../infra/smoke/reason.ts";
 import { isTokenRefused } from "../../infra/smoke/verdict.ts";
 import { openStack } from "../../infra/stack/open.ts";
+import { preview } from "./preview.ts";
 
 const release = { digest: "a".repeat(64), migration: { step: "0002-second", history: "h" } };
 const other = "b".repeat(64);
@@ -247,4 +250,25 @@ it("what is wrong with the local account as the source names no variables, which
   const told = ofSource("local", new UserError("No local account runs on .local. Start it: npm start"));
   expect(String(told)).toContain("local, which the release comes from, cannot be read. No local account runs");
   expect(String(told)).not.toContain("CLOUDFLARE");
+});
+
+describe("a rehearsal", () => {
+  const { plan, release: own } = preview();
+  const needed = (before: Schemas | undefined, now: Schemas, changesLifecycle = false) =>
+    changesData({ plan: { ...plan, changesLifecycle }, release: { ...own, schemas: now } }, { schemas: before });
+  const [one, two] = [
+    { steps: ["a"], needs: 0 },
+    { steps: ["a", "b"], needs: 1 },
+  ];
+
+  it("is needed where classes or tables change", () => {
+    expect(needed({ A: one }, { A: two })).toBe(true);
+    expect(needed({ A: one }, { A: one, B: two })).toBe(true);
+    expect(needed(undefined, { A: one })).toBe(true);
+    expect(needed({ A: one }, { A: one }, true)).toBe(true);
+  });
+
+  it("is not needed where the same tables stand in another order", () => {
+    expect(needed({ A: one, B: two }, { B: { needs: 1, steps: ["a", "b"] }, A: one })).toBe(false);
+  });
 });
