@@ -7,7 +7,7 @@ import { runningAccount } from "@durable-stack/local-account/address";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { dirOption } from "../apply/hints.ts";
 import { start, startHere, startInto } from "../apply/start.ts";
-import { END_SIGNALS } from "../common/interrupted.ts";
+import { END_SIGNALS, type EndSignal, exitCodeOf } from "../common/interrupted.ts";
 import { mustBeFree } from "../common/ports.ts";
 import { ROOT } from "../release/root.ts";
 import { localWorker } from "../stack/local-worker.ts";
@@ -42,7 +42,11 @@ serving(program.command("start"))
   .action((given: Given, command: Command) => {
     const { into } = given;
     wantLocal();
-    if (into === undefined) return run(given, async (signal) => start(await ready(given), signal));
+    if (into === undefined) {
+      const option = dirOption(given.dir);
+      const begun = `\nInterrupted before it was ready. What the deployment had done by then is kept; to complete it: npm start${option && ` --${option}`}`;
+      return run(given, async (signal) => start(await ready(given), signal), begun);
+    }
     refusePorts(command);
     const state = command.getOptionValueSource("dir") === "default" ? undefined : resolve(ROOT, given.dir);
     return runOnce((signal) => startInto(resolve(ROOT, into), { ...given, state }, signal));
@@ -133,15 +137,21 @@ function settled({ fault: faults, worker, ...given }: Given): Options {
   return { ...given, faults, defaultWorker: worker ?? localWorker(), dir: resolve(ROOT, given.dir) };
 }
 
-/** Runs until Ctrl-C, a TERM or HUP signal or the end of npm, then closes in order; a second Ctrl-C ends at once. */
+/**
+ * Runs until Ctrl-C, a TERM or HUP signal or the end of npm, then closes in order; a second Ctrl-C ends at once. One that
+ * comes before it runs is no good end: it says `begun`, and the exit code is the signal's.
+ */
 async function run(
   options: Pick<Options, "json">,
   begin: (signal: AbortSignal) => Promise<RunningAccount>,
+  begun = "\nInterrupted before it was ready.",
 ): Promise<void> {
   const interrupted = new AbortController();
   const { promise: stopped, resolve: done } = Promise.withResolvers<void>();
-  const stop = () => {
-    if (interrupted.signal.aborted) process.exit(130);
+  let came: EndSignal | undefined;
+  const stop = (signal: NodeJS.Signals) => {
+    if (came !== undefined) process.exit(exitCodeOf(came));
+    came = endSignal(signal);
     interrupted.abort();
     done();
   };
@@ -149,39 +159,56 @@ async function run(
   whenNpmEnds(() => {
     // Nobody may be left who reads; that is no reason to end out of order.
     for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
-    stop();
+    stop("SIGTERM");
   });
   try {
     const running = await begin(interrupted.signal);
-    listen(stop);
     await stopped;
     await running.close();
     if (!options.json) console.log("\nStopped. The data is kept; the next start finds it.");
     process.exit(0);
   } catch (error) {
-    if (interrupted.signal.aborted) process.exit(0);
-    failed(error);
+    if (came === undefined) failed(error);
+    else {
+      console.error(begun);
+      process.exitCode = exitCodeOf(came);
+    }
     process.exit();
   }
+}
+
+/** One of those that it listens to. */
+function endSignal(signal: NodeJS.Signals): EndSignal {
+  return END_SIGNALS.find((one) => one === signal) ?? "SIGTERM";
 }
 
 /** Runs to its end; Ctrl-C, a TERM or a HUP signal ends it in order. */
 async function runOnce(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const interrupted = new AbortController();
-  listen(() => interrupted.abort());
+  let came: EndSignal | undefined;
+  listen((signal) => {
+    came ??= endSignal(signal);
+    interrupted.abort();
+  });
   await orFail(() => work(interrupted.signal));
+  if (came !== undefined && process.exitCode) process.exitCode = exitCodeOf(came);
 }
 
 /**
- * Listens for Ctrl-C, TERM and HUP, alone: Miniflare's listeners end the process before anything could be closed in order.
- * A listener of ours that is there stays: between its end and the next, Node would drop a signal that has come already.
+ * Listens for Ctrl-C, TERM and HUP, alone: Miniflare's listeners, which come as the account starts, end the process before
+ * anything could be closed in order. No signal comes between the end of a piece of work and its microtasks.
  */
-function listen(stop: () => void): void {
-  for (const signal of END_SIGNALS) {
-    const others = process.listeners(signal).filter((listener) => listener !== stop);
-    if (!process.listeners(signal).includes(stop)) process.on(signal, stop);
-    for (const other of others) process.off(signal, other);
-  }
+function listen(stop: (signal: NodeJS.Signals) => void): void {
+  for (const signal of END_SIGNALS) process.on(signal, stop);
+  const alone = () => {
+    for (const signal of END_SIGNALS) {
+      for (const other of process.listeners(signal)) if (other !== stop) process.off(signal, other);
+    }
+  };
+  alone();
+  process.on("newListener", (event) => {
+    if (END_SIGNALS.some((signal) => signal === event)) queueMicrotask(alone);
+  });
 }
 
 async function startEmpty(options: Options): Promise<RunningAccount> {
