@@ -23,15 +23,19 @@ interface Named extends Account {
   readonly called: string;
 }
 
-/** The account: of the environment, as for wrangler and Pulumi; else the local one that runs in `dir`. */
-function account(dir: string): Named {
-  const given = givenAccount(process.env);
+/**
+ * The account: the local one that runs in `dir` where `--dir` names that; else of the environment, as for wrangler and
+ * Pulumi; else the local one.
+ */
+function account(dir: string, isDirNamed: boolean): Named {
+  const given = isDirNamed ? undefined : givenAccount(process.env);
   if (given) return { ...given, called: `the account ${given.accountId}` };
   try {
     return { ...localAccount(dir), called: `the local account in ${dir}` };
   } catch (error) {
     if (!isUserError(error)) throw error;
     const local = error.message;
+    if (isDirNamed) throw new KeysError(`No account: ${local}`);
     throw new KeysError(`No account: CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are not set, and ${local}`);
   }
 }
@@ -64,11 +68,13 @@ const program = new Command("npm run keys --")
   )
   .option("--worker <name>", "the stack's workerName (default: that of the stack local)")
   .addOption(new Option("--stack <name>").argParser(workerInstead).hideHelp())
-  .option(...dirAs("where the local account keeps its state"));
+  .option(
+    ...dirAs("where the local account keeps its state; where it is named, an account that is exported is not asked"),
+  );
 
 const keys = async () => {
   const { dir, worker = localWorker(settingsFile(LOCAL, dir)) } = program.opts<Options>();
-  const { apiUrl, accountId, token, called } = account(dir);
+  const { apiUrl, accountId, token, called } = account(dir, program.getOptionValueSource("dir") === "cli");
   const client = new Cloudflare({ baseURL: apiUrl, apiToken: token, apiKey: null, apiEmail: null, logLevel: "off" });
   const found = await ApiKeys.of(client, accountId, worker);
   // Not where a program reads keys.

@@ -21,7 +21,7 @@ import { type Release, readRelease } from "../release/read.ts";
 import { ROOT } from "../release/root.ts";
 import { staleLine } from "../release/stale.ts";
 import { historyOfFile } from "../release/wrangler-file.ts";
-import { givenAccount, localAccount } from "../stack/account.ts";
+import { namedAccount } from "../stack/account.ts";
 import { releaseDir } from "../stack/config.ts";
 import { openStack } from "../stack/open.ts";
 import { stackNames } from "../stack/project.ts";
@@ -157,8 +157,8 @@ program
   .option("--write", "write infra/migrations.ts and its lock, when it holds only the template's own history", false)
   .option("--force", "with --write: whatever it holds", false)
   .option(...DIR)
-  .action(async (options: Import) => {
-    const imported = await historyFrom(options);
+  .action(async (options: Import, command: Command) => {
+    const imported = await historyFrom(options, command.getOptionValueSource("dir") === "cli");
     if (print(lint(imported))) {
       process.exitCode = 1;
       return;
@@ -181,7 +181,10 @@ program
     console.log(`infra/migrations.ts and ${LOCK_FILE} written: ${imported.map(({ name }) => name).join(", ")}`);
   });
 
-async function historyFrom({ stack, worker, wrangler, env, dir }: Import): Promise<readonly Migration[]> {
+async function historyFrom(
+  { stack, worker, wrangler, env, dir }: Import,
+  isDirNamed: boolean,
+): Promise<readonly Migration[]> {
   if (wrangler !== undefined) return historyOfFile(resolve(wrangler), env);
   if (env !== undefined)
     throw new UserError("--env is an environment of a wrangler file: name the file with --wrangler.");
@@ -190,7 +193,7 @@ async function historyFrom({ stack, worker, wrangler, env, dir }: Import): Promi
     return historyOfWorker(reads, settings.workerName);
   }
   if (worker === undefined) throw new UserError("Say what to import: --stack, --worker or --wrangler.");
-  const { apiUrl, accountId, token } = givenAccount(process.env) ?? localAccount(dir);
+  const { apiUrl, accountId, token } = namedAccount(dir, isDirNamed);
   return historyOfWorker(Reads.through(new Api({ baseUrl: apiUrl, token }), accountId), worker);
 }
 

@@ -72,6 +72,14 @@ export function givenAccount(env: Environment): Account | undefined {
     `${is} is set and ${isNot} is not. Set both for an account at Cloudflare, or neither for the local one that runs.`,
   );
 }
+
+/**
+ * The account of a command that knows no stack: the local one on `dir` where a person has named that, else the one of the
+ * environment, else the local one. @throws UserError as `givenAccount` and `localAccount` do.
+ */
+export const namedAccount = (dir: string, isDirNamed: boolean, env: Environment = process.env): Account =>
+  (isDirNamed ? undefined : givenAccount(env)) ?? localAccount(dir);
+
 const TOKEN = "CLOUDFLARE_API_TOKEN";
 const ACCOUNT_ID = "CLOUDFLARE_ACCOUNT_ID";
 

@@ -154,6 +154,19 @@ it("an import of a history takes no local account for the one that is named by h
   ]);
 });
 
+it("an import of a history takes the local account whose folder is named, whatever is exported", () => {
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [join(ROOT, "infra/commands/migrations.ts"), "import", "--worker", "app", "--dir", "no-such-folder"],
+    {
+      cwd: ROOT,
+      encoding: "utf8",
+      env: { ...process.env, CLOUDFLARE_API_TOKEN: "production's", CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) },
+    },
+  );
+  expect([status, stderr]).toEqual([1, expect.stringMatching(/^no local account runs \(the folder .*no-such-folder/)]);
+});
+
 describe("where a Worker answers", () => {
   it("is an address without anything behind the host", () => {
     for (const text of ["https://my-app.example.workers.dev", "http://127.0.0.1:8787/", "HTTP://[::1]:80"]) {

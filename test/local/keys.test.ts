@@ -19,11 +19,9 @@ let client: Cloudflare;
 const { CLOUDFLARE_ACCOUNT_ID: _1, CLOUDFLARE_API_TOKEN: _2, CLOUDFLARE_API_BASE_URL: _3, ...env } = process.env;
 
 /** Runs the command as a person does. */
-const keysIn = (more: Readonly<Record<string, string>>, folder: string, ...args: string[]) =>
-  promisify(execFile)(process.execPath, ["infra/commands/keys.ts", "--dir", folder, ...args], {
-    env: { ...env, ...more },
-  });
-const keysOf = (folder: string, ...args: string[]) => keysIn({}, folder, ...args);
+const keysIn = (more: Readonly<Record<string, string>>, ...args: string[]) =>
+  promisify(execFile)(process.execPath, ["infra/commands/keys.ts", ...args], { env: { ...env, ...more } });
+const keysOf = (folder: string, ...args: string[]) => keysIn({}, "--dir", folder, ...args);
 const keys = (...args: string[]) => keysOf(dir, ...args);
 
 beforeAll(async () => {
@@ -70,7 +68,12 @@ describe("npm run keys", () => {
       CLOUDFLARE_ACCOUNT_ID: account.accountId,
       CLOUDFLARE_API_TOKEN: account.token,
     };
-    expect((await keysIn(given, dir, "list")).stderr).toMatch(told(`the account ${account.accountId}`));
+    const worker = ["--worker", projectName()];
+    expect((await keysIn(given, ...worker, "list")).stderr).toMatch(told(`the account ${account.accountId}`));
+    // A folder that is named goes before an account that happens to be exported.
+    const production = { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32), CLOUDFLARE_API_TOKEN: "production's" };
+    const named = await keysIn(production, "--dir", dir, "list");
+    expect(named.stderr).toMatch(told(`the local account in ${dir}`));
   });
 
   it("takes the Worker by the name that the stack's settings give it", async () => {
@@ -87,7 +90,7 @@ describe("npm run keys", () => {
     [{ CLOUDFLARE_API_TOKEN: "production's" }, /^CLOUDFLARE_API_TOKEN is set and CLOUDFLARE_ACCOUNT_ID is not\. /],
     [{ CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) }, /^CLOUDFLARE_ACCOUNT_ID is set and CLOUDFLARE_API_TOKEN is not\. /],
   ])("takes no local account for the one that is named by half: %j", async (half, stderr) => {
-    await expect(keysIn(half, dir, "create", "--name", "a partner")).rejects.toMatchObject({
+    await expect(keysIn(half, "--worker", projectName(), "create", "--name", "a partner")).rejects.toMatchObject({
       code: 1,
       stderr: expect.stringMatching(stderr),
     });
@@ -115,7 +118,7 @@ describe("npm run keys", () => {
       /No version of a Worker "other" is bound to a KV namespace/,
     );
     await expect(keysOf(join(dir, "elsewhere"), "list")).rejects.toThrow(
-      /No account: CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are not set, and no local account runs/,
+      /No account: no local account runs \(the folder \S+ does not exist\)/,
     );
   });
 });

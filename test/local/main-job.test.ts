@@ -125,29 +125,26 @@ describe("npm start", () => {
   it.each([
     ["SIGINT", 130],
     ["SIGTERM", 143],
-  ] as const)(
-    "that %s ends in the middle of its deployment says so, and what completes it",
-    async (signal, code) => {
-      const own = mkdtempSync(join(tmpdir(), "main-job-"));
-      onTestFinished(() => rmSync(own, { recursive: true, force: true }));
-      const options = ["start", "--dir", own, "--port", "0", "--api-port", "0"];
-      const child = bare(...options);
-      const ended = result(child);
-      let seen = "";
-      child.stdout.on("data", (chunk) => {
-        const isSent = seen.includes("\naccount ");
-        seen += chunk;
-        // The account runs, and the deployment to it has begun.
-        if (!isSent && seen.includes("\naccount ")) child.kill(signal);
-      });
-      const { code: is, text } = await ended;
-      expect(is, text).toBe(code);
-      expect(text).toContain(
-        "Interrupted before it was ready. What the deployment had done by then is kept; to complete it:",
-      );
-      expect(text).toMatch(/ npm start -- --dir \S+\n/);
-    },
-  );
+  ] as const)("that %s ends in the middle of its deployment says so, and what completes it", async (signal, code) => {
+    const own = mkdtempSync(join(tmpdir(), "main-job-"));
+    onTestFinished(() => rmSync(own, { recursive: true, force: true }));
+    const options = ["start", "--dir", own, "--port", "0", "--api-port", "0"];
+    const child = bare(...options);
+    const ended = result(child);
+    let seen = "";
+    child.stdout.on("data", (chunk) => {
+      const isSent = seen.includes("\naccount ");
+      seen += chunk;
+      // The account runs, and the deployment to it has begun.
+      if (!isSent && seen.includes("\naccount ")) child.kill(signal);
+    });
+    const { code: is, text } = await ended;
+    expect(is, text).toBe(code);
+    expect(text).toContain(
+      "Interrupted before it was ready. What the deployment had done by then is kept; to complete it:",
+    );
+    expect(text).toMatch(/ npm start -- --dir \S+\n/);
+  });
 
   it("deploys into a folder's running account, which goes on running, and says if none runs", async () => {
     const { child, ready, url } = await start();
