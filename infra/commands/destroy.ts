@@ -40,10 +40,9 @@ async function destroy({ stack: name, dir, yes = false }: Options): Promise<void
   // Its zones may still have some, and what the account does not show to this token it may have all the same.
   else if (inState > 0) await confirm(`Delete the ${inState} resources that its state has all the same`, yes);
   const code = await saying(
-    (isDone) =>
-      isDone
-        ? `\nInterrupted. All of ${name} was deleted all the same.`
-        : `\nInterrupted. Part of ${name} is deleted, and no part comes back. What is left, and to delete it: npm run destroy -- --stack ${name}`,
+    // A CLI that is interrupted between two deletions says that all is deleted, and ends with 0.
+    () =>
+      `\nInterrupted. What was deleted of ${name} by then does not come back, and it need not be all, whatever the CLI says above. What is left, if anything, and to delete it: npm run destroy -- --stack ${name}`,
     runPulumi(["destroy", "--stack", name, ...(isBehind ? ["--refresh"] : []), "--yes", "--skip-preview"], ROOT),
   );
   if (code !== 0)
