@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
 import { inForeground } from "./foreground.ts";
+import { LastingOutput } from "./lasting-output.ts";
 
 /** Variables over this process's own; undefined takes one away. */
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -28,11 +29,14 @@ export async function runPulumi(
   env: Variables = {},
   quiet = false,
 ): Promise<number> {
-  const code = await inForeground("sh", ["-c", WITHOUT_HUP, "sh", ...args], {
+  const output = new LastingOutput();
+  const ended = inForeground("sh", ["-c", WITHOUT_HUP, "sh", ...args], {
     cwd: folder,
-    stdio: ["inherit", quiet ? "ignore" : "inherit", "inherit"],
+    stdio: ["inherit", quiet ? "ignore" : output.of(1), output.of(2)],
     env: { ...process.env, ...env },
   });
+  const passedOn = output.passedOn();
+  const code = await ended.finally(() => passedOn);
   if (code !== NOT_FOUND) return code;
   throw new UserError(`${NOT_INSTALLED} (npm start needs none).`);
 }

@@ -21,6 +21,8 @@ echo began >> "$NOTES"
 echo "Updating (staging)"
 while [ -z "$asked" ]; do sleep 0.05; done
 sleep 1
+echo "Resources:"
+echo "error: update canceled" >&2
 echo ended >> "$NOTES"
 exit "$CODE"
 `;
@@ -81,6 +83,13 @@ describe("a command that waits for the Pulumi CLI", () => {
     expect(status).toBe(130);
     expect(text).toMatch(words);
     expect(text).not.toMatch(/stays as it is|the next step|The update failed/);
+  });
+
+  it("outlives a reader of its output that the same Ctrl-C ends", async () => {
+    const line = pulumi("up", "--stack", "staging").join(" ");
+    const { notes, text } = await signalled(["sh", "-c", `${line} | cat`]);
+    expect(text).not.toContain("Resources:");
+    expect(notes).toEqual(["began", "INT", "ended"]);
   });
 
   it("says that the update is complete where it was", async () => {
