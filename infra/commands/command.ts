@@ -101,6 +101,7 @@ export function failed(error: unknown): void {
   const told = isUserError(error) ? error : ofMachine(error);
   if (told) {
     console.error(told.message);
+    if (told instanceof UserError && told.fix !== undefined) console.error(`Fix: ${told.fix}`);
     process.exitCode = 1;
     return;
   }

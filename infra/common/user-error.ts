@@ -15,6 +15,8 @@ const MARK = "__pulumiRunError";
 export class UserError extends Error {
   override readonly name: string = "UserError";
   readonly [MARK] = true;
+  /** What to do, where the message only says what was wrong: a command prints it as well. */
+  readonly fix?: string | undefined;
 }
 
 /** Whether an error is for the person alone: ours, or a RunError of Pulumi. */

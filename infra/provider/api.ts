@@ -44,11 +44,13 @@ export class ApiError extends UserError {
   /** The HTTP status; undefined when the API could not be reached. */
   readonly status: number | undefined;
   readonly headers: Headers | undefined;
+  override readonly fix: string;
 
   constructor(request: string, reason: string, answer: Response | undefined, cause: unknown) {
     super(`${request} ${answer ? `was answered ${answer.status}` : "was not answered"}: ${reason}`, { cause });
     this.status = answer?.status;
     this.headers = answer?.headers;
+    this.fix = fixOf(answer?.status);
   }
 
   /** Whether the same request may soon succeed. */
@@ -60,6 +62,18 @@ export class ApiError extends UserError {
   get isRefusal(): boolean {
     return !this.isPassing && this.status !== undefined && this.status >= 400;
   }
+}
+
+function fixOf(status: number | undefined): string {
+  if (status === undefined) return "see that the API can be reached from here, then run it again.";
+  if (status === 429) return "wait some minutes, then run it again: the API takes only so many requests.";
+  if (status >= 500) {
+    return "wait, and run it again when https://www.cloudflarestatus.com says that the API is well; what is live goes on serving.";
+  }
+  if (status === 401 || status === 403 || status === 400) {
+    return "give a token that is valid and may read this account's Workers, and see that accountId is the account it is for.";
+  }
+  return "see that accountId is the right one, and that the token is for it.";
 }
 
 export interface ApiOptions extends Pick<Options, "fetch"> {

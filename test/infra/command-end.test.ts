@@ -18,6 +18,15 @@ describe("a command", () => {
     });
   });
 
+  it("prints what to do about an answer of the API, which says only what was wrong", () => {
+    const refused = `const { ApiError } = await import(${module("infra/provider/api.ts")});
+      throw new ApiError("GET /accounts/a", "10000 no", Response.json({}, { status: 403 }), undefined);`;
+    expect(runWork(dir, refused)).toEqual({
+      status: 1,
+      stderr: expect.stringMatching(/^GET \/accounts\/a was answered 403: 10000 no\nFix: give a token that .*\n$/),
+    });
+  });
+
   it("ends quietly where Ctrl-C has ended a program that it waits for", () => {
     const interrupted = `const { execFileSync } = await import("node:child_process");
       execFileSync("sh", ["-c", "kill -INT $$"]);`;
