@@ -10,7 +10,7 @@ import { type PublicSettings, releaseDir } from "../stack/config.ts";
 import { blobsInputs, isLeftOnWorkersDev, onWorkersDev, readCacheInputs, workerInputs } from "../stack/declared.ts";
 import { cronsOf } from "../stack/extras.ts";
 import type { OpenStack } from "../stack/open.ts";
-import { abandonLine, goOnLine } from "../stack/traffic-lines.ts";
+import { abandonLine, backToLine, goOnLine, unpinLine } from "../stack/traffic-lines.ts";
 import { addressDrift } from "./addresses/drift.ts";
 import type { Preview } from "./preview/preview.ts";
 import { servesAll, settingsThatStay } from "./preview/worker-settings.ts";
@@ -99,20 +99,27 @@ function notCompared(stack: string, { commit }: Release, ended: readonly Finding
 
 /** Where the traffic goes, when that is neither as the settings ask nor explained by something that is not ours. */
 function trafficFindings(preview: Preview, dir: string): readonly Finding[] {
-  const { live, tag, traffic, warnings, settings } = preview;
+  const { live, tag, traffic, warnings } = preview;
   const explained = warnings.some(({ code }) => code === "serving_version_not_ours" || code === "deployment_not_ours");
   if (explained || servesAsWanted(live.serving, tag, traffic)) return [];
-  const isUnderWay = live.serving.length > 1 && settings.pin === 0;
   return [
     {
       code: "traffic_not_as_set",
       subject: "traffic",
       message: `${trafficBefore(preview).join(", ")} serve, and the settings and this release ask for ${trafficAfter(preview).join(", ")}.`,
-      fix: isUnderWay
-        ? `a rollout is under way, or was left: \`${goOnLine(settings.stack, dir)}\` goes on, \`${abandonLine(settings.stack, dir)}\` sends the traffic back.`
-        : "look with the release that was deployed last, or deploy this one with `up`.",
+      fix: trafficFix(preview, dir),
     },
   ];
+}
+
+function trafficFix({ live, settings: { stack, pin } }: Preview, dir: string): string {
+  if (pin === 0 && live.serving.length > 1) {
+    return `a rollout is under way, or was left: \`${goOnLine(stack, dir)}\` goes on, \`${abandonLine(stack, dir)}\` sends the traffic back.`;
+  }
+  if (pin === 0 && live.pinned !== undefined && !live.pinIsWayBack) {
+    return `none, where somebody went back on purpose: the account says that ${stack} is pinned to version ${live.pinned}, and these settings have no pin. Take over those of whoever rolled back, or \`${backToLine(stack, live.pinned, dir)}\`; to end the pin: \`${unpinLine(stack, dir)}\`.`;
+  }
+  return "look with the release that was deployed last, or deploy this one with `up`.";
 }
 
 /** The Worker's own settings, the KV namespace and the bucket. */

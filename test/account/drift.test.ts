@@ -67,6 +67,19 @@ describe("drift", () => {
     expect(await shares()).toEqual({ 2: 100 });
   });
 
+  it("by a pin that another checkout has set is told as one, with what keeps it and what ends it", async () => {
+    changeSetting(settings, "pin", 1);
+    await deploy();
+    changeSetting(settings, "pin", undefined);
+    const { code, stdout } = await run("drift");
+    expect(code).toBe(2);
+    expect(stdout).toMatch(
+      /^\[traffic_not_as_set\] traffic: version 1 .*is pinned to version 1, and these settings have no pin.*`npm run rollback -- .*--to 1`.*`npm run rollback -- .*--unpin`\.\n$/,
+    );
+    await deploy();
+    expect((await run("drift")).code).toBe(0);
+  });
+
   it("is not that an update left workers.dev on beside a new host name, only that somebody turned it on", async () => {
     const [zone] = (await stack.account.sdk.zones.list({ name: "example.com" })).result;
     changeSetting(settings, "zoneId", zone?.id);
