@@ -13,6 +13,21 @@ export function updateLine(stack: string, dir: string): string {
 export const refreshLine = (stack: string, dir: string): string =>
   stack === LOCAL && isApplied(dir) ? updateLine(stack, dir) : `${updateLine(stack, dir)} --refresh`;
 
+/** Exit codes of the CLI that say more than that it failed: pkg/cmd/pulumi/cmd/exit_codes.go. */
+const NOT_LOGGED_IN = 3;
+const NO_STACK = 6;
+
+/** What to do where the CLI ended with this code; undefined: what it has said itself is enough. */
+export function failedLine(stack: string, code: number): string | undefined {
+  return code === NOT_LOGGED_IN ? undefined : (noStackLine(stack, code) ?? lockLine(stack));
+}
+
+/** What to do where the CLI ended with this code because it has no such stack; undefined: it did not. */
+export function noStackLine(stack: string, code: number): string | undefined {
+  if (code !== NO_STACK) return undefined;
+  return `See that the CLI is led to the state of ${stack} (docs/runbooks.md, "What a terminal needs"): \`pulumi whoami --verbose\`. Where that state is lost: docs/recover.md`;
+}
+
 /** What to do where the CLI has failed on a lock that nobody holds any more. */
 export const lockLine = (stack: string): string =>
   `Where the stack is locked, and what has locked it was killed (docs/state.md, "Locks"): pulumi cancel ${stack}`;

@@ -11,7 +11,7 @@ import { ApplyFailed } from "./apply.ts";
 import { applyHere } from "./apply-here.ts";
 import { outlive } from "./foreground.ts";
 import { onCli } from "./on-cli.ts";
-import { lockLine, updateLine } from "./update-line.ts";
+import { failedLine, updateLine } from "./update-line.ts";
 
 export interface UpdateOptions {
   /** Whether `npm start` deployed it; what it has left says so when not given. */
@@ -56,7 +56,8 @@ async function byCli(stack: string, dir: string, refresh: boolean): Promise<bool
   try {
     const code = await onCli(["up", "--yes", "--skip-preview", ...(refresh ? ["--refresh"] : [])], stack, dir);
     // The backend of the stack local is its account's own, and `pulumi cancel` does not find it.
-    if (code !== 0 && stack !== LOCAL) console.error(lockLine(stack));
+    const failed = code === 0 || stack === LOCAL ? undefined : failedLine(stack, code);
+    if (failed !== undefined) console.error(failed);
     return code === 0;
   } catch (error) {
     if (!isUserError(error)) throw error;

@@ -9,6 +9,7 @@ import { onCli } from "../apply/on-cli.ts";
 import { runPulumi } from "../apply/pulumi-cli.ts";
 import { bareName, pulumiLine } from "../apply/pulumi-line.ts";
 import { interruptedText } from "../apply/update.ts";
+import { noStackLine } from "../apply/update-line.ts";
 import { saying } from "../common/interrupted.ts";
 import { isUserError, UserError } from "../common/user-error.ts";
 import { ApiError } from "../provider/api.ts";
@@ -39,10 +40,13 @@ await orFail(async () => {
   }
   if (bareName(stack) === LOCAL) wantLocal();
   if (command === "up") await keepTraffic(bareName(stack), dir);
-  process.exitCode = await saying(
+  const code = await saying(
     (isDone) => (command === "up" ? interruptedText(stack, dir, isDone) : "\nInterrupted. A preview changes nothing."),
     onCli([command, ...rest], stack, dir),
   );
+  const noStack = noStackLine(bareName(stack), code);
+  if (noStack !== undefined) console.error(noStack);
+  process.exitCode = code;
 });
 
 /**

@@ -1,5 +1,5 @@
 /** Commands that run the Pulumi CLI: signals on their way to it, and updates whose account cannot be asked. */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -110,6 +110,33 @@ describe("a command that waits for the Pulumi CLI", () => {
   ] as const)("gives it %s to %s once, as %s", async (signal, to, got, code) => {
     const { status, notes } = await signalled(pulumi("up", "--stack", "staging"), { signal, to });
     expect({ notes, status }).toEqual({ notes: ["began", got, "ended"], status: code });
+  });
+});
+
+describe("an update that the CLI refuses", () => {
+  it.each([
+    ["of which nobody knows why", 1, /^Where the stack is locked, .*: pulumi cancel staging\n$/],
+    ["where nobody is logged in", 3, /^$/],
+    ["because its backend has no such stack", 6, /^See that the CLI is led to the state of staging .*recover\.md\n$/],
+  ])("says what to do about it: %s", (_, code, words) => {
+    const bin = mkdtempSync(join(dir, "bin-"));
+    writeFileSync(join(bin, "pulumi"), `#!/bin/sh\nexit ${code}\n`, { mode: 0o755 });
+    const [program = "", ...args] = script(
+      dir,
+      "refused.mjs",
+      'import { update } from "infra/apply/update.ts"; await update("staging", ".local");',
+    );
+    const env = { ...process.env, PATH: [bin, process.env.PATH].join(delimiter) };
+    expect(spawnSync(program, args, { encoding: "utf8", env }).stderr).toMatch(words);
+  });
+
+  it("because its backend has no such stack: `npm run up` says what to do as well, and ends with the CLI's code", () => {
+    const bin = mkdtempSync(join(dir, "bin-"));
+    writeFileSync(join(bin, "pulumi"), "#!/bin/sh\nexit 6\n", { mode: 0o755 });
+    const env = { ...process.env, PATH: [bin, process.env.PATH].join(delimiter) };
+    const line = [join(ROOT, "infra/commands/pulumi.ts"), "up", "--stack", "staging"];
+    const { status, stderr } = spawnSync(process.execPath, line, { encoding: "utf8", env, cwd: ROOT });
+    expect([status, stderr]).toEqual([6, expect.stringMatching(/^See that the CLI is led to the state of staging/m)]);
   });
 });
 
