@@ -24,7 +24,25 @@ export const onStack = (command: Command): Command =>
     .showHelpAfterError();
 
 /** Runs the command line; see `failed` for how it ends when something is wrong. */
-export const runCommand = (command: Command): Promise<void> => orFail(() => refusingSecond(command).parseAsync());
+export function runCommand(command: Command): Promise<void> {
+  tellTakenByNpm(command);
+  return orFail(() => refusingSecond(command).parseAsync());
+}
+
+/**
+ * Makes a command and those below it say, where the command line is wrong, which of their options npm has taken for its
+ * own: those that stand before `--`. It leaves each in a variable.
+ */
+function tellTakenByNpm(command: Command, root = command.name().replace(/ --$/, "")): void {
+  const taken = command.options
+    .map(({ long }) => long ?? "")
+    .filter((long) => process.env[`npm_config_${long.slice(2).replaceAll("-", "_")}`]);
+  if (taken.length > 0) {
+    const told = `npm has taken ${taken.join(" and ")} for its own. Options of a command come after \`--\`: ${root} -- …\n`;
+    command.configureOutput({ outputError: (text, write) => write(`${text}${told}`) });
+  }
+  for (const below of command.commands) tellTakenByNpm(below, root);
+}
 
 /**
  * Makes a command and those below it refuse an option that is given twice, with two values: the last one would be taken

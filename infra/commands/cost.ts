@@ -33,13 +33,15 @@ const program = new Command("npm run cost --")
     `
 Amounts are per month: 1000, 200k, 5M; or per second: 50/s.${
       check
-        ? ` Every HTTP request and
-every connection is checked by the rate limiter, which is counted too.`
+        ? `
+Every HTTP request and every connection is checked by the rate limiter, which is
+counted too.`
         : ""
     }
-Not counted: CPU time of the Worker, Workers Logs, rows read (25 billion are included),
-KV and R2, deletions of whole objects, and the alarms by which objects tidy up, deliver,
-or publish later. Not for the Free plan, which has limits a day (docs/scale.md).
+Not counted: CPU time of the Worker, Workers Logs, rows read (25 billion are
+included), KV and R2, deletions of whole objects, and the alarms by which
+objects tidy up, deliver, or publish later. Not for the Free plan, which has
+limits a day (docs/scale.md).
 Prices as of ${PRICES_AS_OF}; the rows that an operation writes are held by tests.`,
   );
 if (check) program.option("--often <percent>", "of all requests, by callers with ten a second or more", percent, 0);

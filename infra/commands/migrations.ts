@@ -83,7 +83,11 @@ const DIR = dirAs("where the local account keeps its state, for the stack local"
 program
   .command("status")
   .description("show where each stack stands, and what promoting the built release would do to it")
-  .option("--stack <name>", "only this stack; may be repeated (default: every Pulumi.*.yaml)", collect, [])
+  .addOption(
+    new Option("--stack <name>", "only this stack; may be repeated")
+      .default([], "every Pulumi.*.yaml")
+      .argParser(collect),
+  )
   .option("--json", "print JSON", false)
   .option(...DIR)
   .action(async ({ stack, json, dir }: { stack: readonly string[]; json: boolean; dir: string }) => {

@@ -5,7 +5,7 @@
 
 import { join } from "node:path";
 import { describe } from "@durable-stack/class-lifecycle";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { inForeground } from "../apply/foreground.ts";
 import { saying } from "../common/interrupted.ts";
 import { mustBeWritable, readNamed, writeNamed } from "../common/named-file.ts";
@@ -60,7 +60,11 @@ const command = new Command("npm run promote --")
   .option("--to-url <url>", "where the second one answers, for its rollout (default: its host name)", workerUrl)
   .option("--admin-token <token>", "of the first one, for the smoke test (default: $FROM_ADMIN_TOKEN)")
   .option("--digest <sha256>", "the digest that the release must have")
-  .option("--override <rule=why>", `goes on though a rule is broken: ${RULES.join(" or ")}`, override, new Map())
+  .addOption(
+    new Option("--override <rule=why>", `goes on though a rule is broken: ${RULES.join(" or ")}`)
+      .default(new Map(), "none")
+      .argParser(override),
+  )
   .option("--check", "says whether it may be, and deploys nothing")
   .option(
     "--save-plan <file>",

@@ -24,8 +24,7 @@ interface Options {
 
 const command = new Command("npm run rehearse --")
   .description(
-    "Deploys an older release to a throw-away local account, fills all patterns with data through the API, deploys a\n" +
-      "newer release over it, and reads everything back. Fails when anything is lost that the plan did not name.",
+    "Deploys an older release to a throw-away local account, fills all patterns with data through the API, deploys a newer release over it, and reads everything back. Fails when anything is lost that the plan did not name.",
   )
   .requiredOption("--from <release>", "the older release: a folder, or a tag, branch or commit, which is built")
   .option("--to <release>", `the newer one, likewise (default: this checkout's, which is built into ${OWN_RELEASE})`)

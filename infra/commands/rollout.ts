@@ -40,6 +40,8 @@ interface RunOptions extends Options {
 const command = new Command("npm run rollout --").description(
   "How much of a stack's traffic its release gets; the rest stays with the version before.",
 );
+// Who puts an option before `status` is shown where it goes.
+command.showHelpAfterError();
 onStack(command.command("run"))
   .option(
     "--url <url>",

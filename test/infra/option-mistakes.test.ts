@@ -7,6 +7,7 @@ import { ROOT } from "../../infra/release/root.ts";
 
 describe("a mistake at the command line", () => {
   it.each([
+    ["rollout.ts --stack staging status", /^error: unknown option '--stack'[\s\S]*Usage: [\s\S]*status \[options\]/],
     ["build.ts --nope", /^error: unknown option '--nope'[\s\S]*Usage: npm run build -- /],
     ...[
       ["-s, --stack <name>", "rollback.ts --stack staging --yes -s local"],
@@ -184,3 +185,29 @@ describe("where a Worker answers", () => {
     expect(() => workerUrl(text)).toThrow("It must be a URL that begins with http:// or https://.");
   });
 });
+
+it("an option that npm has taken for its own is named, with where options go", () => {
+  // What `npm run rollback --stack production --to 3` gives it.
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, "infra/commands/rollback.ts"), "production"], {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: { ...process.env, npm_config_stack: "true", npm_config_yes: "" },
+  });
+  expect(stderr).toMatch(
+    /^error: required option .*\nnpm has taken --stack for its own\. Options of a command come after `--`: npm run rollback -- …\n/,
+  );
+  expect(status).toBe(1);
+});
+
+it.each(["cost.ts", "rehearse.ts", "promote.ts", "migrations.ts status", "rollout.ts run"])(
+  "the help of %s fits into 80 columns, and names each default once",
+  (line) => {
+    const [file = "", ...args] = line.split(" ");
+    const { stdout } = spawnSync(process.execPath, [join(ROOT, "infra/commands", file), ...args, "--help"], {
+      cwd: ROOT,
+      encoding: "utf8",
+    });
+    expect(stdout.split("\n").filter((text) => text.length > 80)).toEqual([]);
+    expect(stdout).not.toMatch(/\(default: [^)]*\)\s+\(default:|default: (\{\}|\[\])/);
+  },
+);
