@@ -6,7 +6,7 @@ import { isOfMachine } from "@durable-stack/local-account/disk";
 import type { Command } from "commander";
 import { exitCodeOf, Interrupted, interruptionOf } from "../common/interrupted.ts";
 import { refusal } from "../common/named-file.ts";
-import { isUserError, UserError } from "../common/user-error.ts";
+import { inFull, isUserError, UserError } from "../common/user-error.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { inWords } from "../stack/way-back.ts";
 import { DIR } from "./options.ts";
@@ -118,8 +118,7 @@ export function failed(error: unknown): void {
   }
   const told = isUserError(error) ? error : ofMachine(error);
   if (told) {
-    console.error(told.message);
-    if (told instanceof UserError && told.fix !== undefined) console.error(`Fix: ${told.fix}`);
+    console.error(inFull(told));
     process.exitCode = 1;
     return;
   }

@@ -4,6 +4,7 @@ import Cloudflare from "cloudflare";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { patterns } from "../../worker/patterns.ts";
 import { isUserError } from "../common/user-error.ts";
+import { fixOf } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { type Account, givenAccount, localAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
@@ -113,11 +114,24 @@ program
     console.log(`Revoked ${id}, the key of ${name}.`);
   });
 
-/** What the account says of it, without the JSON around. A status from 500 on is no refusal. */
-function said({ errors, message, status }: InstanceType<typeof Cloudflare.APIError>): string {
+type Refusal = InstanceType<typeof Cloudflare.APIError>;
+
+/** What the account says of it, without the JSON around, and what to do. A status from 500 on is no refusal. */
+function said({ errors, message, status }: Refusal): string {
   const sentences = errors.flatMap((one) => one.message ?? []);
-  if (sentences.length === 0) return message;
-  return `The account ${Number(status) >= 500 ? "could not do" : "refused"} it: ${sentences.join("; ")}`;
+  const what =
+    sentences.length === 0
+      ? message
+      : `The account ${Number(status) >= 500 ? "could not do" : "refused"} it: ${sentences.join("; ")}`;
+  const fix = fixFor(status);
+  return fix === undefined ? what : `${what}\nFix: ${fix}`;
+}
+
+function fixFor(status: Refusal["status"]): string | undefined {
+  if (status === 401 || status === 403) {
+    return "give a token that is valid and may edit Workers KV Storage, and see that CLOUDFLARE_ACCOUNT_ID is the account it is for.";
+  }
+  return status === undefined || status === 429 || status >= 500 ? fixOf(status) : undefined;
 }
 
 await orFail(async () => {

@@ -5,7 +5,7 @@ import type { Migration } from "@durable-stack/class-lifecycle";
 import { checkLock, describe, formatLock, historyOfClasses, LOCK_FILE, lint } from "@durable-stack/class-lifecycle";
 import { Command, Option } from "commander";
 import { readIfThere, readNamed, writeNamed } from "../common/named-file.ts";
-import { isUserError, UserError } from "../common/user-error.ts";
+import { inFull, isUserError, UserError } from "../common/user-error.ts";
 import { TEMPLATE_STEPS } from "../init/template-steps.ts";
 import { Reads } from "../plan/account/reads.ts";
 import { readWorker } from "../plan/live/worker.ts";
@@ -104,7 +104,7 @@ program
         rows.push(await statusOf(open, built, migrations, { dir }));
       } catch (error) {
         if (!isUserError(error)) throw error;
-        unreachable.push({ stack: name, reason: error.message });
+        unreachable.push({ stack: name, reason: inFull(error) });
       }
     }
     if (json) console.log(JSON.stringify({ stacks: rows, unreachable }, null, 2));
@@ -114,10 +114,14 @@ program
         const stale = staleLine(release);
         if (stale !== undefined) console.error(`\n${stale}`);
       }
-      for (const { stack: name, reason } of unreachable) console.error(`\n${name}: not reached\n${reason}`);
     }
     // Those that were asked for by name, and at least one of all, must answer.
-    if (unreachable.length && (stack.length || !rows.length)) process.exitCode = 1;
+    const failed = unreachable.length > 0 && (stack.length > 0 || rows.length === 0);
+    if (failed) process.exitCode = 1;
+    // Also beside JSON, which a workflow keeps in a variable: else its job would end without a reason.
+    if (failed || !json) {
+      for (const { stack: name, reason } of unreachable) console.error(`\n${name}: not reached\n${reason}`);
+    }
   });
 
 program

@@ -22,5 +22,9 @@ export class UserError extends Error {
 /** Whether an error is for the person alone: ours, or a RunError of Pulumi. */
 export const isUserError = (error: unknown): error is Error => error instanceof Error && MARK in error;
 
+/** All that an error says to a person: what was wrong, and what to do. */
+export const inFull = (error: Error): string =>
+  error instanceof UserError && error.fix !== undefined ? `${error.message}\nFix: ${error.fix}` : error.message;
+
 /** The first line of what an error says, without its full stop: for a sentence that quotes it. */
 export const firstLine = (message: string): string => (message.split("\n")[0] ?? "").replace(/\.$/, "");

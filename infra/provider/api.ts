@@ -64,7 +64,8 @@ export class ApiError extends UserError {
   }
 }
 
-function fixOf(status: number | undefined): string {
+/** What to do about an answer with this status; undefined: there was none. */
+export function fixOf(status: number | undefined): string {
   if (status === undefined) return "see that the API can be reached from here, then run it again.";
   if (status === 429) return "wait some minutes, then run it again: the API takes only so many requests.";
   if (status >= 500) {

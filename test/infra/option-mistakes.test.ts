@@ -26,6 +26,10 @@ describe("a mistake at the command line", () => {
       ),
     ]),
     ["keys.ts create --name a --stack local", /the stack local is taken without any option\.$/],
+    [
+      "keys.ts list --worker w",
+      /^Connection error\.\nFix: see that the API can be reached from here, then run it again\.$/,
+    ],
     ["keys.ts list --stack staging", /Keys are found by the Worker's name\. Say: --worker [\w-]+$/],
     ["keys.ts list --stack nope", /argument 'nope' is invalid\. There is no Pulumi\.nope\.yaml\./],
     [
@@ -211,3 +215,20 @@ it.each(["cost.ts", "rehearse.ts", "promote.ts", "migrations.ts status", "rollou
     expect(stdout).not.toMatch(/\(default: [^)]*\)\s+\(default:|default: (\{\}|\[\])/);
   },
 );
+
+it("a status that is asked for as JSON says beside it why a stack was not reached, and what to do", () => {
+  const args = [join(ROOT, "infra/commands/migrations.ts"), "status", "--stack", "staging", "--json"];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: {
+      ...process.env,
+      CLOUDFLARE_BASE_URL: "http://127.0.0.1:1/client/v4",
+      CLOUDFLARE_API_TOKEN: "token",
+      CLOUDFLARE_ACCOUNT_ID: "0".repeat(32),
+    },
+  });
+  expect(JSON.parse(stdout)).toMatchObject({ stacks: [], unreachable: [{ stack: "staging" }] });
+  expect(stderr).toMatch(/staging: not reached\nGET .* was not answered: .*\nFix: see that the API can be reached/);
+  expect(status).toBe(1);
+});
