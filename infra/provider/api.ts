@@ -150,6 +150,18 @@ export class Api {
     return { results: objects(list), cursor: typeof cursor === "string" && cursor !== "" ? cursor : undefined };
   }
 
+  /**
+   * The first page that has something; nothing: the list is empty. What was deleted or has expired just now leaves pages
+   * that are empty while more follow.
+   */
+  async filledPage(path: string, query: Query, extra?: Extra): Promise<readonly Properties[]> {
+    for (let next: Query = query; ; ) {
+      const { results, cursor } = await this.page(path, next, extra);
+      if (results.length > 0 || cursor === undefined) return results;
+      next = { ...query, cursor };
+    }
+  }
+
   post(path: string, body: object, extra?: Extra): Promise<Properties> {
     return this.#result("post", path, { ...extra, body, maxRetries: 0 });
   }

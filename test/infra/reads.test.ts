@@ -58,6 +58,24 @@ describe("a read of the account", () => {
   });
 });
 
+it.each([
+  ["a KV namespace", (reads: Reads) => reads.kvIsEmpty("k")],
+  ["a bucket", (reads: Reads) => reads.bucketIsEmpty("b")],
+])(
+  "takes %s for empty only where no page follows: what has expired just now leaves empty pages",
+  async (_, isEmpty) => {
+    const paged = (keys: readonly string[]) => {
+      const pages = [[], [], keys];
+      return answering(() => {
+        const result = pages.shift()?.map((name) => ({ name, key: name }));
+        return Response.json({ success: true, result, result_info: { cursor: pages.length > 0 ? "next" : "" } });
+      });
+    };
+    expect(await isEmpty(paged(["left"]))).toBe(false);
+    expect(await isEmpty(paged([]))).toBe(true);
+  },
+);
+
 const { settings, live } = preview();
 
 it("takes no host name while nobody can say whose it is", async () => {

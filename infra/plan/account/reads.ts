@@ -233,9 +233,9 @@ export class Reads {
 
   /** Whether nothing is in a KV namespace. */
   async kvIsEmpty(id: string): Promise<boolean | undefined> {
-    // 10 is the least that Cloudflare lists.
-    const page = await this.#optional((api) => api.page(`${this.#kv}${at`/${id}`}/keys`, { limit: 10 }));
-    return page && page.results.length === 0;
+    // The most of a page: where all of it has just expired, the next one is read.
+    const found = await this.#optional((api) => api.filledPage(`${this.#kv}${at`/${id}`}/keys`, { limit: 1_000 }));
+    return found && found.length === 0;
   }
 
   async databases(): Promise<v.InferOutput<typeof Databases> | undefined> {
@@ -256,10 +256,10 @@ export class Reads {
 
   /** Whether nothing is in a bucket. */
   async bucketIsEmpty(name: string, jurisdiction?: string): Promise<boolean | undefined> {
-    const page = await this.#optional((api) =>
-      api.page(`${this.#bucket(name)}/objects`, { per_page: 1 }, inJurisdiction(jurisdiction)),
+    const found = await this.#optional((api) =>
+      api.filledPage(`${this.#bucket(name)}/objects`, { per_page: 1 }, inJurisdiction(jurisdiction)),
     );
-    return page && page.results.length === 0;
+    return found && found.length === 0;
   }
 
   async domains(): Promise<v.InferOutput<typeof Domains> | undefined> {
