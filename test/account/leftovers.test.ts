@@ -3,6 +3,7 @@ import { copyFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { Api } from "../../infra/provider/api.ts";
+import { emptyBucket } from "../../infra/provider/buckets.ts";
 import { emptyBuckets, removeLeftovers } from "../../infra/pull-request/leftovers.ts";
 import { stackFile } from "../../infra/pull-request/stack-file.ts";
 import { ROOT } from "../../infra/release/root.ts";
@@ -61,4 +62,23 @@ it("nothing of a stack that somebody called like it, and more", async () => {
   expect(await test.call("get", "/storage/kv/namespaces")).toMatchObject([{ title: `${others}-reads` }]);
   expect(await test.call("get", "/d1/database")).toMatchObject([{ name: `${others}-db` }]);
   expect(await test.call("get", `/r2/buckets/${others}-blobs/objects`)).toMatchObject([{ key: "file" }]);
+});
+
+it("all objects of a bucket, whatever their keys, and nothing outside it", async () => {
+  const test = await account();
+  const { apiUrl, accountId, token } = test.running;
+  const buckets = `${apiUrl}/accounts/${accountId}/r2/buckets`;
+  for (const name of ["files", "other"]) await test.call("post", "/r2/buckets", { name });
+  const keys = ["../../other", "../b", "./c", "a/../b", "a/.", "b", "d/", "e//f", "100%2F.?#", "ö"];
+  for (const key of keys) {
+    const put = { method: "PUT", body: "data", headers: { authorization: `Bearer ${token}` } };
+    expect((await fetch(`${buckets}/files/objects/${encodeURIComponent(key)}`, put)).status, key).toBe(200);
+  }
+  const objects = (query = "") => test.call("get", `/r2/buckets/files/objects${query}`);
+  expect(await objects("?prefix=a/../")).toMatchObject([{ key: "a/../b" }]);
+
+  const bucket = { accountId, name: "files", jurisdiction: undefined };
+  expect(await emptyBucket(new Api({ baseUrl: apiUrl, token }), bucket)).toBe(keys.length);
+  expect(await objects()).toEqual([]);
+  expect(await test.call("get", "/r2/buckets")).toMatchObject({ buckets: [{ name: "files" }, { name: "other" }] });
 });
