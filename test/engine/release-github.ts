@@ -27,13 +27,20 @@ while (($#)); do
   esac
   shift
 done
+if [ -e "$root/down" ] && [ "$command $environment" = "$(cat "$root/down")" ]; then
+  echo "HTTP 503: Service Unavailable" >&2 && exit 1
+fi
 case "$command" in
   "attestation verify") grep -q "$(sha256sum "$name" | cut -d' ' -f1)" "$root/attested" ;;
   "run list") ls "$root/runs" | sort -rn ;;
   "run download") mkdir -p "$folder" && cp "$root/runs/$name/release.tar.gz" "$folder/" ;;
   "issue list") ;;
   "issue create") cat "$body" >> "$root/issues" ;;
-  "secret list") ls "$root/secrets/$environment" ;;
+  "secret list")
+    [ -d "$root/secrets/$environment" ] || { echo "failed to get secrets: HTTP 404: Not Found" >&2 && exit 1; }
+    ls "$root/secrets/$environment"
+    # More than a pipe holds: who reads on only to a name ends this line, as GitHub's program where it is slow.
+    printf 'Z%0.s\n' {1..50000} ;;
   "secret set") value=$(cat) && printf %s "$value" > "$root/secrets/$environment/$name" ;;
   "secret delete") rm "$root/secrets/$environment/$name" ;;
   *) echo "gh of this test does not know: $command" >&2 && exit 1 ;;
@@ -78,6 +85,13 @@ export class ReleaseGitHub {
     appendFileSync(join(this.#root, "attested"), `${hash}\n`);
   }
 
+  /** From now on GitHub does not answer this command (`secret list production`); undefined: it answers all. */
+  set down(command: string | undefined) {
+    const file = join(this.#root, "down");
+    if (command === undefined) rmSync(file, { force: true });
+    else writeFileSync(file, command);
+  }
+
   /** What was written into issues. */
   get issues(): string {
     return readFileSync(join(this.#root, "issues"), "utf8");
@@ -87,6 +101,10 @@ export class ReleaseGitHub {
   secret(environment: string, name: string): string | undefined {
     const file = join(this.#root, "secrets", environment, name);
     return existsSync(file) ? readFileSync(file, "utf8") : undefined;
+  }
+
+  removeEnvironment(name: string): void {
+    rmSync(join(this.#root, "secrets", name), { recursive: true });
   }
 
   setSecret(environment: string, name: string, value: string | undefined): void {

@@ -16,6 +16,12 @@ const secret = (name = "ADMIN_TOKEN") => pipeline.github.secret("staging", name)
 const works = (token: string) => takesToken(pipeline.two.urlOf("staging"), token);
 
 it("makes a token that works, beside the one before, which then ends", async () => {
+  // Before it changes anything: production's secret may be one that follows.
+  pipeline.github.down = "secret list production";
+  expect(await pipeline.rotate("staging", "rotate")).toMatchObject({ ok: false, text: expect.stringContaining("503") });
+  expect([secret(), secret("ADMIN_TOKEN_PREVIOUS")]).toEqual([ADMIN_TOKENS.staging, ""]);
+  pipeline.github.down = undefined;
+
   const rotated = await pipeline.rotate("staging", "rotate");
   expect(rotated, rotated.text).toMatchObject({ ok: true });
   expect([secret("ADMIN_TOKEN_PREVIOUS"), secret()]).toEqual([
@@ -25,6 +31,12 @@ it("makes a token that works, beside the one before, which then ends", async () 
   expect([await works(secret()), await works(ADMIN_TOKENS.staging)]).toEqual([true, true]);
   // Production's job smoke-tests staging with it.
   expect(pipeline.github.secret("production", "FROM_ADMIN_TOKEN")).toBe(secret());
+
+  // A secret that stays would make its token work again with the next release.
+  pipeline.github.down = "secret delete staging";
+  expect(await pipeline.rotate("staging", "end")).toMatchObject({ ok: false, text: expect.stringContaining("503") });
+  expect(secret("ADMIN_TOKEN_PREVIOUS")).toBe(ADMIN_TOKENS.staging);
+  pipeline.github.down = undefined;
 
   const ended = await pipeline.rotate("staging", "end");
   expect(ended, ended.text).toMatchObject({ ok: true });
@@ -99,6 +111,8 @@ it("keeps the secret as it was where what serves does not take the new token", {
 });
 
 it("builds the release where its artifact is gone, and takes it only if it is the one that serves", async () => {
+  // Nor is there an environment of production, which a project may not have yet.
+  pipeline.github.removeEnvironment("production");
   pipeline.github.forgetArtifacts();
   const before = secret();
   const rotated = await pipeline.rotate("staging", "leaked");
