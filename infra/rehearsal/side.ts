@@ -23,6 +23,7 @@ import { ROOT } from "../release/root.ts";
 import { commitIn } from "../release/source.ts";
 import { LOCAL, missingStack } from "../stack/project.ts";
 import { linkWorkspaces } from "./workspaces.ts";
+import { addWorktree, REHEARSAL_FOLDER, removeWorktree } from "./worktrees.ts";
 
 export interface Side {
   /** As the caller named it: a folder, or a tag, branch or commit. */
@@ -60,8 +61,8 @@ const History = v.object({
 
 /** Finds releases, and makes what is missing in a folder of its own, until `remove`. */
 export class Sides {
-  readonly #dir = temporaryFolder("durable-stack-rehearsal-");
-  #hasWorktrees = false;
+  readonly #dir = temporaryFolder(REHEARSAL_FOLDER);
+  readonly #worktrees: string[] = [];
 
   constructor() {
     // Found from every program below, and, being above them, no change to a commit's files.
@@ -94,12 +95,7 @@ export class Sides {
   /** Removes everything that was made. */
   remove(): void {
     rmSync(this.#dir, { recursive: true, force: true });
-    if (!this.#hasWorktrees) return;
-    try {
-      git("worktree", "prune");
-    } catch {
-      // It is asked in the middle of Ctrl-C, too. The next rehearsal prunes first.
-    }
+    for (const root of this.#worktrees) removeWorktree(ROOT, root);
   }
 
   async #ofFolder(name: string, dir: string): Promise<Side> {
@@ -137,8 +133,7 @@ export class Sides {
   async #ofCommit(name: string, commit: string): Promise<Side> {
     const root = join(this.#dir, `commit-${commit.slice(0, 12)}`);
     if (!existsSync(root)) {
-      git("worktree", "prune");
-      this.#hasWorktrees = true;
+      this.#worktrees.push(root);
       workTree(name, root, commit);
       attempt(root, "written", () => linkWorkspaces(root));
       await promisify(execFile)("npm", ["run", "-s", "build"], { cwd: root }).catch((error: unknown) => {
@@ -153,7 +148,7 @@ export class Sides {
 /** @throws SideError in git's words where it cannot make one, as on a full disk. */
 function workTree(name: string, root: string, commit: string): void {
   try {
-    git("worktree", "add", "--detach", root, commit);
+    addWorktree(ROOT, root, commit);
   } catch (error) {
     if (interruptionOf(error) !== undefined) throw error;
     throw new SideError(`git cannot make a copy of ${name} in ${root}:\n${wordsOf(error)}`);
