@@ -2,6 +2,7 @@
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
+import { folderWord } from "../apply/hints.ts";
 import { END_SIGNALS, exitCodeOf } from "../common/interrupted.ts";
 import { temporaryFolder } from "../common/named-file.ts";
 import { rehearse } from "../rehearsal/rehearse.ts";
@@ -76,7 +77,7 @@ async function run(): Promise<number> {
     onProgress: say,
   });
   console.log(json ? asJson(older, newer, stack, rehearsal) : asText(older, newer, stack, rehearsal));
-  if (keep) say(`the account is kept: npm run account -- --dir ${dir}`);
+  if (keep) say(`the account is kept: npm run account -- --dir ${folderWord(dir)}`);
   return rehearsal.ok ? 0 : 1;
 }
 

@@ -2,6 +2,7 @@
 import type { Migration } from "@durable-stack/class-lifecycle";
 import * as v from "valibot";
 import type { PatternFacts } from "../../worker/pattern.ts";
+import { folderWord } from "../apply/hints.ts";
 import { UserError } from "../common/user-error.ts";
 import { obstaclesToRemoval, removePatterns } from "../pattern/remove.ts";
 import { ownFile } from "../stack/project.ts";
@@ -117,5 +118,5 @@ function obstaclesTo(wishes: Wishes, situation: Situation, files: ProjectFiles):
 /** The other way out, where only accounts on this machine know the history. */
 const throwAway = (reasons: readonly string[], { deployedLocally }: Situation): string =>
   reasons.length === deployedLocally.length
-    ? ` Or, if the data there was only for trying, stop the account, delete it (rm -rf ${deployedLocally.join(" ")}) and run this again.`
+    ? ` Or, if the data there was only for trying, stop the account, delete it (rm -rf ${deployedLocally.map(folderWord).join(" ")}) and run this again.`
     : "";

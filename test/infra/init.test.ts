@@ -244,6 +244,8 @@ describe("the history", () => {
     expect(refusal({}, local)).toMatch(
       /Or, .* only for trying, stop the account, .*\(rm -rf \.local \.local\/into\/abc\)/,
     );
+    const spaced = { ...local, deployedLocally: [".local backup", ".local's"] };
+    expect(refusal({}, spaced), "as a shell takes them").toContain("(rm -rf '.local backup' '.local'\\''s')");
     expect(refusal({}, { ...local, releases: ["v1.0.0"] })).not.toContain("rm -rf");
   });
 });
