@@ -6,6 +6,7 @@ import { checkLock, describe, formatLock, historyOfClasses, LOCK_FILE, lint } fr
 import { Command, Option } from "commander";
 import { readIfThere, readNamed, writeNamed } from "../common/named-file.ts";
 import { inFull, isUserError, UserError } from "../common/user-error.ts";
+import { deployedReasons } from "../init/released.ts";
 import { TEMPLATE_STEPS } from "../init/template-steps.ts";
 import { Reads } from "../plan/account/reads.ts";
 import { readWorker } from "../plan/live/worker.ts";
@@ -162,7 +163,11 @@ program
   .addOption(new Option("--worker <name>", "a live Worker of the account").conflicts(["stack", "wrangler"]))
   .addOption(new Option("--wrangler <file>", "what this wrangler file declares").conflicts(["stack", "worker"]))
   .addOption(new Option("--env <name>", "with --wrangler: the file's environment").conflicts(["stack", "worker"]))
-  .option("--write", "write infra/migrations.ts and its lock, when it holds only the template's own history", false)
+  .option(
+    "--write",
+    "write infra/migrations.ts and its lock, when it holds only the template's own history, unreleased",
+    false,
+  )
   .option("--force", "with --write: whatever it holds", false)
   .option(...DIR)
   .action(async (options: Import, command: Command) => {
@@ -178,16 +183,28 @@ program
       process.stdout.write(text);
       return;
     }
-    const before = options.force ? [] : ownMigrations();
-    if (!before.every(({ name }) => TEMPLATE_STEPS.includes(name))) {
-      throw new UserError(
-        `infra/migrations.ts has a history of its own, which ends at ${before.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
-      );
-    }
+    if (!options.force) await wantUnknownHistory();
     writeNamed(HISTORY, text);
     writeNamed(historyLockPath, formatLock(imported));
     console.log(`infra/migrations.ts and ${LOCK_FILE} written: ${imported.map(({ name }) => name).join(", ")}`);
   });
+
+/** @throws UserError where a stack may have the history that an import would replace. */
+async function wantUnknownHistory(): Promise<void> {
+  const before = ownMigrations();
+  if (!before.every(({ name }) => TEMPLATE_STEPS.includes(name))) {
+    throw new UserError(
+      `infra/migrations.ts has a history of its own, which ends at ${before.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
+    );
+  }
+  // A project's first steps are called like the template's. Loaded here only, as above.
+  const { deployed, files } = await import("./editing.ts");
+  const reasons = deployedReasons(deployed(), files);
+  if (reasons.length === 0) return;
+  throw new UserError(
+    `Nothing was changed: the history in infra/migrations.ts may have been released: ${reasons.join("; ")}. Use --force to replace it, where no stack has it; stacks that have it would be diverged.`,
+  );
+}
 
 async function historyFrom(
   { stack, worker, wrangler, env, dir }: Import,

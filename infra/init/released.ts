@@ -27,17 +27,24 @@ export interface Deployed {
 }
 
 /** Why somebody may know the history as it is, in words; none: nothing was released. */
-export function releasedReasons(
+export function releasedReasons(deployed: Deployed, files: ProjectFiles): readonly string[] {
+  const taken = adopting(deployed.project, deployed.stacks, files);
+  return [
+    ...deployedReasons(deployed, files),
+    ...(taken.length ? [`${taken.join(", ")} takes over a live Worker`] : []),
+  ];
+}
+
+/** The same without the Workers that are to be taken over: their history may still have to be imported. */
+export function deployedReasons(
   { project, stacks, releases, tagsUnknown, deployedLocally }: Deployed,
   files: ProjectFiles,
 ): readonly string[] {
   const made = stacksOfTheCli(project, stacks, files);
-  const taken = adopting(project, stacks, files);
   return [
     ...(releases.length ? [`git has the tag${releases.length > 1 ? "s" : ""} ${releases.join(", ")}`] : []),
     ...(tagsUnknown === undefined ? [] : [tagsUnknown]),
     ...(made.length ? [`the Pulumi CLI has made ${made.join(", ")}`] : []),
-    ...(taken.length ? [`${taken.join(", ")} takes over a live Worker`] : []),
     ...deployedLocally.map((folder) => `the local account in ${folder} has a deployment`),
   ];
 }

@@ -13,12 +13,16 @@ import { missing, type Scenario, type Step } from "./guide.ts";
 const RELEASED = "v1";
 
 /**
- * Follows `scenario` from the unchanged project, released as v1, unless the guide itself gives it this tag.
+ * Follows `scenario` from the unchanged project, released as v1, unless the guide itself gives it this tag, or imports
+ * a history, which takes the place of none that was released.
  * @throws Error if a step does not go as it says.
  */
 export async function follow({ steps }: Pick<Scenario, "steps">): Promise<void> {
-  const tags = steps.some((step) => step.do === "run" && step.command.startsWith(`git tag ${RELEASED} `));
-  const reader = new Reader(await freePort(), await freePort(), tags ? "before" : RELEASED);
+  const unreleased = [`git tag ${RELEASED} `, "npm run -s migrations -- import "];
+  const isReleased = !steps.some(
+    (step) => step.do === "run" && unreleased.some((begin) => step.command.startsWith(begin)),
+  );
+  const reader = new Reader(await freePort(), await freePort(), isReleased ? RELEASED : "before");
   try {
     for (const step of steps) await reader.follow(step);
   } finally {

@@ -121,6 +121,32 @@ describe("a clone that came without the tags of releases", () => {
   });
 });
 
+it("a history that was released is replaced by an import only by force, whatever its steps are called", async () => {
+  const copy = new ProjectCopy();
+  try {
+    copy.write("visits.json", '{ "migrations": [{ "tag": "v1", "new_sqlite_classes": ["Visits"] }] }');
+    copy.commit("v1.0.0");
+    const line = "npm run -s migrations -- import --wrangler visits.json --write";
+    // In the template, and in a project whose first step is called like the template's: by its tag.
+    const refused = { code: 1, text: expect.stringMatching(/^(Nothing .* git has the tag v1\.0\.0|.* of its own)/) };
+    expect(await copy.run(line)).toEqual(refused);
+    expect(await copy.run("git status --porcelain")).toEqual(NONE);
+    expect(await copy.run(`${line} --force`)).toMatchObject({ code: 0 });
+    const own = copy.read("infra/migrations.ts").replaceAll("0001-v1", "0001-create-patterns");
+    copy.write("infra/migrations.ts", own);
+    expect(await copy.run(line)).toEqual({
+      code: 1,
+      text: expect.stringMatching(/^Nothing .* tag v1\.0\.0\. Use --fo/),
+    });
+    await copy.run("git tag -d v1.0.0");
+    // Something that is to be taken over has been released by others.
+    copy.write("Pulumi.staging.yaml", `${copy.read("Pulumi.staging.yaml").trimEnd()}\n  adopt: true\n`);
+    expect(await copy.run(line)).toMatchObject({ code: 0, text: expect.stringContaining("written: 0001-v1") });
+  } finally {
+    copy.remove();
+  }
+});
+
 describe("a tag of a commit with another project's name, such as the template's in a clone of it", () => {
   let copy: ProjectCopy;
   beforeAll(async () => {
