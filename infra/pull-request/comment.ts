@@ -169,7 +169,9 @@ export function stackComment({ up, down, url, commit, run }: StackComment): stri
   const see = `See [the run](${run.href}).`;
   const says = (): string => {
     if (down === "success") return "The stack of this pull request is gone, with its data.";
-    if (down !== "skipped")
+    if (down === "cancelled")
+      return `The take-down of this pull request's stack ended early: a newer run took its place, or somebody stopped it. Where the stack should be gone, the nightly sweep takes it down. ${see}`;
+    if (down === "failure")
       return `**The stack of this pull request could not be taken down.** The nightly sweep tries it again. ${see}`;
     if (up === "cancelled") return `The deployment of ${of} was stopped. ${see}`;
     const address = url === undefined || !ADDRESS.test(url) ? undefined : url;
