@@ -18,7 +18,7 @@ const dataSources: Readonly<Record<string, DataSource>> = {
   },
 
   async getWorkers(api, args) {
-    return { ...args, results: (await api.list(workers(args), {}, limit(args))).map(fromWire) };
+    return { ...args, results: (await api.list(workers(args), { per_page: 100 }, limit(args))).map(fromWire) };
   },
 
   async getWorkerVersion(api, args) {

@@ -56,8 +56,8 @@ async function storage(stack: OpenStack): Promise<readonly Leftover[]> {
   const account = at`/accounts/${settings.accountId}`;
   const isOwn = await ownNames(stack);
   const [namespaces, databases, buckets] = await Promise.all([
-    listed(api.list(`${account}/storage/kv/namespaces`)),
-    listed(api.list(`${account}/d1/database`)),
+    listed(api.list(`${account}/storage/kv/namespaces`, { per_page: 100 })),
+    listed(api.list(`${account}/d1/database`, { per_page: 100 })),
     bucketsOf(stack, isOwn),
   ]);
   const named = (all: readonly Properties[], key: string) => all.filter((one) => isOwn(text(one, key)));

@@ -76,6 +76,23 @@ it.each([
   },
 );
 
+it.each([
+  ["Workers", (reads: Reads) => reads.workers(), { references: { durableObjects: [] } }],
+  ["namespaces", (reads: Reads) => reads.namespaces("w"), { script: "w" }],
+])("reads %s in pages of a hundred, not of the few that Cloudflare gives unasked", async (_, read, one) => {
+  let asked = 0;
+  const fetch = async (request: Parameters<typeof globalThis.fetch>[0]) => {
+    asked++;
+    const { searchParams: query } = new URL(request instanceof Request ? request.url : request);
+    const [page, size] = [Number(query.get("page") ?? 1), Number(query.get("per_page") ?? 10)];
+    const all = Array.from({ length: 120 }, (_, index) => ({ ...one, id: `${index}`, name: `${index}` }));
+    const result = all.slice((page - 1) * size, page * size);
+    return Response.json({ success: true, result, result_info: { page, per_page: size, total_count: all.length } });
+  };
+  const reads = Reads.through(new Api({ baseUrl: "http://api.test/client/v4", token: "t" }, { fetch }), "a");
+  expect([(await read(reads))?.length, asked]).toEqual([120, 2]);
+});
+
 const { settings, live } = preview();
 
 it("takes no host name while nobody can say whose it is", async () => {

@@ -347,7 +347,10 @@ describe("data sources", () => {
     const all = pages();
     const { results } = await ask(token("getWorkers"), all.api, { accountId: "acc" });
     expect(results).toEqual([{ name: "a" }, { name: "b" }, { name: "c" }]);
-    expect(all.sent.map(({ path }) => path.replace(/.*workers/, ""))).toEqual(["", "?page=2"]);
+    expect(all.sent.map(({ path }) => path.replace(/.*workers/, ""))).toEqual([
+      "?per_page=100",
+      "?per_page=100&page=2",
+    ]);
     const first = pages();
     expect(await ask(token("getWorkers"), first.api, { accountId: "acc", maxItems: 1 })).toMatchObject({
       results: [{ name: "a" }],

@@ -192,7 +192,7 @@ export class Reads {
 
   /** The namespaces that a Worker's classes have; undefined where the account cannot be asked, or refuses. */
   async namespaces(workerName: string): Promise<readonly NamespaceRead[] | undefined> {
-    const found = await this.#optional((api) => api.list(`${this.#durableObjects}/namespaces`));
+    const found = await this.#optional((api) => api.list(`${this.#durableObjects}/namespaces`, { per_page: 100 }));
     const all =
       found &&
       checked(
