@@ -20,7 +20,7 @@ import { folderWord } from "./hints.ts";
 import type { Order, Report } from "./messages.ts";
 import type { Step } from "./steps.ts";
 
-export interface ApplyOptions {
+interface ApplyOptions {
   /** The folder of the state: the account's. Settings in a Pulumi.<stack>.yaml there go over the project's. */
   readonly dir: string;
   /** May still be starting: the program's process loads meanwhile. */

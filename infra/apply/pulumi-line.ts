@@ -1,7 +1,7 @@
 /** What a command line for the Pulumi CLI says of the stack: pure. The CLI's own parser is pflag, and this follows it. */
 import { DEFAULT_DIR } from "./hints.ts";
 
-export interface PulumiLine {
+interface PulumiLine {
   /** Undefined where the line names none. */
   readonly stack: string | undefined;
   /** The local account's folder, which is no option of the CLI. */

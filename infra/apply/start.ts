@@ -64,7 +64,7 @@ const instead = (dir: string, cause: CannotStart): string =>
     ? ` To deploy to it as it runs: npm start -- --into ${folderWord(dir)}`
     : "";
 
-export interface IntoOptions extends Pick<Options, "json"> {
+interface IntoOptions extends Pick<Options, "json"> {
   /** Where the state is kept. By default with the account, or in this checkout if another one started the account. */
   readonly state: string | undefined;
 }

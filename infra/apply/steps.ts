@@ -15,7 +15,7 @@ import { holdsSecrets, reveal, sameSecrets, seal, wrapLike } from "./secrets.ts"
 import type { Entry, State } from "./state.ts";
 
 /** What a program asks for when it declares a resource. Inputs have their secrets wrapped. */
-export interface Declaration {
+interface Declaration {
   readonly urn: string;
   readonly type: string;
   readonly name: string;
@@ -42,7 +42,7 @@ export interface Step {
 }
 
 /** A resource after its step, for the program: outputs have the secrets of the inputs wrapped. */
-export interface Applied {
+interface Applied {
   readonly id: string;
   readonly outputs: Properties;
 }

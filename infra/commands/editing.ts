@@ -34,7 +34,7 @@ export function deployed(): Deployed {
 /** Why the history may be known somewhere, in words; none: nothing was released. */
 export const released = (): readonly string[] => releasedReasons(deployed(), files);
 
-export interface Making {
+interface Making {
   /** Shows what would change, and changes nothing. */
   readonly dryRun: boolean;
   /** Formats what was changed, and makes anew what is made of it. */

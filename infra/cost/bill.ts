@@ -15,7 +15,7 @@ export interface Load {
 }
 
 /** What Cloudflare counts in a month. */
-export interface Usage {
+interface Usage {
   readonly workerRequests: number;
   readonly objectRequests: number;
   readonly gbSeconds: number;
@@ -24,7 +24,7 @@ export interface Usage {
 }
 
 /** What is included in the plan, and what a unit beyond it costs. */
-export interface Price {
+interface Price {
   readonly name: string;
   readonly included: number;
   readonly dollars: number;
@@ -82,7 +82,7 @@ export function charge(used: number, { included, dollars, per }: Price): number 
 }
 
 /** One line of a bill. */
-export interface Line {
+interface Line {
   readonly item: string;
   readonly used: number;
   readonly included: number;

@@ -10,7 +10,7 @@ const WATCHED = /^((wrangler\.jsonc|Pulumi\.yaml|\.dev\.vars|\.env(\.local)?)$|(
 /** What is made of them here. */
 const MADE = "assets.gen";
 
-export interface Changes {
+interface Changes {
   /** Hears of changes of these too, wherever they are. */
   follow(parts: readonly MadeOf[]): void;
   stop(): void;

@@ -17,7 +17,7 @@ export interface Bound {
 /** The admin token where nothing sets one. */
 const ADMIN_TOKEN = "dev-admin-token";
 
-export interface Runnable {
+interface Runnable {
   readonly options: MiniflareOptions;
   /** The admin token that it takes, or where that stands: what somebody has set is not for a terminal. */
   readonly adminToken: string;

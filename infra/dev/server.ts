@@ -12,7 +12,7 @@ import { type Bound, runnable, STATE } from "./options.ts";
 import { DevPage } from "./page.ts";
 import { Runtime } from "./runtime.ts";
 
-export interface DevOptions extends Bound {
+interface DevOptions extends Bound {
   /** Told of what happens, line by line. */
   readonly say: (line: string) => void;
 }

@@ -6,7 +6,7 @@ import { type FSWatcher, readdirSync, statSync, watch } from "node:fs";
 import { join, normalize, sep } from "node:path";
 
 /** What a watch tells, and whom. */
-export interface Watched {
+interface Watched {
   /** Of the paths, seen from the root. What is in a folder that is not wanted is not looked at. */
   readonly wanted: (path: string) => boolean;
   /** Called with the path of everything wanted that comes, goes or changes. */
@@ -15,7 +15,7 @@ export interface Watched {
   readonly say: (line: string) => void;
 }
 
-export interface Watch {
+interface Watch {
   /** Watches these folders too, seen from the root, which are wanted by now. They may be outside of it. */
   look(folders: Iterable<string>): void;
   stop(): void;

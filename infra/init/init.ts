@@ -38,7 +38,7 @@ export interface Situation extends Deployed {
 const PUBLIC = "production";
 
 /** What the first day does. */
-export interface FirstDay {
+interface FirstDay {
   /** All that changes; nothing where it has been done before. */
   readonly changes: readonly Change[];
   /** What still speaks of patterns that go, and is left as it is (`Removal`). */

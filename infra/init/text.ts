@@ -20,7 +20,7 @@ export function withoutScripts(text: string, names: readonly string[]): string {
 }
 
 /** The scripts of a package.json that run files of some patterns' tests and tools. */
-export interface ScriptsOf {
+interface ScriptsOf {
   /** Those that run nothing else. */
   readonly alone: readonly string[];
   readonly beside: readonly string[];

@@ -10,7 +10,7 @@ import { identifiersOf, isFreeWord, withElement, withExport, withImport, withPro
 import { namesInEnv, withClass } from "./wrangler.ts";
 
 /** The project that a pattern is added to. */
-export interface BeforeAdding {
+interface BeforeAdding {
   readonly patterns: readonly PatternFacts[];
   readonly migrations: readonly Migration[];
   /** Every key that a stack may set. */

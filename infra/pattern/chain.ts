@@ -2,7 +2,7 @@
 import ts from "typescript";
 
 /** A call behind another. */
-export interface Link {
+interface Link {
   readonly method: string;
   /** Its first argument, where that is a text. */
   readonly text: string | undefined;

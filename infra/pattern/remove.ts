@@ -18,7 +18,7 @@ import { speaksOf, uses } from "./uses.ts";
 import { withoutClass, withoutSetting } from "./wrangler.ts";
 
 /** The project that patterns are taken out of. */
-export interface BeforeRemoval {
+interface BeforeRemoval {
   /** The project's name, which may stand in front of its settings. */
   readonly project: string;
   readonly patterns: readonly PatternFacts[];

@@ -37,7 +37,7 @@ const gone = (refresh: string): string =>
 const GONE_WORKER =
   "see that it was not renamed, and that this is the right account. Its objects are gone with it; `up` says how it is made anew, without any.";
 
-export interface Drift {
+interface Drift {
   readonly found: readonly Finding[];
   /** What differs for a while because the program left it so: sentences. */
   readonly notes: readonly string[];

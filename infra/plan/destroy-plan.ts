@@ -3,7 +3,7 @@ import type { StorageKind } from "../stack/extras.ts";
 import { ownFile } from "../stack/project.ts";
 import { OBJECTS_LIMIT, type ObjectCount } from "./account/reads.ts";
 
-export interface Holdings {
+interface Holdings {
   readonly stack: string;
   /** Undefined: the account does not have the Worker. */
   readonly workerName: string | undefined;

@@ -77,7 +77,7 @@ export function fixOf(status: number | undefined): string {
   return "see that accountId is the right one, and that the token is for it.";
 }
 
-export interface ApiOptions extends Pick<Options, "fetch"> {
+interface ApiOptions extends Pick<Options, "fetch"> {
   /** Milliseconds after which a read, all its repetitions together, has failed; without a limit when not given. */
   readonly readLimit?: number;
 }

@@ -74,7 +74,7 @@ export function filled(
   return all;
 }
 
-export interface Difference {
+interface Difference {
   /** Properties whose wanted value is not the actual one. */
   readonly changed: readonly string[];
   /** Those of them that cannot change in place. */

@@ -8,7 +8,7 @@ import { UserError } from "../common/user-error.ts";
 export const ARTIFACT_LIMIT = 1_000_000;
 
 /** An archive as it was downloaded. */
-export interface Artifact {
+interface Artifact {
   readonly name: string;
   readonly contents: Uint8Array;
 }

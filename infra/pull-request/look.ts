@@ -20,7 +20,7 @@ import { compressedSize } from "../release/size.ts";
 import { classChanges, rowChanges, rowsOf, tableChanges } from "./changes.ts";
 import type { Facts, SideFacts } from "./found.ts";
 
-export interface LookOptions {
+interface LookOptions {
   readonly sides: Sides;
   /** The commit that the pull request would be merged into. */
   readonly base: string;

@@ -10,7 +10,7 @@ import { defaultWorkerName, WorkerName } from "../stack/worker-name.ts";
 /** What is taken over: what the Worker is told, and where its objects are. */
 const TAKEN = ["homeRegion", "regions", "vars", ...Object.keys(sharedSettings)];
 
-export interface Like {
+interface Like {
   /** The project's name (Pulumi.yaml). */
   readonly project: string;
   /** The config of the other stack, as its file has it. */

@@ -40,7 +40,7 @@ export interface Seen {
   readonly now: number;
 }
 
-export interface Decision {
+interface Decision {
   readonly stack: string;
   readonly pull: number;
   /** Why it goes; undefined: it stays. */

@@ -8,7 +8,7 @@ import { digestOf } from "../release/manifest.ts";
 export type Content = { readonly data: unknown } | { readonly fault: string };
 
 /** An object as it was before and is after. */
-export interface Compared {
+interface Compared {
   readonly id: string;
   readonly before: Content;
   readonly after: Content;

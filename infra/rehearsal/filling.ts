@@ -16,7 +16,7 @@ export interface Subject {
 }
 
 /** An object with data. */
-export interface Held {
+interface Held {
   /**
    * Asks for all that it holds, as JSON: the same answer whenever it is asked and nothing was lost. @throws Error where the
    * answer is none.

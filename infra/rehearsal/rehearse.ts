@@ -22,7 +22,7 @@ import { type Asked, ask, type HeldOpen } from "./visitors.ts";
 /** Objects of each class, where nobody says how many and the stack has no more regions. */
 const USUAL_OBJECTS = 4;
 
-export interface RehearsalOptions {
+interface RehearsalOptions {
   readonly from: Side;
   readonly to: Side;
   /** Whose settings both are deployed with. */

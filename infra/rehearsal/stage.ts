@@ -12,7 +12,7 @@ import { bindingIn, laidOver, nameOf } from "./own-config.ts";
 import type { Side } from "./side.ts";
 import { handsOver, makeOwn, makePartners, makeStandIns, type StandIns } from "./stand-ins.ts";
 
-export interface Play {
+interface Play {
   readonly from: Side;
   readonly to: Side;
   /** Whose settings both are deployed with. */

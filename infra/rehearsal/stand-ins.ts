@@ -12,7 +12,7 @@ import type { PublicSettings } from "../stack/config.ts";
 import { extraBindings, isMadeByHand } from "../stack/extras.ts";
 
 /** What another Worker must export. */
-export interface StandIn {
+interface StandIn {
   readonly entrypoints: ReadonlySet<string>;
   readonly classes: ReadonlySet<string>;
   /** Classes that it waits for, from the Worker that is rehearsed. */

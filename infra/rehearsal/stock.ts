@@ -8,7 +8,7 @@ import { inLanes } from "./lanes.ts";
 import { fillings } from "./patterns.ts";
 import { hold } from "./visitors.ts";
 
-export interface Stocking {
+interface Stocking {
   /** The release that is filled first. */
   readonly release: Release;
   /** The name of its Worker. */

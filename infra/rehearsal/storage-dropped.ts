@@ -4,7 +4,7 @@ import { bindingIn, protectedIn } from "./own-config.ts";
 import type { Side } from "./side.ts";
 import { type Bound, boundHere } from "./stand-ins.ts";
 
-export interface StorageDropped {
+interface StorageDropped {
   /** Bindings whose storage goes in the rehearsal, where storage of its own stands in for what `bind` leads to. */
   readonly here: readonly string[];
   /** Bindings whose storage the stack itself would delete, with all that is in it. */

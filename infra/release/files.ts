@@ -3,7 +3,7 @@ import { MANIFEST, type Manifest } from "./manifest.ts";
 import { checkRelease, ReleaseUnusable, readIn } from "./read.ts";
 import type { Files } from "./tarball.ts";
 
-export interface CheckedFiles {
+interface CheckedFiles {
   readonly manifest: Manifest;
   readonly files: Files;
 }

@@ -8,7 +8,7 @@ import type { Plugin, PluginBuild } from "esbuild";
 import type { ResolvedEnvironment } from "unenv";
 import { ROOT } from "./root.ts";
 
-export type NodeMode = "full" | "imports" | "async-storage" | "none";
+type NodeMode = "full" | "imports" | "async-storage" | "none";
 
 /** From this date on `nodejs_compat` brings everything (docs: Node.js compatibility). */
 const FULL_SINCE = "2024-09-23";

@@ -31,7 +31,7 @@ export interface OfPage {
 
 const hasPanel = (folder: string, file: string): boolean => existsSync(join(WORKER, folder, "panel", file));
 
-export interface BuiltPage {
+interface BuiltPage {
   /** Bytes of the document, style and script together, as a browser has them once they are unpacked. */
   readonly bytes: number;
   /** The files that the page is made of, seen from the project. */

@@ -3,7 +3,7 @@ import { updateLine } from "../apply/update-line.ts";
 import { settingsFile } from "../stack/settings-file.ts";
 import { abandonLine, backToLine, unpinLine } from "../stack/traffic-lines.ts";
 
-export interface Going {
+interface Going {
   readonly stack: string;
   readonly dir: string;
   /** Number of the version that takes the traffic back. */

@@ -46,7 +46,7 @@ export async function setPin({ stack, dir, live }: ByHand, to: number): Promise<
 }
 
 /** What the stack is to serve without its pin, as the person was asked. */
-export interface Unpinned extends Pick<Preview, "tag" | "traffic"> {
+interface Unpinned extends Pick<Preview, "tag" | "traffic"> {
   readonly live: Pick<LiveWorker, "deployment">;
   /** Whether the CLI compares its state with the account first. */
   readonly refresh: boolean;

@@ -5,7 +5,7 @@ import { bringIntoForce, type Change } from "./in-force.ts";
 import { shareWords, writeShare } from "./share-setting.ts";
 import { TrafficTold } from "./traffic-told.ts";
 
-export interface ShareChange extends Change {
+interface ShareChange extends Change {
   /** What the settings said of the share when it was decided: where they say another thing by now, nothing is written. */
   readonly setting?: Kept | undefined;
 }

@@ -31,7 +31,7 @@ const PATIENCE_MS = 600_000;
 export type Before = Pick<LiveVersion, "number" | "versionId" | "digest">;
 
 /** A release that is worse, and the version that its traffic goes back to. */
-export interface Worse {
+interface Worse {
   /** The stack as it was looked at last. */
   readonly preview: Pick<Preview, "release" | "settings" | "tag">;
   readonly before: Before;

@@ -8,7 +8,7 @@ import { goOnLine } from "../stack/traffic-lines.ts";
 import { goesWhole, nameOf } from "./whole.ts";
 
 /** What is known beside the plan without the pin. */
-export interface Unpinning {
+interface Unpinning {
   readonly next: Preview;
   /** Number of the release's version where it has had traffic before; undefined: it has not. */
   readonly hadTraffic: number | undefined;

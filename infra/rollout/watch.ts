@@ -12,7 +12,7 @@ import { releaseIn, type Standing, stableOf } from "./standing.ts";
 /** Between two looks once a step's time is over and there are too few requests. */
 const AGAIN_MS = 15_000;
 
-export interface Watched {
+interface Watched {
   readonly open: OpenStack;
   /** How the stack stands since the step went out. */
   readonly standing: Standing;

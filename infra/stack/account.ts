@@ -21,7 +21,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export const CLOUDFLARE = "https://api.cloudflare.com/client/v4";
 
 /** What is known of an account; what is missing is undefined. */
-export interface PartialAccount {
+interface PartialAccount {
   readonly apiUrl: string;
   readonly accountId: string | undefined;
   readonly token: string | undefined;

@@ -15,7 +15,7 @@ const StateResource = v.object({
   protect: v.optional(v.boolean(), false),
   retainOnDelete: v.optional(v.boolean(), false),
 });
-export type StateResource = v.InferOutput<typeof StateResource>;
+type StateResource = v.InferOutput<typeof StateResource>;
 
 /** What `pulumi stack export` prints. A state that has nothing in it has no resources. */
 const Exported = v.object({

@@ -21,7 +21,7 @@ const USUAL: ReadonlySet<string> = new Set([
   "zoneId",
 ]);
 
-export interface OtherNames {
+interface OtherNames {
   readonly project: string;
   /** Of the config: namespace and name. */
   readonly keys: readonly (readonly [namespace: string, name: string])[];

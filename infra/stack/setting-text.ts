@@ -13,7 +13,7 @@ import { fullKey } from "./project.ts";
 
 export type SettingValue = number | string | boolean;
 
-export interface Setting {
+interface Setting {
   readonly key: string;
   readonly project: string;
   readonly file: string;

@@ -2,7 +2,7 @@
 import { type Move, tombstoneOf } from "@durable-stack/class-lifecycle";
 import type { ObjectCount, Reads } from "./reads.ts";
 
-export interface Counts {
+interface Counts {
   /** By the name of the class that is live. */
   readonly objects: ReadonlyMap<string, ObjectCount>;
   /** Whether any class has objects; true where nobody can tell. */

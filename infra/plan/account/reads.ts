@@ -106,7 +106,7 @@ export const OBJECTS_LIMIT = 1_000;
 type Args<Names extends string> = Readonly<Record<"accountId" | Names, string>>;
 
 /** The data sources that are asked, by the provider's names: cloudflare.ts has them. */
-export interface DataSources {
+interface DataSources {
   getWorkers(args: Args<never>): Promise<unknown>;
   getWorkersDeployments(args: Args<"scriptName">): Promise<unknown>;
   getWorkerVersion(args: Args<"workerId" | "versionId">): Promise<unknown>;

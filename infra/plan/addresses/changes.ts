@@ -12,7 +12,7 @@ import { heldIn } from "./in-state.ts";
 export const WORKERS_DEV = "workers.dev";
 
 /** An address that comes or goes, or is made anew (`changed`), in words. */
-export interface AddressChange {
+interface AddressChange {
   readonly kind: "added" | "removed" | "changed";
   readonly address: string;
 }

@@ -2,7 +2,7 @@
 import { LOGICAL } from "../../stack/declared.ts";
 import type { Known } from "../state/known.ts";
 
-export interface Held {
+interface Held {
   readonly hostname: string | undefined;
   /** The patterns of its routes. */
   readonly routes: readonly string[];

@@ -45,7 +45,7 @@ export const isOurDeployment = (message: string | undefined): message is string 
 export const refusalNote = (digest: string): string => `${REFUSES}${shortDigest(digest)}`;
 
 /** The digest (12 digits) of that release; undefined: the deployment refuses none. */
-export const refusalIn = (message: string | undefined): string | undefined => REFUSAL.exec(message ?? "")?.[1];
+const refusalIn = (message: string | undefined): string | undefined => REFUSAL.exec(message ?? "")?.[1];
 
 interface Deployed {
   readonly message: string | undefined;

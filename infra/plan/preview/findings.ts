@@ -37,7 +37,7 @@ export interface Told {
 }
 
 /** The parts of the plan that findings depend on. */
-export interface Planned {
+interface Planned {
   readonly looked: Looked;
   readonly claims: Claims;
   readonly schema: SchemaPlan;
@@ -50,7 +50,7 @@ export interface Planned {
   readonly holdsData: boolean;
 }
 
-export interface Findings {
+interface Findings {
   readonly all: readonly Finding[];
   /** Those of them that stop the way back, too: data would be lost, or something is another's. */
   readonly always: readonly Finding[];

@@ -60,7 +60,7 @@ export interface Preview extends Judgement, NextDeployment {
   readonly objects: ReadonlyMap<string, ObjectCount>;
 }
 
-export interface PreviewArgs extends Looking, Told {
+interface PreviewArgs extends Looking, Told {
   /** The mark of the stack's secrets, which may still be made; undefined: they are not known here. */
   readonly secrets?: string | Promise<string>;
   /** Where the names of the program's bindings are not known: whether it may add any. */

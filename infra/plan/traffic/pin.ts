@@ -6,7 +6,7 @@ import type { Finding } from "../rules/codes.ts";
 import type { Traffic } from "./split.ts";
 
 /** A version that may be pinned to. */
-export interface Candidate extends Marked {
+interface Candidate extends Marked {
   readonly versionId: string;
   readonly number: number;
 }
@@ -21,7 +21,7 @@ export interface Servable {
   readonly rollbackFloor: number | undefined;
 }
 
-export interface Pinning extends Servable {
+interface Pinning extends Servable {
   readonly stack: string;
   /** Number of the version. */
   readonly pin: number;
