@@ -1,5 +1,6 @@
 /** `npm run cost`: what a load costs in a month, in our way and in the article's. */
 import { Command, InvalidArgumentError, Option } from "commander";
+import { table } from "../common/table.ts";
 import { type Bill, billOf, PLAN_DOLLARS, PRICES_AS_OF, parseAmount, usageOf } from "../cost/bill.ts";
 import { costs } from "../cost/patterns.ts";
 import { runCommand } from "./command.ts";
@@ -63,28 +64,20 @@ function bill(): void {
   const ours = billOf(usageOf(load, "ours", { operations, check }));
   const articles = billOf(usageOf(load, "articles", { operations, check }));
   const isJson = program.getOptionValue("json") === true;
-  console.log(isJson ? JSON.stringify({ load, ours, articles }, null, 2) : table(ours, articles));
+  console.log(isJson ? JSON.stringify({ load, ours, articles }, null, 2) : billTable(ours, articles));
 }
 
-function table(ours: Bill, articles: Bill): string {
+function billTable(ours: Bill, articles: Bill): string {
   const rows = ours.lines.map((line, i) => {
     const other = articles.lines[i];
     return [line.item, count(line.included), count(line.used), usd(line.dollars)].concat(
       other ? [count(other.used), usd(other.dollars)] : [],
     );
   });
-  const all = [
-    ["a month", "included", "ours", "$", "article's way", "$"],
-    ...rows,
-    ["the plan", "", "", usd(PLAN_DOLLARS), "", usd(PLAN_DOLLARS)],
-    ["total", "", "", usd(ours.total), "", usd(articles.total)],
-  ];
-  const widths = all[0]?.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0))) ?? [];
-  return all
-    .map((row) =>
-      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join("  "),
-    )
-    .join("\n");
+  const head = ["a month", "included", "ours", "$", "article's way", "$"];
+  const plan = ["the plan", "", "", usd(PLAN_DOLLARS), "", usd(PLAN_DOLLARS)];
+  const total = ["total", "", "", usd(ours.total), "", usd(articles.total)];
+  return table([head, ...rows, plan, total], { figures: true });
 }
 
 function count(value: number): string {
