@@ -136,7 +136,7 @@ async function* partsOf(url: URL, token: string | undefined): AsyncGenerator<str
     if (!response.ok)
       throw new UserError(`${url.origin} refused the export with ${response.status}: ${detailOf(text)}`);
     yield text;
-    // It is encoded for a URL already.
+    // Older stacks encode it for a URL; others send what needs no encoding there.
     cursor = response.headers.get("Ledger-Next");
   }
 }

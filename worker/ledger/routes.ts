@@ -50,7 +50,7 @@ import { heard, type Told } from "./told.ts";
 
 /** The ledger of the article's own route, POST /account/transfer. */
 const MAIN = "main";
-/** Of an export: the cursor of the next part, as a part of a URL. Missing after the last. */
+/** Of an export: the cursor of the next part. Missing after the last. */
 const NEXT_HEADER = "Ledger-Next";
 const NDJSON = "application/x-ndjson";
 
@@ -229,7 +229,7 @@ export const routes = new Hono()
       const part = await retry(() => ledgerOf(c, c.req.valid("param").ledger).exported(cursor));
       if (!part) throw refusal("invalid-input", `cursor: must be that of the header ${NEXT_HEADER} of the part before`);
       const { text, next } = part;
-      if (next !== null) c.header(NEXT_HEADER, encodeURIComponent(next));
+      if (next !== null) c.header(NEXT_HEADER, next);
       return c.body(text, 200, { "Content-Type": NDJSON });
     },
   )

@@ -9,10 +9,11 @@ import { aLedger } from "./support.ts";
 let lines: readonly string[];
 let head: unknown;
 
+/** The lines of an export, read as a client does that puts its query together with a library. */
 async function exported(id: string): Promise<readonly string[]> {
   let text = "";
   for (let cursor: string | null = ""; cursor !== null; ) {
-    const part = await fetchApp(`/account/${id}/export?cursor=${cursor}`, { headers: ADMIN });
+    const part = await fetchApp(`/account/${id}/export?${new URLSearchParams({ cursor })}`, { headers: ADMIN });
     expect(part.status).toBe(200);
     text += await part.text();
     cursor = part.headers.get("Ledger-Next");
