@@ -87,7 +87,7 @@ function answerTo(error: Error, c: Context<App>): Response {
       detail:
         "The object cannot answer at the moment; try again in a few seconds. " +
         "A change that had no Idempotency-Key may have been made",
-      headers: { "Retry-After": isOverloaded(error) ? "5" : "1" },
+      ...(isOverloaded(error) && { headers: { "Retry-After": "5" } }),
     });
   }
   console.error(JSON.stringify({ requestId: c.get("requestId"), error: error.stack ?? String(error) }));

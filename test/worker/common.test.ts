@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { newApiKey, storedAt } from "../../contract/api-keys.ts";
 import { jsonSchema } from "../../worker/http/json-schema.ts";
-import { problemResponse, refusal } from "../../worker/http/problem.ts";
+import { type ProblemKind, problemResponse, refusal } from "../../worker/http/problem.ts";
 import app from "../../worker/index.ts";
 import { retry } from "../../worker/objects/retry.ts";
 import { title } from "../../worker/page/assets.gen.js";
@@ -41,6 +41,16 @@ describe("problems", () => {
     const answer = problemResponse(refusal("conflict", "player: this name is taken; choose another").problem);
     expect(answer.status).toBe(409);
     expect(await answer.json()).toMatchObject({ type: "urn:problem:conflict", title: "Conflict" });
+  });
+
+  it("say when to come back: in a second, if nothing else is known", () => {
+    const waitOf = (kind: ProblemKind, headers = {}) =>
+      problemResponse({ kind, detail: "", headers }).headers.get("Retry-After");
+    expect([waitOf("unavailable"), waitOf("unavailable", { "Retry-After": "60" }), waitOf("conflict")]).toEqual([
+      "1",
+      "60",
+      null,
+    ]);
   });
 
   it("do not prevent HEAD and OPTIONS", async () => {

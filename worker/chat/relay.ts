@@ -230,7 +230,7 @@ export class Relay {
   async #admit(joining: Joining): Promise<Response> {
     if (!this.#numbers || !this.#copy) {
       const detail = "The room was changed while you joined; try again";
-      return problemResponse({ kind: "unavailable", detail, headers: { "Retry-After": "1" } });
+      return problemResponse({ kind: "unavailable", detail });
     }
     // Also if the user was here: the home answers whether the room is still there. And also if they are refused now: the
     // home counts a place for whom it has let in, until it hears how many are here.

@@ -118,10 +118,7 @@ async function keysFor(url: string, kid: string): Promise<Keys["keys"]> {
   }
 }
 
-const notYet = () =>
-  refusal("unavailable", "The issuer's keys are being fetched; try again in a second", {
-    headers: { "Retry-After": "1" },
-  });
+const notYet = () => refusal("unavailable", "The issuer's keys are being fetched; try again in a second");
 
 async function fetchKeys(url: string): Promise<Keys["keys"]> {
   const response = await fetch(url, {

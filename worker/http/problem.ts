@@ -63,5 +63,7 @@ export function refusal(kind: ProblemKind, detail: string, more: Pick<Problem, "
 export function problemResponse({ kind, detail, fields, headers }: Problem): Response {
   const { status, title } = KINDS[kind];
   const body = { type: `urn:problem:${kind}`, title, status, detail, error: detail, ...fields };
-  return Response.json(body, { status, headers: { ...headers, "Content-Type": "application/problem+json" } });
+  // Every 503 says when to come back: in a second, if nothing better is known.
+  const after = status === 503 && { "Retry-After": "1" };
+  return Response.json(body, { status, headers: { ...after, ...headers, "Content-Type": "application/problem+json" } });
 }

@@ -56,6 +56,5 @@ export function overLimit(policy: NamedPolicy, verdict: Verdict): Refusal {
 export function unavailable(): Refusal {
   return refusal("unavailable", "The rate limiter cannot answer; try again in a second", {
     fields: { allowed: false },
-    headers: { "Retry-After": "1" },
   });
 }
