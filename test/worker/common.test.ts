@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { newApiKey, storedAt } from "../../contract/api-keys.ts";
 import { jsonSchema } from "../../worker/http/json-schema.ts";
 import { type ProblemKind, problemResponse, refusal } from "../../worker/http/problem.ts";
+import { wholeNumber } from "../../worker/http/validation.ts";
 import app from "../../worker/index.ts";
 import { retry } from "../../worker/objects/retry.ts";
 import { title } from "../../worker/page/assets.gen.js";
@@ -447,16 +448,25 @@ describe("JSON Schema", () => {
   it("equals the result of valibot's own converter", () => {
     const schema = v.strictObject({
       text: v.pipe(v.string(), v.minLength(2), v.maxLength(9), v.regex(/^x/), v.normalize("NFC")),
-      count: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(5)), 3),
+      ratio: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(5)), 3),
       page: v.pipe(v.string(), v.regex(/^\d+$/), v.transform(Number), v.minValue(7)),
       choice: v.picklist(["a", "b"]),
       when: v.nullable(v.pipe(v.string(), v.isoTimestamp())),
       list: v.pipe(v.array(v.object({ flag: v.boolean() })), v.nonEmpty()),
       more: v.optional(v.record(v.string(), v.unknown())),
-      one: v.literal(1),
     });
     const { $schema: _, ...expected } = toJsonSchema(schema, { typeMode: "input", errorMode: "ignore" });
     expect(jsonSchema(schema)).toEqual(expected);
+  });
+
+  // Where valibot's own says less, generators of clients make a float of 32 bits, a text, or no type at all.
+  it.each([
+    [v.pipe(v.number(), v.integer(), v.minValue(1)), { type: "integer", format: "int64", minimum: 1 }],
+    [v.pipe(v.number(), v.safeInteger()), { type: "integer", format: "int64" }],
+    [v.optional(wholeNumber(1, 9), "5"), { type: "integer", format: "int64", minimum: 1, maximum: 9, default: 5 }],
+    [v.literal(true), { type: "boolean", const: true }],
+  ])("has whole numbers with their size, also those of a URL, and constants with their type: case %#", (schema, is) => {
+    expect(jsonSchema(schema)).toEqual(is);
   });
 
   it("throws for an unknown schema", () => {

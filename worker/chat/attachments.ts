@@ -9,6 +9,7 @@ import type { App } from "../http/context.ts";
 import { denied } from "../http/denials.ts";
 import { Hono } from "../http/hono.ts";
 import { may, undecided } from "../http/may.ts";
+import { Integer } from "../http/numbers.ts";
 import { describe, sends } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { binary, query, refuseCompressed } from "../http/validation.ts";
@@ -41,7 +42,7 @@ const FileName = v.object({
 export const AttachmentSchema = v.object({
   key: v.string(),
   type: v.string(),
-  size: v.number(),
+  size: Integer,
   name: v.optional(v.string()),
 } satisfies Record<keyof Attachment, v.GenericSchema>);
 

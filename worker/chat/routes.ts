@@ -8,6 +8,7 @@ import { denied } from "../http/denials.ts";
 import { Hono } from "../http/hono.ts";
 import { joinerOf, joinOrBegin } from "../http/joiner.ts";
 import { may, undecided } from "../http/may.ts";
+import { Integer, Moment } from "../http/numbers.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { upgrade } from "../http/upgrade.ts";
@@ -38,10 +39,10 @@ const RangeQuery = v.object({
 });
 const MessageSchema = v.object({
   id: v.string(),
-  seq: v.number(),
+  seq: Integer,
   userId: v.string(),
   text: v.string(),
-  timestamp: v.number(),
+  timestamp: Moment,
   clientId: v.optional(v.string()),
   attachment: v.optional(AttachmentSchema),
   /** The message was deleted, with its text. */
@@ -50,8 +51,8 @@ const MessageSchema = v.object({
 const Messages = v.object({
   messages: v.array(MessageSchema),
   /** The oldest number that is kept, and the newest number. */
-  first: v.number(),
-  last: v.number(),
+  first: Integer,
+  last: Integer,
   /** Whether messages after `after` are missing: they are no longer kept, or the room was deleted and begun anew. */
   gap: v.boolean(),
 });

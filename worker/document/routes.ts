@@ -11,6 +11,7 @@ import { Hono } from "../http/hono.ts";
 import { idempotencyKey, keyConflict, makeChange, REPLAYED_HEADER } from "../http/idempotency.ts";
 import { joinerOf, joinOrBegin } from "../http/joiner.ts";
 import { may, rulingOn, undecided } from "../http/may.ts";
+import { Integer, Moment } from "../http/numbers.ts";
 import { describe, sends } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { upgrade } from "../http/upgrade.ts";
@@ -43,11 +44,11 @@ const Reading = v.object({
   since: v.optional(v.pipe(v.string(), v.regex(/^[\w-]*={0,2}$/, "must be base64url"), v.maxLength(65_536))),
 });
 const Version = v.object({
-  number: v.number(),
+  number: Integer,
   name: v.optional(v.string()),
-  /** When it was made (ms since the epoch). */
-  at: v.number(),
-  bytes: v.number(),
+  /** When it was made. */
+  at: Moment,
+  bytes: Integer,
 });
 const VersionOf = v.object({ id: v.string(), version: wholeNumber(1, Number.MAX_SAFE_INTEGER) });
 const VersionName = v.pipe(v.string(), v.maxLength(100), v.check(isVisible, "must have visible characters only"));

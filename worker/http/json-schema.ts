@@ -16,16 +16,25 @@ interface Part {
   readonly options?: readonly unknown[];
   readonly literal?: unknown;
   readonly default?: unknown;
+  /** Of a transform. */
+  readonly operation?: unknown;
 }
 
 type JsonSchema = Record<string, unknown>;
+
+export const INTEGER = { type: "integer", format: "int64" };
+
+/** Reads a whole number that a URL has. OpenAPI has it as a number, not as text: who writes the URL is the client. */
+export const numberIn = (text: string): number => Number(text);
 
 /** The JSON Schema of a valibot schema's input, without checks that are functions. */
 export function jsonSchema(part: Part): JsonSchema {
   const [, ...actions] = part.pipe ?? [];
   const end = actions.findIndex(({ type }) => type === "transform");
-  const checks = end < 0 ? actions : actions.slice(0, end);
-  return checks.reduce((schema, action) => Object.assign(schema, constraint(schema, action)), bare(part));
+  const isNumber = actions[end]?.operation === numberIn;
+  const checks = end < 0 ? actions : isNumber ? actions.slice(end) : actions.slice(0, end);
+  const start = isNumber ? { ...INTEGER } : bare(part);
+  return checks.reduce((schema, action) => Object.assign(schema, constraint(schema, action)), start);
 }
 
 function bare(part: Part): JsonSchema {
@@ -37,7 +46,7 @@ function bare(part: Part): JsonSchema {
     case "unknown":
       return {};
     case "literal":
-      return { const: part.literal };
+      return { type: typeof part.literal, const: part.literal };
     case "picklist":
       return { type: "string", enum: part.options };
     case "array":
@@ -50,12 +59,17 @@ function bare(part: Part): JsonSchema {
     case "strict_object":
       return object(part);
     case "optional":
-      return { ...of(part.wrapped), ...(part.default !== undefined && { default: part.default }) };
+      return optional(of(part.wrapped), part.default);
     case "nullable":
       return { anyOf: [of(part.wrapped), { type: "null" }] };
     default:
       throw new Error(`worker/http/json-schema.ts does not know valibot's "${part.type}": add it there`);
   }
+}
+
+function optional(schema: JsonSchema, by: unknown): JsonSchema {
+  if (by === undefined) return schema;
+  return { ...schema, default: schema.type === "integer" ? Number(by) : by };
 }
 
 const isPart = (value: unknown): value is Part => typeof value === "object" && value !== null && "type" in value;
@@ -78,7 +92,8 @@ function constraint({ type: of }: JsonSchema, { type, requirement, description }
   const size = of === "array" ? "Items" : "Length";
   switch (type) {
     case "integer":
-      return { type: "integer" };
+    case "safe_integer":
+      return INTEGER;
     case "min_value":
       return { minimum: requirement };
     case "max_value":

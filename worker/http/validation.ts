@@ -7,7 +7,7 @@ import type { MiddlewareHandler } from "hono";
 import * as v from "valibot";
 import { joined } from "../objects/bytes.ts";
 import type { App } from "./context.ts";
-import { jsonSchema } from "./json-schema.ts";
+import { jsonSchema, numberIn } from "./json-schema.ts";
 import { documented, type Parameter, type Schema } from "./openapi.ts";
 import { refusal } from "./problem.ts";
 
@@ -28,7 +28,9 @@ export function body<S extends v.BaseSchema<unknown, object, v.BaseIssue<unknown
       c.req.addValidatedData("json", check(schema, await readJson(c.req.raw)));
       await next();
     },
-    () => ({ requestBody: { content: { "application/json": { schema: jsonSchema(schema) } } } }),
+    () => ({
+      requestBody: { required: !v.is(schema, {}), content: { "application/json": { schema: jsonSchema(schema) } } },
+    }),
   );
 }
 
@@ -38,7 +40,7 @@ export const binary = (...types: readonly string[]): MiddlewareHandler<App> =>
     (_, next) => next(),
     () => {
       const schema = { type: "string", format: "binary" };
-      return { requestBody: { content: Object.fromEntries(types.map((type) => [type, { schema }])) } };
+      return { requestBody: { required: true, content: Object.fromEntries(types.map((type) => [type, { schema }])) } };
     },
   );
 
@@ -94,7 +96,7 @@ export function wholeNumber(min: number, max: number, what = "must be a whole nu
   return v.pipe(
     v.string(),
     v.regex(/^\d{1,16}$/, what),
-    v.transform(Number),
+    v.transform(numberIn),
     v.minValue(min, `must be at least ${min}`),
     v.maxValue(max, `must be at most ${max}`),
   );

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import * as v from "valibot";
 import type { App } from "../http/context.ts";
 import { permits } from "../http/may.ts";
+import { Integer, Moment } from "../http/numbers.ts";
 import { ledger } from "./pattern.ts";
 import { isOwn, peerOf, type Transaction } from "./rules.ts";
 import { STATES, type TransferState } from "./state.ts";
@@ -15,55 +16,55 @@ const entry = {
   from: v.string(),
   /** An account; of another ledger: `<ledger>/<account>`. */
   to: v.string(),
-  amount: v.number(),
+  amount: Integer,
   /** The transaction that this one posts, voids, refunds or reverses. Of `receive`: its number in the other ledger. */
   of: v.optional(v.string()),
-  /** Of `hold`: when it expires (ms since the epoch). */
-  expires: v.optional(v.number()),
+  /** Of `hold`: when it expires. */
+  expires: v.optional(Moment),
   memo: v.optional(v.string()),
   reference: v.optional(v.string()),
   /** The balances after it, of those accounts that the caller may read. */
-  balances: v.record(v.string(), v.number()),
+  balances: v.record(v.string(), Integer),
 };
-/** A transaction. `timestamp`: ms since the epoch. */
-export const Entry = v.object({ ...entry, timestamp: v.number() });
+/** A transaction. */
+export const Entry = v.object({ ...entry, timestamp: Moment });
 /** A transaction that was just made; `pending` while it is held, or on its way to another ledger. */
 export const Moved = v.object({ success: v.literal(true), ...entry, state: v.optional(v.literal("pending")) });
-/** A transaction with what became of it. `settledAt`: ms since the epoch. */
+/** A transaction with what became of it. */
 export const Transfer = v.object({
   ...Entry.entries,
   state: v.picklist(STATES),
-  settledAt: v.optional(v.number()),
+  settledAt: v.optional(Moment),
   /** The transaction that ended it; of a completed send, its number in the other ledger. */
   settledBy: v.optional(v.string()),
 });
 export const Balance = v.object({
   account: v.string(),
-  balance: v.number(),
+  balance: Integer,
   frozen: v.optional(v.literal(true)),
   /** How far below zero the balance may be. */
-  overdraft: v.optional(v.number()),
+  overdraft: v.optional(Integer),
 });
 /** What a ledger is kept in; without a currency until one is set. */
 export const Book = v.object({
   ledger: v.string(),
   currency: v.optional(v.string()),
-  minorUnits: v.optional(v.number()),
+  minorUnits: v.optional(Integer),
 });
 export const AuditAnswer = v.object({
   ok: v.boolean(),
   /** Whether every account was looked at. */
   complete: v.boolean(),
-  accounts: v.number(),
-  transactions: v.number(),
-  total: v.nullable(v.number()),
+  accounts: Integer,
+  transactions: Integer,
+  total: v.nullable(Integer),
   faults: v.array(v.string()),
   /** The transactions up to this number are in the archive. */
-  archived: v.number(),
+  archived: Integer,
   /** The hash of the last of them, which stands for all before it. */
   head: v.string(),
   /** Transfers on their way to other ledgers. */
-  pending: v.number(),
+  pending: Integer,
 });
 /** Where the next page begins; null after the last. */
 export const Cursor = v.nullable(v.string());

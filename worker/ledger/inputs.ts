@@ -103,7 +103,9 @@ export const Currency = v.strictObject({
   ),
 });
 export const Ledger = v.object({ ledger: v.string() });
-export const TransferId = v.object({ ...Ledger.entries, id: wholeNumber(1, MAX_AMOUNT) });
+/** A transaction's number, as answers have it: text, which clients send back as it is. */
+const Sequence = (fault: string) => v.pipe(v.string(), v.regex(/^[1-9]\d{0,15}$/, fault), v.transform(Number));
+export const TransferId = v.object({ ...Ledger.entries, id: Sequence("must be the id of a transaction") });
 /** A time: ms since the epoch, or ISO 8601 with its zone. */
 export const Time = v.pipe(
   v.string(),
@@ -114,7 +116,7 @@ export const Time = v.pipe(
 /** What a list says of a cursor that is not its own. */
 export const NO_SUCH_CURSOR = "must be the cursor of the page before, of the same list; begin without it";
 /** A transaction's number, as a cursor. */
-export const TransactionCursor = v.pipe(v.string(), v.regex(/^[1-9]\d{0,15}$/, NO_SUCH_CURSOR), v.transform(Number));
+export const TransactionCursor = Sequence(NO_SUCH_CURSOR);
 export const PageSize = v.optional(wholeNumber(1, MAX_PAGE), String(DEFAULT_PAGE));
 
 /** The account of a payee, without its ledger. */

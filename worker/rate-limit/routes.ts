@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { Hono } from "../http/hono.ts";
 import { may } from "../http/may.ts";
+import { Integer } from "../http/numbers.ts";
 import { describe } from "../http/openapi.ts";
 import { body, query, wholeNumber } from "../http/validation.ts";
 import { bucketOf } from "./caller.ts";
@@ -27,12 +28,12 @@ const Check = v.object({
 const Status = v.object({
   /** Whether a request of this cost would pass now. */
   allowed: v.boolean(),
-  remaining: v.number(),
+  remaining: Integer,
   /** Seconds until it would pass; only if it would not pass now. */
-  retryAfter: v.optional(v.number()),
+  retryAfter: v.optional(Integer),
   policy: v.string(),
-  limit: v.number(),
-  periodSeconds: v.number(),
+  limit: Integer,
+  periodSeconds: Integer,
 });
 
 export const routes = new Hono()

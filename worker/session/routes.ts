@@ -8,6 +8,7 @@ import type { App } from "../http/context.ts";
 import { deadCredential } from "../http/denials.ts";
 import { Hono } from "../http/hono.ts";
 import { may } from "../http/may.ts";
+import { Duration, Integer, Moment } from "../http/numbers.ts";
 import { describe } from "../http/openapi.ts";
 import { refusal } from "../http/problem.ts";
 import { guestId, UserId, UserOrGuestId } from "../http/user-id.ts";
@@ -44,8 +45,7 @@ const Login = v.strictObject({
 
 const Created = v.object({
   ok: v.literal(true),
-  /** ms */
-  expiresIn: v.number(),
+  expiresIn: Duration,
   /** Shown only in this answer. */
   token: v.string(),
   /** The id that was asked for, or a guest's. */
@@ -56,19 +56,17 @@ const Session = v.object({
   userId: v.string(),
   role: v.string(),
   metadata: v.optional(Metadata),
-  /** ms since the epoch */
-  createdAt: v.number(),
-  expiresAt: v.number(),
-  /** The absolute end (ms since the epoch). */
-  endsAt: v.number(),
+  createdAt: Moment,
+  expiresAt: Moment,
+  /** The absolute end. */
+  endsAt: Moment,
 });
 const Found = v.object({
   session: Session,
-  /** ms */
-  expiresIn: v.number(),
+  expiresIn: Duration,
 });
 const Ended = v.object({ ok: v.literal(true) });
-const EndedSeveral = v.object({ ok: v.literal(true), ended: v.number() });
+const EndedSeveral = v.object({ ok: v.literal(true), ended: Integer });
 /** A session's id is its token's hash, so it cannot be used as a token. */
 const AllOfUser = v.object({ sessions: v.array(v.object({ id: v.string(), ...Session.entries })) });
 const User = v.object({ userId: UserOrGuestId });
