@@ -369,6 +369,7 @@ describe("the OpenAPI document", () => {
         v.string(),
         v.object({
           summary: v.string(),
+          operationId: v.string(),
           responses: v.record(
             v.string(),
             v.object({ description: v.string(), content: v.optional(v.record(v.string(), v.unknown())) }),
@@ -390,6 +391,32 @@ describe("the OpenAPI document", () => {
     for (const operation of Object.values(paths).flatMap(Object.values)) {
       expect(Object.keys(operation.responses).length).toBeGreaterThanOrEqual(2);
     }
+  });
+
+  it("names each operation, for functions of generated clients", async () => {
+    const { paths } = v.parse(Document, (await call("/openapi.json")).body);
+    const names = Object.values(paths).flatMap((operations) => Object.values(operations).map((one) => one.operationId));
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.filter((name) => !/^[a-z]+[A-Za-z0-9]*$/.test(name))).toEqual([]);
+    expect(v.parse(Document, (await callSample("/openapi.json")).body).paths).toMatchObject({
+      "/sample/reset": { post: { operationId: "postSampleReset" } },
+    });
+  });
+
+  it("says what a problem may be, and how long to wait", async () => {
+    expect((await call("/openapi.json")).body).toMatchObject({
+      paths: { "/health": { get: { responses: { default: { headers: { "Retry-After": { schema: {} } } } } } } },
+      components: {
+        schemas: {
+          Problem: {
+            properties: {
+              type: { examples: expect.arrayContaining(["urn:problem:not-found", "urn:problem:rate-limited"]) },
+              retryAfter: { type: "integer" },
+            },
+          },
+        },
+      },
+    });
   });
 
   /** An upgrade, "no content", and what redirects or says that nothing has changed. */

@@ -7,7 +7,8 @@ import type { BaseIssue, BaseSchema } from "valibot";
 import type { Release } from "../../contract/release.ts";
 import type { App } from "./context.ts";
 import type { Hono } from "./hono.ts";
-import { jsonSchema } from "./json-schema.ts";
+import { INTEGER, jsonSchema } from "./json-schema.ts";
+import { problemTypes } from "./problem.ts";
 
 export type Schema = BaseSchema<unknown, unknown, BaseIssue<unknown>>;
 
@@ -21,6 +22,8 @@ export interface Parameter {
 
 /** The parts of an OpenAPI operation that a middleware may contribute. */
 interface Operation {
+  /** Names the function of a generated client: `postAccountLedgerTransfer`. */
+  operationId?: string;
   summary?: string;
   tags?: string[];
   parameters?: Parameter[];
@@ -79,7 +82,7 @@ export function openApi(app: Hono, title: string, release: Release): object {
     if (method === "ALL") continue;
     const template = path.replace(/:(\w+)/g, "{$1}");
     const verb = method.toLowerCase();
-    const operation = merge(paths[template]?.[verb] ?? blank(path), contributions.get(handler)?.() ?? {});
+    const operation = merge(paths[template]?.[verb] ?? blank(verb, path), contributions.get(handler)?.() ?? {});
     paths[template] = { ...paths[template], [verb]: operation };
   }
   return {
@@ -102,15 +105,13 @@ export function openApi(app: Hono, title: string, release: Release): object {
           type: "object",
           required: ["type", "title", "status", "detail", "error"],
           properties: {
-            type: { type: "string" },
-            title: { type: "string" },
-            status: { type: "integer" },
-            detail: { type: "string" },
-            error: { type: "string" },
-            errors: {
-              type: "array",
-              items: { type: "object", properties: { field: { type: "string" }, message: { type: "string" } } },
-            },
+            type: { ...TEXT, examples: problemTypes() },
+            title: TEXT,
+            status: INTEGER,
+            detail: TEXT,
+            error: TEXT,
+            retryAfter: { ...INTEGER, description: "Seconds" },
+            errors: { type: "array", items: { type: "object", properties: { field: TEXT, message: TEXT } } },
           },
         },
       },
@@ -118,18 +119,27 @@ export function openApi(app: Hono, title: string, release: Release): object {
   };
 }
 
-function blank(path: string): Operation {
+const TEXT = { type: "string" };
+
+function blank(verb: string, path: string): Operation {
   const [tag = ""] = path.split("/").filter(Boolean);
   const problem = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
   return {
+    operationId: verb + path.replace(/\W+(\w?)/g, (_, first: string) => first.toUpperCase()),
     tags: [tag.startsWith(":") || tag === "" ? "page" : tag],
     parameters: pathParameters(path).map((name) => ({
       name,
       in: "path",
       required: true,
-      schema: { type: "string" },
+      schema: TEXT,
     })),
-    responses: { default: { description: "A problem (RFC 9457)", content: problem } },
+    responses: {
+      default: {
+        description: "A problem (RFC 9457)",
+        headers: { "Retry-After": { description: "Seconds; of 429 and 503", schema: INTEGER } },
+        content: problem,
+      },
+    },
   };
 }
 

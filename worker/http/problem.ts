@@ -34,6 +34,11 @@ const KINDS = {
 
 export type ProblemKind = keyof typeof KINDS;
 
+const typeOf = (kind: string) => `urn:problem:${kind}`;
+
+/** What a client may find as a problem's `type`. */
+export const problemTypes = (): string[] => Object.keys(KINDS).map(typeOf);
+
 export interface Problem {
   kind: ProblemKind;
   /** One sentence for the caller: what was wrong, where, and what to do. */
@@ -62,7 +67,7 @@ export function refusal(kind: ProblemKind, detail: string, more: Pick<Problem, "
 /** The response of a problem. `error` repeats the detail, because the article's clients (README.md) read that field. */
 export function problemResponse({ kind, detail, fields, headers }: Problem): Response {
   const { status, title } = KINDS[kind];
-  const body = { type: `urn:problem:${kind}`, title, status, detail, error: detail, ...fields };
+  const body = { type: typeOf(kind), title, status, detail, error: detail, ...fields };
   // Every 503 says when to come back: in a second, if nothing better is known.
   const after = status === 503 && { "Retry-After": "1" };
   return Response.json(body, { status, headers: { ...after, ...headers, "Content-Type": "application/problem+json" } });

@@ -5,7 +5,6 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { App, Charge } from "../http/context.ts";
 import { addHeaders } from "../http/headers.ts";
-import { documented } from "../http/openapi.ts";
 import { Refusal, refusal } from "../http/problem.ts";
 import type { Place } from "../objects/names.ts";
 import type { Limit } from "../pattern.ts";
@@ -15,21 +14,18 @@ import { limitHeaders, seconds } from "./headers.ts";
 import type { Verdict } from "./verdict.ts";
 
 export function rateLimit({ policy: name, cost = 1, onUnavailable }: Charge): MiddlewareHandler<App> {
-  return documented(
-    async function rateLimit(c, next) {
-      c.set("charged", true);
-      const policy = policyOf(c, name);
-      const caller = await payerOf(c, onUnavailable);
-      const verdict = await check(c, "take", { policy, caller, cost: Math.min(cost, policy.capacity) });
-      if (!verdict && onUnavailable === "deny") throw unavailable();
-      if (verdict?.allowed === false) throw overLimit(policy, verdict);
-      await next();
-      // The answer to a WebSocket upgrade takes no headers, and a route that asks about a bucket has set its own.
-      if (!verdict || c.res.status === 101 || c.res.headers.has("RateLimit")) return;
-      addHeaders(c, limitHeaders(policy.name, policy, verdict));
-    },
-    () => ({ responses: { 429: { description: "Too many requests; Retry-After says when to come back" } } }),
-  );
+  return async function rateLimit(c, next) {
+    c.set("charged", true);
+    const policy = policyOf(c, name);
+    const caller = await payerOf(c, onUnavailable);
+    const verdict = await check(c, "take", { policy, caller, cost: Math.min(cost, policy.capacity) });
+    if (!verdict && onUnavailable === "deny") throw unavailable();
+    if (verdict?.allowed === false) throw overLimit(policy, verdict);
+    await next();
+    // The answer to a WebSocket upgrade takes no headers, and a route that asks about a bucket has set its own.
+    if (!verdict || c.res.status === 101 || c.res.headers.has("RateLimit")) return;
+    addHeaders(c, limitHeaders(policy.name, policy, verdict));
+  };
 }
 
 /** The bucket that pays. If the caller cannot be identified, the address pays, or the request is refused. */
