@@ -17,12 +17,14 @@ export const Reference = v.pipe(
 
 /** An account has the id of its user as its name. */
 export const Name = Id;
-const Amount = v.pipe(
-  v.number("must be a number"),
-  v.integer("must be an integer, in minor units"),
-  v.minValue(1, "must be at least 1"),
-  v.maxValue(MAX_AMOUNT, "must be under 2^53"),
-);
+const amountFrom = (least: number) =>
+  v.pipe(
+    v.number("must be a number"),
+    v.integer("must be an integer, in minor units"),
+    v.minValue(least, `must be at least ${least}`),
+    v.maxValue(MAX_AMOUNT, "must be under 2^53"),
+  );
+const Amount = amountFrom(1);
 /** The name of an account that is paid. It has no slash, which separates it from a ledger. */
 const PayeeName = v.pipe(
   Name,
@@ -83,14 +85,7 @@ export const Withdrawal = v.strictObject({ account: Name, amount: Amount, outsid
 export const Reversal = v.strictObject(notes);
 export const AccountChange = v.strictObject({
   frozen: v.optional(v.boolean()),
-  overdraft: v.optional(
-    v.pipe(
-      v.number("must be a number"),
-      v.integer("must be an integer, in minor units"),
-      v.minValue(0, "must be at least 0"),
-      v.maxValue(MAX_AMOUNT, "must be under 2^53"),
-    ),
-  ),
+  overdraft: v.optional(amountFrom(0)),
 });
 export const Currency = v.strictObject({
   currency: v.pipe(v.string(), v.regex(/^[A-Z][A-Z0-9]{2,9}$/, "must be a code such as EUR")),
