@@ -257,6 +257,19 @@ describe("an attachment", () => {
     expect(await stub.reserve({ ...file, key: "k21" })).toBe("reserved");
   });
 
+  it("is refused if twenty of the user are in no message, until they are gone after an hour", async () => {
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const room = newRoom();
+    const member = await join(room);
+    for (let i = 0; i < 20; i++) expect((await upload(room, member)).status).toBe(201);
+    const refused = await upload(room, member);
+    expect(refused.status).toBe(429);
+    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining("send these, or wait an hour") });
+    vi.setSystemTime(Date.now() + Number(refused.headers.get("Retry-After")) * 1_000);
+    await runDurableObjectAlarm(roomObject(room));
+    expect((await upload(room, member)).status).toBe(201);
+  });
+
   it("is refused if the room's files take too much space, until some are deleted", async () => {
     const stub = roomObject(newRoom());
     const file = { blob: "b", type: "image/png", userId: "u" };
