@@ -452,7 +452,11 @@ describe("the OpenAPI document", () => {
           post: {
             parameters: expect.arrayContaining([
               expect.objectContaining({ in: "query", name: "id", required: false }),
-              expect.objectContaining({ in: "header", name: "Idempotency-Key" }),
+              expect.objectContaining({
+                in: "header",
+                name: "Idempotency-Key",
+                description: expect.stringContaining("Idempotent-Replayed"),
+              }),
             ]),
             requestBody: {
               content: {

@@ -31,7 +31,7 @@ export const idempotencyKey: MiddlewareHandler<App> = documented(
         in: "header",
         required: false,
         description:
-          "Repeat a request within 24 hours with the same key and payload, and you get the first answer again.",
+          "Repeat a request within 24 hours with the same key and payload, and you get the first answer, with Idempotent-Replayed: true",
         schema: { type: "string", minLength: 1, maxLength: MAX_KEY_LENGTH },
       },
     ],
