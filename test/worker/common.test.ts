@@ -494,7 +494,7 @@ describe("JSON Schema", () => {
   it.each([
     [v.pipe(v.number(), v.integer(), v.minValue(1)), { type: "integer", format: "int64", minimum: 1 }],
     [v.pipe(v.number(), v.safeInteger()), { type: "integer", format: "int64" }],
-    [v.optional(wholeNumber(1, 9), "5"), { type: "integer", format: "int64", minimum: 1, maximum: 9, default: 5 }],
+    [v.optional(wholeNumber(1, 9), "5"), { type: "integer", format: "int32", minimum: 1, maximum: 9, default: 5 }],
     [v.literal(true), { type: "boolean", const: true }],
   ])("has whole numbers with their size, also those of a URL, and constants with their type: case %#", (schema, is) => {
     expect(jsonSchema(schema)).toEqual(is);

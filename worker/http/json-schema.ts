@@ -22,7 +22,7 @@ interface Part {
 
 type JsonSchema = Record<string, unknown>;
 
-export const INTEGER = { type: "integer", format: "int64" };
+const INTEGER = { type: "integer", format: "int64" };
 
 /** Reads a whole number that a URL has. OpenAPI has it as a number, not as text: who writes the URL is the client. */
 export const numberIn = (text: string): number => Number(text);
@@ -97,7 +97,7 @@ function constraint({ type: of }: JsonSchema, { type, requirement, description }
     case "min_value":
       return { minimum: requirement };
     case "max_value":
-      return { maximum: requirement };
+      return { maximum: requirement, ...(of === "integer" && Number(requirement) < 2 ** 31 && { format: "int32" }) };
     case "non_empty":
       return { [`min${size}`]: 1 };
     case "min_length":

@@ -7,7 +7,7 @@ import type { BaseIssue, BaseSchema } from "valibot";
 import type { Release } from "../../contract/release.ts";
 import type { App } from "./context.ts";
 import type { Hono } from "./hono.ts";
-import { INTEGER, jsonSchema } from "./json-schema.ts";
+import { jsonSchema } from "./json-schema.ts";
 import { problemTypes } from "./problem.ts";
 
 export type Schema = BaseSchema<unknown, unknown, BaseIssue<unknown>>;
@@ -107,10 +107,10 @@ export function openApi(app: Hono, title: string, release: Release): object {
           properties: {
             type: { ...TEXT, examples: problemTypes() },
             title: TEXT,
-            status: INTEGER,
+            status: WHOLE,
             detail: TEXT,
             error: TEXT,
-            retryAfter: { ...INTEGER, description: "Seconds" },
+            retryAfter: { ...WHOLE, description: "Seconds" },
             errors: { type: "array", items: { type: "object", properties: { field: TEXT, message: TEXT } } },
           },
         },
@@ -120,6 +120,7 @@ export function openApi(app: Hono, title: string, release: Release): object {
 }
 
 const TEXT = { type: "string" };
+const WHOLE = { type: "integer" };
 
 function blank(verb: string, path: string): Operation {
   const [tag = ""] = path.split("/").filter(Boolean);
@@ -136,7 +137,7 @@ function blank(verb: string, path: string): Operation {
     responses: {
       default: {
         description: "A problem (RFC 9457)",
-        headers: { "Retry-After": { description: "Seconds; of 429 and 503", schema: INTEGER } },
+        headers: { "Retry-After": { description: "Seconds; of 429 and 503", schema: WHOLE } },
         content: problem,
       },
     },

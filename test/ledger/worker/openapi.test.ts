@@ -25,7 +25,11 @@ it("a payment needs a body, and a reversal does not", () => {
 });
 
 it("the size of a page is a number", () => {
-  const limit = { name: "limit", in: "query", schema: { ...WHOLE, minimum: 1, maximum: 200, default: 50 } };
+  const limit = {
+    name: "limit",
+    in: "query",
+    schema: { type: "integer", format: "int32", minimum: 1, maximum: 200, default: 50 },
+  };
   says("/account/{ledger}/transactions", "get", {
     parameters: expect.arrayContaining([expect.objectContaining(limit)]),
   });
