@@ -17,13 +17,15 @@ export const Reference = v.pipe(
 
 /** An account has the id of its user as its name. */
 export const Name = Id;
-const amountFrom = (least: number) =>
+const whole = (least: number, most: number, over = `must be at most ${most}`, what = "must be an integer") =>
   v.pipe(
     v.number("must be a number"),
-    v.integer("must be an integer, in minor units"),
+    v.integer(what),
     v.minValue(least, `must be at least ${least}`),
-    v.maxValue(MAX_AMOUNT, "must be under 2^53"),
+    v.maxValue(most, over),
   );
+const amountFrom = (least: number) =>
+  whole(least, MAX_AMOUNT, "must be under 2^53", "must be an integer, in minor units");
 const Amount = amountFrom(1);
 /** The name of an account that is paid. It has no slash, which separates it from a ledger. */
 const PayeeName = v.pipe(
@@ -64,14 +66,7 @@ export const Transfer = v.pipe(
     amount: Amount,
     ...notes,
     /** Puts the money aside for so long, until it is posted or voided. */
-    holdSeconds: v.optional(
-      v.pipe(
-        v.number("must be a number"),
-        v.integer("must be an integer"),
-        v.minValue(1, "must be at least 1"),
-        v.maxValue(MAX_HOLD_SECONDS, `must be at most ${MAX_HOLD_SECONDS}, which are 31 days`),
-      ),
-    ),
+    holdSeconds: v.optional(whole(1, MAX_HOLD_SECONDS, `must be at most ${MAX_HOLD_SECONDS}, which are 31 days`)),
   }),
   v.forward(
     v.partialCheck([["from"], ["to"]], ({ from, to }) => from !== to, "must be another account than from"),
@@ -90,12 +85,7 @@ export const AccountChange = v.strictObject({
 export const Currency = v.strictObject({
   currency: v.pipe(v.string(), v.regex(/^[A-Z][A-Z0-9]{2,9}$/, "must be a code such as EUR")),
   /** Digits of its minor units: 2 for EUR, whose amounts are in cents. */
-  minorUnits: v.pipe(
-    v.number("must be a number"),
-    v.integer("must be an integer"),
-    v.minValue(0, "must be at least 0"),
-    v.maxValue(18, "must be at most 18"),
-  ),
+  minorUnits: whole(0, 18),
 });
 export const Ledger = v.object({ ledger: v.string() });
 /** A transaction's number, as answers have it: text, which clients send back as it is. */
