@@ -14,7 +14,7 @@ const KIB = 1_024;
  * The most bytes, so that growth is noticed. Of the bundle, 166 KiB are documents: Yjs, which is evaluated at its first
  * use, and the editor that their panel loads.
  */
-const MOST = { bundle: 419 * KIB, page: 40 * KIB };
+const MOST = { bundle: 420 * KIB, page: 40 * KIB };
 
 const dir = mkdtempSync(join(tmpdir(), "budget-"));
 let built: Built;
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-it("the bundle has at most 419 KiB, minified, with the page", () => {
+it("the bundle has at most 420 KiB, minified, with the page", () => {
   expect(sizeOf(built.manifest)).toBeLessThanOrEqual(MOST.bundle);
 });
 
