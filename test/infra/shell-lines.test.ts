@@ -32,3 +32,8 @@ it("no shell line has a comment, which zsh hands to the command", () => {
 it("no shell line has a word that zsh takes for a pattern of file names", () => {
   expect(LINES.filter((line) => /[?[\]]/.test(unquoted(line)))).toEqual([]);
 });
+
+it("no shell line needs another Node than the person's own, which may be 20, or a curl of 2022", () => {
+  const own = /(?:^|&& |: )node (?!-p\b)/;
+  expect(LINES.filter((line) => own.test(unquoted(line)) || /\bcurl .*--json\b/.test(unquoted(line)))).toEqual([]);
+});
