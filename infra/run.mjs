@@ -42,6 +42,7 @@ if (missing) {
 } else if (command !== undefined) {
   process.env.NODE_COMPILE_CACHE ||= fileURLToPath(new URL("../node_modules/.cache/compiled", import.meta.url));
   module.enableCompileCache(process.env.NODE_COMPILE_CACHE);
+  (await import("@durable-stack/local-account/no-proxy")).reachOwnDirectly();
   const file = new URL(`./commands/${command}.ts`, import.meta.url);
   // The command sees the arguments as if Node had been called with it.
   process.argv.splice(1, 2, fileURLToPath(file));

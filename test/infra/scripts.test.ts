@@ -1,6 +1,8 @@
 /** The scripts of package.json: what they call, and what they say before anything is installed. */
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
@@ -27,6 +29,23 @@ describe("the scripts of package.json", () => {
     expect(cost("--requests", "1M").stdout).toBe(cost("--requests", "1M").stdout);
     expect(cost("--requests", "no").stderr).toContain("--requests");
     expect(readdirSync(cache, { recursive: true }).length).toBeGreaterThan(50);
+  });
+
+  it("reach what is on this machine without the proxy of the environment", async () => {
+    const asked = Promise.withResolvers<string>();
+    const server = createServer((request, response) => {
+      asked.resolve(request.url ?? "");
+      response.end();
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const address = server.address();
+    const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}/`;
+    const dead = "http://127.0.0.1:9";
+    const env = { ...process.env, NODE_USE_ENV_PROXY: "1", HTTP_PROXY: dead, NO_PROXY: "", no_proxy: "" };
+    const smoke = spawn(process.execPath, [join(ROOT, "infra/run.mjs"), "smoke", "--url", url], { env });
+    expect(await Promise.race([asked.promise, once(smoke, "exit").then(() => "nothing was asked")])).toMatch(/^\//);
+    smoke.kill();
+    server.close();
   });
 });
 

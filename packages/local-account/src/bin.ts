@@ -13,6 +13,7 @@ import { faultOfDisk, isOfMachine } from "./disk.ts";
 import { END_SIGNALS } from "./end-signals.ts";
 import { CannotStart } from "./errors.ts";
 import { type Fault, type Plan, parseFault, type RunningAccount, startAccount } from "./index.ts";
+import { reachOwnDirectly } from "./no-proxy.ts";
 import { load, save } from "./snapshot-commands.ts";
 import { startTemporaryAccount } from "./testing.ts";
 
@@ -193,6 +194,7 @@ function ended(): Promise<void> {
 }
 
 try {
+  reachOwnDirectly();
   await main();
   process.exit();
 } catch (error) {
