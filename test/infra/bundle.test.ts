@@ -1,5 +1,5 @@
 /** The bundle: files as modules, and errors with a fix. test/wrangler compares it with wrangler's. */
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { getNodeCompat } from "miniflare";
@@ -22,7 +22,8 @@ const CONFIG: BundleConfig = {
 
 let dir: string;
 beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "bundle-"));
+  // esbuild names real paths, and on macOS the folder for temporary files is behind a link.
+  dir = realpathSync(mkdtempSync(join(tmpdir(), "bundle-")));
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
