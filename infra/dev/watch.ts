@@ -41,7 +41,9 @@ export function watchFiles(root: string, { wanted, changed, say }: Watched): Wat
       // It is gone again; the folder around it tells of that.
       if (code === "ENOENT" || code === "ENOTDIR" || told.has(code)) return;
       told.add(code);
-      say(`No change in ${join(root, folder)} is seen: ${error.message}. ${fixOf(code)}, and start this again.`);
+      say(
+        `No change in ${join(root, folder)}, and perhaps in others, is seen: ${error.message}. ${fixOf(code)}, and start this again.`,
+      );
     }
   };
   const watchFolder = (folder: string) => {

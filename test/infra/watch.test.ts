@@ -50,7 +50,7 @@ it.each([
   ["ENOSPC", "Allow more (on Linux by sysctl fs.inotify.max_user_watches)"],
   ["EMFILE", "Allow more (on Linux by sysctl fs.inotify.max_user_instances)"],
   ["EACCES", "Correct that"],
-])("says once that no folder can be watched (%s), and goes on", async (code, fix) => {
+])("says once that folders cannot be watched (%s), and goes on", async (code, fix) => {
   const { root, said, heardOf } = watched();
   for (const folder of ["one", "two"]) {
     failing("watch", join(root, folder), code);
@@ -58,7 +58,7 @@ it.each([
     await heardOf(folder);
   }
   expect(said).toEqual([
-    `No change in ${join(root, "one")} is seen: ${code}: as the system says it. ${fix}, and start this again.`,
+    `No change in ${join(root, "one")}, and perhaps in others, is seen: ${code}: as the system says it. ${fix}, and start this again.`,
   ]);
 });
 
