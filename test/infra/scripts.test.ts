@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { scratch } from "./own-process.ts";
@@ -46,6 +47,28 @@ describe("the scripts of package.json", () => {
     expect(await Promise.race([asked.promise, once(smoke, "exit").then(() => "nothing was asked")])).toMatch(/^\//);
     smoke.kill();
     server.close();
+  });
+});
+
+describe("installing", () => {
+  it("goes on with an older Node where the person's npm is strict about engines", () => {
+    const userconfig = join(dir, "strict.npmrc");
+    writeFileSync(userconfig, "engine-strict=true\n");
+    const strict = (cwd: string) =>
+      spawnSync("npm", ["config", "get", "engine-strict"], {
+        cwd,
+        encoding: "utf8",
+        env: { ...process.env, npm_config_userconfig: userconfig },
+      }).stdout.trim();
+    expect([strict(dir), strict(ROOT)]).toEqual(["true", "false"]);
+  });
+
+  it("is npm's: pnpm and yarn are told, who would look for the workspaces' packages in the registry", () => {
+    const { packageManager } = v.parse(
+      v.object({ packageManager: v.string() }),
+      JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")),
+    );
+    expect(packageManager).toMatch(/^npm@\d+\.\d+\.\d+$/);
   });
 });
 
