@@ -62,6 +62,8 @@ export function runnable({ main, modules }: Bundle, { port, inspectorPort }: Bou
 }
 
 function bindings(): ReturnType<typeof unstable_getMiniflareWorkerOptions> {
+  // Wrangler would keep a log of it under the person's home, and fill the terminal where that cannot be written.
+  process.env.WRANGLER_WRITE_LOGS ??= "false";
   try {
     return unstable_getMiniflareWorkerOptions(join(ROOT, "wrangler.jsonc"));
   } catch (error) {

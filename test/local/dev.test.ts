@@ -22,6 +22,8 @@ let project: ProjectCopy;
 let terminal: Terminal;
 let url: string;
 let inspectorPort: number;
+/** What it printed until it was ready. */
+let said: string;
 /** What it had at the start. */
 let entry: string;
 beforeAll(async () => {
@@ -31,8 +33,10 @@ beforeAll(async () => {
   entry = project.read(ENTRY);
   inspectorPort = await freePort();
   const dev = `exec node infra/commands/dev.ts --port 0 --inspector-port ${inspectorPort}`;
-  terminal = new Terminal(project.start(dev, { detached: true }));
-  const said = await terminal.printed((text) => /Ready on \S+\n/.test(text));
+  // As in a container: a home in which nothing can be made.
+  const env = { HOME: join(project.root, "package.json"), XDG_CONFIG_HOME: "" };
+  terminal = new Terminal(project.start(dev, { detached: true, env }));
+  said = await terminal.printed((text) => /Ready on \S+\n/.test(text));
   const [, ready] = /Ready on (\S+)\n/.exec(said) ?? [];
   if (ready === undefined) throw new Error(said);
   url = ready;
@@ -40,6 +44,10 @@ beforeAll(async () => {
 afterAll(async () => {
   await terminal?.stop();
   project?.remove();
+});
+
+it("says nothing of a home that cannot be written", () => {
+  expect(said).toMatch(/^Ready on /);
 });
 
 const ask = async (path: string): Promise<string> => {
