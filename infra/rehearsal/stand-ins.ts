@@ -1,6 +1,7 @@
 /**
  * What a release needs outside of it, in the throw-away account of a rehearsal: queues, and Workers in the place of those
- * that its bindings lead to, and of those that classes come from or go to. Cloudflare refuses a version without them.
+ * that its bindings and tail consumers lead to, and of those that classes come from or go to. Cloudflare refuses a
+ * release without them.
  */
 import { type Migration, type Move, replay } from "@durable-stack/class-lifecycle";
 import Cloudflare from "cloudflare";
@@ -9,7 +10,7 @@ import { JURISDICTIONS, type Region } from "../../contract/regions.ts";
 import type { Release } from "../release/read.ts";
 import type { Account } from "../stack/account.ts";
 import type { PublicSettings } from "../stack/config.ts";
-import { extraBindings, isMadeByHand } from "../stack/extras.ts";
+import { extraBindings, isMadeByHand, tailConsumersOf } from "../stack/extras.ts";
 
 /** What another Worker must export. */
 interface StandIn {
@@ -50,7 +51,7 @@ export interface Bound extends Pick<PublicSettings, "bind"> {
 }
 
 /**
- * Makes what the bindings of `releases` lead to, but for the Workers named in `own`.
+ * Makes what the bindings and tail consumers of `releases` lead to, but for the Workers named in `own`.
  * A class that `moves` hand to another Worker is not there yet. Returns the Workers among it.
  */
 export async function makeStandIns(
@@ -68,7 +69,9 @@ export async function makeStandIns(
   const { accountId: account_id } = account;
   for (const queue_name of queuesOf(leading)) await client.queues.create({ account_id, queue_name });
   for (const bucket of bucketsOf(leading)) await client.r2.buckets.create({ account_id, ...bucket });
-  const workers = new Map([...workersOf(leading)].filter(([name]) => !own.includes(name)));
+  // A tail consumer is no binding, and must be there all the same.
+  const told = releases.flatMap(({ release }) => tailConsumersOf(release).map((name) => [name, NOTHING] as const));
+  const workers = new Map([...told, ...workersOf(leading)].filter(([name]) => !own.includes(name)));
   for (const [name, standIn] of workers) await upload(account, name, standIn);
   return workers;
 }
@@ -172,7 +175,7 @@ async function upload(
   const code = [
     'import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";',
     'const answer = () => new Response("This Worker stands in for another one in a rehearsal", { status: 503 });',
-    "export default { fetch: answer };",
+    "export default { fetch: answer, tail() {} };",
     ...[...entrypoints].filter((entrypoint) => entrypoint !== "default").map(exported("WorkerEntrypoint")),
     ...[...classes, ...awaited].map(exported("DurableObject")),
   ].join("\n");

@@ -176,12 +176,13 @@ it.skipIf(all.length < 2 || !removable)(
   },
 );
 
-it("has what the bindings lead to outside of the release: queues, other Workers and their classes", async () => {
+it("has what the release needs outside of it: queues, other Workers and their classes, tail consumers", async () => {
   const before = project.read("wrangler.jsonc");
   const services = [{ binding: "AUTH", service: "auth", entrypoint: "Login" }];
   const queues = { producers: [{ binding: "MAILS", queue: "mails" }] };
   const seat = { name: "SEAT", class_name: "Seat", script_name: "auth" };
-  const more = JSON.stringify({ services, queues }).slice(1, -1);
+  const tail_consumers = [{ service: "watcher" }];
+  const more = JSON.stringify({ services, queues, tail_consumers }).slice(1, -1);
   project.write(
     "wrangler.jsonc",
     before
