@@ -94,6 +94,7 @@ describe("a Worker that wrangler deployed", () => {
     const preview = await site.stack.preview();
     expect(preview.text).toContain(`${site.workerName}: in sync, at 0001-import, taken over from what deployed it`);
     expect(preview.steps).toContain("import Worker worker");
+    expect(preview.text).toMatch(/\[adopt_handlers\] scheduled: .*worker\/index\.ts/);
     const up = await site.deploy(checkout);
     expect(up.ok, up.text).toBe(true);
     expect(up.steps).toContain("import Worker worker");
@@ -106,6 +107,7 @@ describe("a Worker that wrangler deployed", () => {
   it("is then like any other stack: gets its settings, then no change, and its classes migrate", async () => {
     site.set({ adopt: false });
     const settings = await site.stack.up();
+    expect(settings.text).not.toContain("adopt_handlers");
     expect(settings.steps.filter((step) => !step.startsWith("same"))).toEqual(["update Worker worker"]);
     const dropped = await site.direct.call("get", `/workers/scripts/${site.workerName}/script-settings`);
     expect(dropped).toMatchObject({ tail_consumers: [], logpush: false });

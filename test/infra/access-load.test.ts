@@ -47,6 +47,27 @@ describe("npm run access", () => {
     expect(await copy.run("npm run -s access -- check")).toEqual({ code: 0, text: "" });
   });
 
+  it("takes an app with handlers of other events, and says how to add them where the app is gone", async () => {
+    const file = "worker/index.ts";
+    const before = copy.read(file);
+    const handlers = "{ async scheduled() {}, async queue() {} } satisfies ExportedHandler<Env>";
+    const whole = /export default (appOf\(\{[\s\S]*\}\));/;
+    copy.write(
+      file,
+      before.replace(whole, (_, app) => `export default Object.assign(${app}, ${handlers});`),
+    );
+    expect(await copy.run("npm run -s access -- check")).toEqual({ code: 0, text: "" });
+    copy.write(
+      file,
+      before.replace(whole, (_, app) => `export default { fetch: ${app}.fetch, async queue() {} };`),
+    );
+    const { code, text } = await copy.run("npm run -s access -- check");
+    expect(code).toBe(1);
+    expect(text).toMatch(/^The default export of worker\/index\.ts is not the app.*Object\.assign\(appOf/);
+    expect(text).not.toMatch(/\n\s+at |bug/);
+    copy.write(file, before);
+  });
+
   it("says what does not work while the Worker is loaded, and is no bug then", async () => {
     copy.replace("worker/odd/aliased.ts", "export const it = 1;", "export const it = 2;");
     const { code, text } = await copy.run("npm run -s access -- check");

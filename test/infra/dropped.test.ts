@@ -20,6 +20,7 @@ const dropping = (more: Partial<Dropping> = {}): Dropping => ({
   crons: { live: [], given: [] },
   consumers: { live: [], given: [] },
   logpush: { live: false, given: undefined },
+  handlers: ["fetch"],
   allowDrop: [],
   ...more,
 });
@@ -88,6 +89,13 @@ describe("a Worker that is taken over", () => {
     expect(said({ logpush: { live: true, given: false } }), "which says so itself").toEqual([]);
     const both = { consumers: { live: ["watch"], given: [] }, logpush: { live: true, given: undefined } };
     expect(said({ ...both, allowDrop: ["tail consumer watch", "logpush"] })).toEqual([]);
+  });
+
+  it("handles events beside requests: they are named, because the plan does not see those of the release", () => {
+    const [line = "", ...more] = said({ handlers: ["fetch", "queue", "scheduled"] });
+    expect(more).toEqual([]);
+    expect(line).toMatch(/^\[adopt_handlers\] queue, scheduled: .*worker\/index\.ts has a handler for each: docs\//);
+    expect(said({ handlers: [] })).toEqual([]);
   });
 
   it("may lose bindings that the stack allows by name", () => {

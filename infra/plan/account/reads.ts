@@ -85,6 +85,8 @@ const Database = v.object({ num_tables: v.nullish(v.number()) });
 const Domains = v.array(v.object({ id: v.string(), hostname: v.string(), service: text }));
 const Routes = v.array(v.object({ id: v.string(), pattern: v.string(), script: text }));
 
+const Scripts = v.array(v.object({ id: v.string(), handlers: v.nullish(v.array(v.string()), []) }));
+
 const Schedules = v.object({ schedules: v.array(v.object({ cron: v.string() })) });
 
 const Namespace = v.object({ id: v.string(), class: text, script: text, useSqlite: v.nullish(v.boolean(), false) });
@@ -289,6 +291,12 @@ export class Reads {
     const path = at`/accounts/${this.accountId}/workers/scripts/${workerName}/schedules`;
     const found = await this.#optional((api) => api.get(path));
     return found && checked("cron triggers", Schedules, found).schedules.map(({ cron }) => cron);
+  }
+
+  /** The events that a Worker's code handles (`fetch`, `queue`); undefined where the account cannot be asked, or refuses. */
+  async handlers(workerName: string): Promise<readonly string[] | undefined> {
+    const found = await this.#optional((api) => api.list(at`/accounts/${this.accountId}/workers/scripts`));
+    return found && checked("Workers' handlers", Scripts, found).find(({ id }) => id === workerName)?.handlers;
   }
 
   #exists(path: string, extra: Parameters<Api["find"]>[1] = {}): Promise<boolean | undefined> {

@@ -17,6 +17,8 @@ export interface Dropping extends Bindings {
   readonly consumers: { readonly live: readonly string[]; readonly given: readonly string[] };
   /** Whether its logs are pushed. That update turns it off where the release does not say; undefined: it does not. */
   readonly logpush: { readonly live: boolean; readonly given: boolean | undefined };
+  /** The events that its code handles. */
+  readonly handlers: readonly string[];
   /** Of the settings: what may go, by name. */
   readonly allowDrop: readonly string[];
 }
@@ -30,17 +32,41 @@ interface Lost {
   readonly instead: string;
 }
 
-/** One finding for each thing that would be lost and that nobody has allowed. */
+/** One finding for each thing that would be lost and that nobody has allowed, and one for the events that it handles. */
 export function droppedFindings(dropping: Dropping): readonly Finding[] {
   const { fileOf, allowDrop } = dropping;
-  return [...lostBindings(dropping), ...lostCrons(dropping), ...lostConsumers(dropping), ...lostLogpush(dropping)]
+  const lost = [
+    ...lostBindings(dropping),
+    ...lostCrons(dropping),
+    ...lostConsumers(dropping),
+    ...lostLogpush(dropping),
+  ];
+  const refused = lost
     .filter(({ subject }) => !allowDrop.includes(subject))
-    .map(({ subject, message, instead }) => ({
-      code: "adopt_drops",
-      subject,
-      message,
-      fix: `${instead}; or, where nobody needs it any more, add "${subject}" to allowDrop in ${fileOf("allowDrop")}.`,
-    }));
+    .map(
+      ({ subject, message, instead }): Finding => ({
+        code: "adopt_drops",
+        subject,
+        message,
+        fix: `${instead}; or, where nobody needs it any more, add "${subject}" to allowDrop in ${fileOf("allowDrop")}.`,
+      }),
+    );
+  return [...refused, ...handlersFinding(dropping)];
+}
+
+/** A warning: only Cloudflare sees what a release handles, and it refuses a consumer of a queue without `queue`. */
+function handlersFinding({ handlers }: Dropping): readonly Finding[] {
+  const others = handlers.filter((name) => name !== "fetch");
+  if (others.length === 0) return [];
+  return [
+    {
+      code: "adopt_handlers",
+      subject: others.join(", "),
+      message:
+        "the live Worker handles these events beside requests, and the plan does not see whether the release does. Its cron triggers and queues stay with it.",
+      fix: "see that worker/index.ts has a handler for each: docs/wrangler-file.md#other-events-than-requests.",
+    },
+  ];
 }
 
 /** Also those that would lead elsewhere. */

@@ -156,6 +156,7 @@ async function lostByAdopting(
     crons: { live: (await reads.crons(settings.workerName)) ?? [], given: cronsOf(release) },
     consumers: { live: (worker?.tailConsumers ?? []).map(({ name }) => name), given: tailConsumersOf(release) },
     logpush: { live: worker?.logpush ?? false, given: logpushOf(release) },
+    handlers: (await reads.handlers(settings.workerName)) ?? [],
     allowDrop: settings.allowDrop,
   });
 }

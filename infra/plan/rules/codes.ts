@@ -62,6 +62,7 @@ type OwnCode =
   | "worker_of_another_stack"
   | "name_not_ours"
   | "adopt_drops"
+  | "adopt_handlers"
   // Drift.
   | "serving_version_not_ours"
   | "deployment_not_ours"
@@ -94,6 +95,7 @@ const OWN_WARNINGS: ReadonlySet<string> = new Set<OwnCode>([
   "bound_resource_missing",
   "storage_goes",
   "storage_left_behind",
+  "adopt_handlers",
   "promotion_unchecked",
   "missed_release_allowed",
 ]);
