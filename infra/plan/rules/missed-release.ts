@@ -20,7 +20,7 @@ export const missed = (stack: string, step: string, { digest, migration }: Asked
   code: "promotion_missed",
   subject: `release ${shortDigest(digest)}`,
   message: `${stack} is at step ${step}, and takes no release any more whose history ends at ${migration.step}.`,
-  fix: `deploy the release that ${stack} serves; where this stack is rolling this one out, end that first: \`${abandonLine("<this stack>")}\`. Where this stack cannot catch up without this one (needs_intermediate_release), ${allowing("allowMissedRelease", digest)} and \`up\`: docs/runbooks.md#a-stack-that-missed-a-release.`,
+  fix: `deploy the release that ${stack} serves; where this stack is rolling this one out, end that first: \`${abandonLine("<this stack>")}\`. Where this stack cannot catch up without this one (needs_intermediate_release), ${allowing("allowMissedRelease", digest)} and \`up\`: docs/runbooks.md#a-stack-that-missed-a-release. A fix that cannot wait for that: docs/runbooks.md#a-fix-that-cannot-wait.`,
 });
 
 /**
