@@ -33,6 +33,12 @@ function stackConfig(stack: string): Record<string, string> {
   );
 }
 
+/** The same without what each project sets before its first deployment, as before that (docs/production.md). */
+function asItCame(stack: string): Record<string, string> {
+  const { accountId: _, adminToken: __, adminTokenPrevious: ___, ...config } = stackConfig(stack);
+  return config;
+}
+
 const secrets = { accountId: "0".repeat(32), adminToken: "a-token-that-is-long-enough" };
 const staging = { ...stackConfig("staging"), ...secrets };
 
@@ -78,7 +84,7 @@ describe("the stacks that come with the project", () => {
     (stack) => {
       const { environmentPrefix, ...settings } = parseSettings({ project: "my-app", stack }, completed(stack));
       expect(settings.stack).toBe(stack);
-      expect(() => parseSettings({ project: "my-app", stack }, stackConfig(stack))).toThrow(
+      expect(() => parseSettings({ project: "my-app", stack }, asItCame(stack))).toThrow(
         /accountId.*missing[\s\S]*adminToken.*missing/,
       );
       expect(environmentPrefix).not.toBe("");
@@ -328,7 +334,7 @@ describe("mistakes", () => {
 
   it("do not come from the environment's account and admin token", () => {
     expect(
-      problems(stackConfig("staging"), {
+      problems(asItCame("staging"), {
         CLOUDFLARE_ACCOUNT_ID: "2".repeat(32),
         ADMIN_TOKEN: "a-token-that-is-long-enough",
       }),
@@ -337,16 +343,16 @@ describe("mistakes", () => {
 
   it("are told as the environment's where that has what is wrong, and not the stack's file", () => {
     const env = { CLOUDFLARE_ACCOUNT_ID: "me", ADMIN_TOKEN: "hunter2", ADMIN_TOKEN_PREVIOUS: "hunter1" };
-    const parse = () => parseSettings({ project: "my-app", stack: "staging" }, { ...stackConfig("staging") }, env);
+    const parse = () => parseSettings({ project: "my-app", stack: "staging" }, asItCame("staging"), env);
     expect(parse).toThrow(/^The environment has 3 mistakes:\n/);
-    expect(problems(stackConfig("staging"), env)).toEqual([
+    expect(problems(asItCame("staging"), env)).toEqual([
       expect.stringMatching(
         /^accountId, which CLOUDFLARE_ACCOUNT_ID has, must be 32 .* Fix: export the account's id as /,
       ),
       "adminToken, which ADMIN_TOKEN has, must have at least 24 characters. Fix: export one that `openssl rand -hex 32` makes as ADMIN_TOKEN.",
       expect.stringMatching(/^adminTokenPrevious, which ADMIN_TOKEN_PREVIOUS has, .* as ADMIN_TOKEN_PREVIOUS\.$/),
     ]);
-    expect(problems({ ...stackConfig("staging"), adminToken: "hunter2" }, env).join("\n")).toMatch(
+    expect(problems({ ...asItCame("staging"), adminToken: "hunter2" }, env).join("\n")).toMatch(
       /^adminToken must .* Fix: openssl rand/m,
     );
   });

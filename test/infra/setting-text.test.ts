@@ -40,7 +40,9 @@ describe.each(["local", "staging", "production"])("the file of %s", (stack) => {
       const lines = set.split("\n");
       expect(lines.filter((line) => !before.split("\n").includes(line))).toHaveLength(1);
       expect(lines).toHaveLength(before.split("\n").length + 1);
-      expect(parse(set).config).toEqual({ ...parse(before).config, refusedReleases: value });
+      // `pulumi config set` writes all keys with the project's name in front.
+      const { settings } = contents(before);
+      expect(contents(set).settings).toEqual({ ...settings, [fullKey(NAMESPACE, "refusedReleases")]: value });
       const again = change(change(set, "refusedReleases", LONG), "refusedReleases", value);
       expect(parse(again)).toEqual(parse(set));
       expect(change(again, "refusedReleases")).toBe(before);
