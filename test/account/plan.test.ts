@@ -21,6 +21,7 @@ import { Checkouts } from "../checkouts.ts";
 import { type Kept, keep } from "../kept.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import { makeReleases, type Releases } from "../releases.ts";
+import { STACK_FILES } from "../stack-files.ts";
 
 const PROJECT_NAME = projectName();
 const ADMIN_TOKEN = "a-token-that-is-long-enough";
@@ -164,7 +165,8 @@ describe("stacks at different steps of a history", () => {
   const checkout = (steps: number) => {
     const { root } = checkouts.make(`steps-${steps}`, all.slice(0, steps));
     for (const file of ["Pulumi.yaml", "Pulumi.staging.yaml", "Pulumi.production.yaml"]) {
-      const text = readFileSync(join(ROOT, file), "utf8").replace("soakMinutes: 30", "soakMinutes: 0");
+      const shipped = STACK_FILES.get(file) ?? readFileSync(join(ROOT, file), "utf8");
+      const text = shipped.replace("soakMinutes: 30", "soakMinutes: 0");
       writeFileSync(join(root, file), file === "Pulumi.yaml" ? text : `${text}  protect: false\n`);
     }
     return root;
@@ -290,7 +292,7 @@ describe("stacks at different steps of a history", () => {
 /** Another stack on the account, with production's settings: puts them into a checkout, and deploys it. */
 const stackOfItsOwn = (stack: string) => ({
   configured({ root }: { readonly root: string }): string {
-    const text = readFileSync(join(ROOT, "Pulumi.production.yaml"), "utf8");
+    const text = STACK_FILES.get("Pulumi.production.yaml");
     writeFileSync(join(root, `Pulumi.${stack}.yaml`), `${text}  protect: false\n`);
     return root;
   },

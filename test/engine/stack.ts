@@ -3,13 +3,14 @@
  * stand-ins.
  */
 import type { ChildProcess } from "node:child_process";
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { parse, stringify } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
 import type { Account } from "../../infra/stack/account.ts";
 import { fullKey, projectName } from "../../infra/stack/project.ts";
+import { STACK_FILES } from "../stack-files.ts";
 import { Ground } from "./ground.ts";
 import { type Answer, type Command, type Operation, operate, pulumi } from "./operation.ts";
 
@@ -60,7 +61,8 @@ export class EngineStack {
   static async create(options: StackOptions): Promise<EngineStack> {
     const { beside } = options;
     const stack = new EngineStack(beside ? beside.#ground : await Ground.make(), options);
-    cpSync(join(ROOT, `Pulumi.${stack.name}.yaml`), stack.#file);
+    const file = `Pulumi.${stack.name}.yaml`;
+    writeFileSync(stack.#file, STACK_FILES.get(file) ?? readFileSync(join(ROOT, file), "utf8"));
     return stack;
   }
 
