@@ -164,6 +164,10 @@ it("asks the account where nobody can read the state, which does not say whose a
     "+ custom domain api.example.com",
     "- custom domain old.example.com, where the state has it",
   ]);
+  const over = { ...asked, claims: { worker: "a/w", domain: undefined, routes: new Map() } };
+  expect((await said(over)).lines, "a Worker that is taken over loses none").toEqual([
+    "+ custom domain api.example.com",
+  ]);
   const refused = { ...asked, reads: account({ domains: 403, routes: 403 }) };
   expect((await said(refused)).lines).toEqual([""]);
   const failing = { ...asked, reads: account({ domains: 500, routes: 500 }) };

@@ -48,11 +48,14 @@ export async function addressPlan(addressing: Addressing): Promise<AddressPlan> 
   const { settings, ownWorker, claims, known, traffic } = addressing;
   const { hostname, routes } = settings;
   const had = known ? inState(known, settings, claims) : await inAccount(addressing);
-  const changes = [
+  const all = [
     ...changed("custom domain", had.domains, hostname === undefined ? [] : [hostname]),
     ...movedWithWorker(had.domains, addressing),
     ...changed("route", had.routes, routes),
   ];
+  // A Worker that is taken over is in no state, and no more are its addresses: those that no setting names stay.
+  const stay = known === undefined && claims.worker !== undefined;
+  const changes = stay ? all.filter(({ kind }) => kind !== "removed") : all;
   const comes = changes.some(({ kind }) => kind === "added");
   const wanted = onWorkersDev(settings);
   const { worker } = ownWorker;
