@@ -88,8 +88,8 @@ async function upload(c: RoomContext, name: string | undefined): Promise<v.Infer
   if (reserved === "room-full")
     throw refusal("too-large", "The room has no space for this file; delete messages with files");
   if (reserved === "too-many") {
-    throw refusal("rate-limited", "Too many of your files are in no message: send these, or wait an hour", {
-      headers: { "Retry-After": "3600" },
+    throw refusal("rate-limited", "Too many of your files are in no message: send some; each goes after an hour", {
+      headers: { "Retry-After": "60" },
     });
   }
   const stored = store(c, { ...file, blob });

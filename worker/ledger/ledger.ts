@@ -204,25 +204,22 @@ export class AccountDO extends DurableObject<Env> {
 
   /** Gives held money to the payee (`post`), or back to the payer (`void`). */
   async settle(seq: number, kind: "post" | "void", { key }: Options = {}): Promise<Told> {
-    // A transaction never changes, so it may be read before the others of the group are decided.
-    const original = await this.#transaction(seq);
+    const original = await this.#original(seq);
     return this.#once({ key, payload: [kind, seq] }, (draft) => {
-      if (!original) return refused("not-found", `There is no transaction ${seq}`);
-      if (original.kind !== "hold") return refused("invalid-input", `Transaction ${seq} holds no money`);
-      return settle(draft, original, kind);
+      const held = original();
+      if (!held) return refused("not-found", `There is no transaction ${seq}`);
+      if (held.kind !== "hold") return refused("invalid-input", `Transaction ${seq} holds no money`);
+      return settle(draft, held, kind);
     });
   }
 
   /** Undoes a payment, once. */
   async reverse(seq: number, { key, ...notes }: Options = {}): Promise<Told> {
-    const { generation } = this.#archive;
-    const original = await this.#transaction(seq);
-    return this.#once({ key, payload: ["reverse", seq, notes.memo, notes.reference] }, (draft) =>
-      // The ledger may have been deleted meanwhile, and the one in its place has other transactions.
-      original && generation === this.#archive.generation
-        ? reverse(draft, original, notes)
-        : refused("not-found", `There is no transaction ${seq}`),
-    );
+    const original = await this.#original(seq);
+    return this.#once({ key, payload: ["reverse", seq, notes.memo, notes.reference] }, (draft) => {
+      const paid = original();
+      return paid ? reverse(draft, paid, notes) : refused("not-found", `There is no transaction ${seq}`);
+    });
   }
 
   /** Freezes an account or frees it, or sets its overdraft. */
@@ -377,6 +374,16 @@ export class AccountDO extends DurableObject<Env> {
     const notes = { memo, reference };
     const payload = [payer, payee, amount, ...(hasMore(notes) ? [memo, reference] : [])];
     return this.#once({ key, payload }, (draft) => pay(draft, { payer, payee, amount, ...noted(notes) }));
+  }
+
+  /**
+   * A transaction that a change refers to, for when the change is decided: it never changes, but its ledger may be deleted
+   * meanwhile, and the one in its place has others.
+   */
+  async #original(seq: number): Promise<() => Transaction | undefined> {
+    const { generation } = this.#archive;
+    const original = await this.#transaction(seq);
+    return () => (generation === this.#archive.generation ? original : undefined);
   }
 
   async #transaction(seq: number): Promise<Transaction | undefined> {

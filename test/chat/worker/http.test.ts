@@ -264,8 +264,10 @@ describe("an attachment", () => {
     for (let i = 0; i < 20; i++) expect((await upload(room, member)).status).toBe(201);
     const refused = await upload(room, member);
     expect(refused.status).toBe(429);
-    expect(await refused.json()).toMatchObject({ detail: expect.stringContaining("send these, or wait an hour") });
-    vi.setSystemTime(Date.now() + Number(refused.headers.get("Retry-After")) * 1_000);
+    expect(await refused.json()).toMatchObject({
+      detail: expect.stringContaining("send some; each goes after an hour"),
+    });
+    vi.setSystemTime(Date.now() + 60 * 60_000);
     await runDurableObjectAlarm(roomObject(room));
     expect((await upload(room, member)).status).toBe(201);
   });

@@ -419,6 +419,16 @@ describe("versions", () => {
 
 describe("deletion", () => {
   const remove = (id: string) => call(`/document/${id}`, { method: "DELETE", headers: ADMIN });
+  /** A document whose deletion is to be forgotten. */
+  const deletedLongAgo = async () => {
+    const id = newDocument();
+    await post(id, updateOf("gone"));
+    await remove(id);
+    const object = objectOf(id);
+    await runInDurableObject(object, (_, { storage }) => storage.kv.put("deleted-until", Date.now() - 1));
+    await evictDurableObject(object);
+    return { id, object };
+  };
 
   it("leaves nothing, closes the sockets, and lets no client bring the document back", async () => {
     const id = newDocument();
@@ -473,12 +483,7 @@ describe("deletion", () => {
   });
 
   it("is forgotten after a day", async () => {
-    const id = newDocument();
-    await post(id, updateOf("gone"));
-    await remove(id);
-    const object = objectOf(id);
-    await runInDurableObject(object, (_, { storage }) => storage.kv.put("deleted-until", Date.now() - 1));
-    await evictDurableObject(object);
+    const { object } = await deletedLongAgo();
     await runDurableObjectAlarm(object);
     const left = await runInDurableObject(object, async (_, { storage }) => [
       [...storage.kv.list()],
@@ -525,12 +530,7 @@ describe("deletion", () => {
   });
 
   it("of a document that was deleted long ago leaves the alarm to those who are in it", async () => {
-    const id = newDocument();
-    await post(id, updateOf("gone"));
-    await remove(id);
-    const object = objectOf(id);
-    await runInDurableObject(object, (_, { storage }) => storage.kv.put("deleted-until", Date.now() - 1));
-    await evictDurableObject(object);
+    const { id, object } = await deletedLongAgo();
     const peer = await join(id);
     await peer.synced();
     await runDurableObjectAlarm(object);

@@ -229,20 +229,20 @@ describe("a ledger that is deleted while somebody reads it", () => {
     expect((await found).status).toBe(404);
   });
 
-  it("leaves nothing to reverse to the ledger that has its place", async () => {
+  it("leaves nothing to reverse or to settle to the ledger that has its place", async () => {
     const { stub, deposit, post, balance } = aLedger();
     await deposit("alice", 100);
     await post("withdraw", { account: "alice", amount: 100 }, ADMIN);
-    const { reversed, left } = await runInDurableObject(stub, async (ledger) => {
-      // Two callers at once, so that the next change waits a moment for another one.
-      await Promise.all([ledger.setAccount("bob", {}), ledger.setAccount("carol", {})]);
-      const waiting = ledger.reverse(2);
+    const { told, left } = await runInDurableObject(stub, async (ledger) => {
+      // Several callers at once, so that the next changes wait a moment for others.
+      await Promise.all(["bob", "carol", "dave"].map((name) => ledger.setAccount(name, {})));
+      const waiting = [ledger.reverse(2), ledger.settle(2, "void")];
       await Promise.resolve();
       const left = await ledger.remove();
-      return { reversed: await waiting, left };
+      return { told: await Promise.all(waiting), left };
     });
     expect(left).toEqual([]);
-    expect(reversed).toContain("There is no transaction 2");
+    expect(told).toEqual(Array(2).fill(expect.stringContaining("There is no transaction 2")));
     expect(await balance("alice")).toBe(0);
   });
 
