@@ -44,10 +44,16 @@ export async function outlive<T>(
 /**
  * Runs a program in this terminal and returns its exit code, or 1 where a signal has ended it. It gets each wish to end
  * once, because a second one means to many that they end at once: Ctrl-C and `timeout` signal the whole group, and so
- * the program itself; what came to this process alone is passed on. HUP is passed on as TERM (pulumi-cli.ts).
+ * the program itself; what came to this process alone is passed on. HUP is passed on as TERM (pulumi-cli.ts). `after`:
+ * work that belongs to it, once it has ended.
  * @throws Interrupted after its end, where a signal came.
  */
-export function inForeground(program: string, args: readonly string[], options: SpawnOptions): Promise<number> {
+export function inForeground(
+  program: string,
+  args: readonly string[],
+  options: SpawnOptions,
+  after = async () => {},
+): Promise<number> {
   const group = new Group();
   let child: ChildProcess | undefined;
   const asked = new Set<EndSignal>();
@@ -57,12 +63,16 @@ export function inForeground(program: string, args: readonly string[], options: 
     if (signal === "SIGHUP") child?.kill("SIGTERM");
     else if (!(await group.hasGot(signal))) child?.kill(signal);
   };
-  const run = () => {
+  const run = async () => {
     const { promise, resolve, reject } = Promise.withResolvers<number>();
-    child = spawn(program, args, options);
-    child.once("error", reject);
-    child.once("close", (code) => resolve(code ?? 1));
-    return promise;
+    try {
+      child = spawn(program, args, options);
+      child.once("error", reject);
+      child.once("close", (code) => resolve(code ?? 1));
+      return await promise;
+    } finally {
+      await after();
+    }
   };
   return outlive(
     run,

@@ -3,7 +3,6 @@
  * such a program at its next line: `| head -1`, or a `| tee log` that the same Ctrl-C has ended.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { fstatSync } from "node:fs";
 
 /** Passes on what it reads. Where nobody takes that any more, it reads on: it ends with the program alone. */
@@ -11,26 +10,39 @@ const PASS_ON = 'trap "" HUP INT TERM PIPE; cat 2>/dev/null; exec cat >/dev/null
 
 type Descriptor = 1 | 2;
 
-export class LastingOutput {
-  readonly #readers = new Map<number, ChildProcess>();
+interface Reader {
+  /** Undefined where the machine has no process or no descriptor left for it. */
+  readonly input: ChildProcess["stdin"] | undefined;
+  readonly ended: Promise<void>;
+}
 
-  /** What a program gets for this output, for the `stdio` of `spawn`: two that are one pipe stay one, and in order. */
+export class LastingOutput {
+  readonly #readers = new Map<number, Reader>();
+
+  /**
+   * What a program gets for this output, for the `stdio` of `spawn`: two that are one pipe stay one, and in order. Where
+   * nothing can be put in between, it gets the output itself.
+   */
   of(descriptor: Descriptor): ChildProcess["stdin"] | "inherit" {
     const target = fstatSync(descriptor);
     if (!target.isFIFO() && !target.isSocket()) return "inherit";
-    const reader = this.#readers.get(target.ino) ?? spawn("sh", ["-c", PASS_ON], { stdio: ["pipe", descriptor, 2] });
+    const reader = this.#readers.get(target.ino) ?? readerTo(descriptor);
     this.#readers.set(target.ino, reader);
-    return reader.stdin;
+    return reader.input ?? "inherit";
   }
 
-  /** To be called once the program has begun: then it alone holds its outputs. Waits until all that it prints is passed on. */
+  /** To be called at the program's end: waits until all that it printed is passed on. */
   async passedOn(): Promise<void> {
-    await Promise.all(
-      [...this.#readers.values()].map(async (reader) => {
-        const ended = once(reader, "close");
-        reader.stdin?.destroy();
-        await ended;
-      }),
-    );
+    const readers = [...this.#readers.values()];
+    for (const { input } of readers) input?.destroy();
+    await Promise.all(readers.map(({ ended }) => ended));
   }
+}
+
+function readerTo(descriptor: Descriptor): Reader {
+  const reader = spawn("sh", ["-c", PASS_ON], { stdio: ["pipe", descriptor, 2] });
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  reader.once("close", () => resolve());
+  reader.once("error", () => resolve());
+  return { input: reader.pid === undefined ? undefined : reader.stdin, ended };
 }

@@ -1,5 +1,5 @@
 /** Runs the Pulumi CLI. */
-import { spawnSync } from "node:child_process";
+import { type SpawnOptions, spawnSync } from "node:child_process";
 import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
 import { inForeground } from "./foreground.ts";
@@ -30,13 +30,13 @@ export async function runPulumi(
   quiet = false,
 ): Promise<number> {
   const output = new LastingOutput();
-  const ended = inForeground("sh", ["-c", WITHOUT_HUP, "sh", ...args], {
+  const options: SpawnOptions = {
     cwd: folder,
     stdio: ["inherit", quiet ? "ignore" : output.of(1), output.of(2)],
     env: { ...process.env, ...env },
-  });
-  const passedOn = output.passedOn();
-  const code = await ended.finally(() => passedOn);
+  };
+  // A reader that takes its time (`| less`) is waited for as the CLI is, which would write to it itself.
+  const code = await inForeground("sh", ["-c", WITHOUT_HUP, "sh", ...args], options, () => output.passedOn());
   if (code !== NOT_FOUND) return code;
   throw new UserError(`${NOT_INSTALLED} (npm start needs none).`);
 }

@@ -1,9 +1,9 @@
 /** Commands that run the Pulumi CLI: signals on their way to it, and updates whose account cannot be asked. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, constants, existsSync, mkdtempSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { constants } from "node:os";
+import { constants as system } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
@@ -29,7 +29,18 @@ exit "$CODE"
 
 /** What a shell makes of an end: npm ends itself by the signal that has ended its script. */
 const statusOf = ({ exitCode, signalCode }: ChildProcess) =>
-  signalCode === null ? exitCode : 128 + constants.signals[signalCode];
+  signalCode === null ? exitCode : 128 + system.signals[signalCode];
+
+/** Whether the process has ended whose number is in this file, once there is one. */
+function isGone(file: string): boolean {
+  const pid = existsSync(file) ? Number(readFileSync(file, "utf8")) : 0;
+  if (pid === 0) return false;
+  try {
+    return !process.kill(pid, 0);
+  } catch {
+    return true;
+  }
+}
 
 describe("a command that waits for the Pulumi CLI", () => {
   const bin = mkdtempSync(join(dir, "bin-"));
@@ -92,6 +103,36 @@ describe("a command that waits for the Pulumi CLI", () => {
     expect(notes).toEqual(["began", "INT", "ended"]);
   });
 
+  it.each([
+    ["at Ctrl-C", "SIGINT", 130],
+    ["at a wish to end", "SIGTERM", 143],
+  ] as const)(
+    "outlives a reader of its output that takes its time, and says what is true %s",
+    async (_, signal, code) => {
+      const own = mkdtempSync(join(dir, "paged-"));
+      const [pipe, pid] = [join(own, "pipe"), join(own, "pid")];
+      // More than a pipe holds, and less than the pipes of two programs do.
+      const printing = '#!/bin/sh\nhead -c 72000 /dev/zero | tr "\\0" .\necho $$ > "$ENDS"\n';
+      writeFileSync(join(own, "pulumi"), printing, { mode: 0o755 });
+      spawnSync("mkfifo", [pipe]);
+      const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+      const output = openSync(pipe, "w");
+      const [program = "", ...args] = rollout();
+      const env = { ...process.env, PATH: [own, process.env.PATH].join(delimiter), ENDS: pid };
+      const child = spawn(program, args, { env, stdio: ["ignore", output, "pipe"] });
+      closeSync(output);
+      let text = "";
+      child.stderr?.on("data", (chunk) => (text += String(chunk)));
+      const ended = once(child, "close");
+      // It has ended, and the command has taken note: no process is left of it.
+      await expect.poll(() => isGone(pid), { timeout: 20_000 }).toBe(true);
+      child.kill(signal);
+      closeSync(reader);
+      expect(await ended, text).toEqual([code, null]);
+      expect(text).toMatch(/Interrupted\. The update of staging was complete/);
+    },
+  );
+
   it("says that the update is complete where it was", async () => {
     const { status, text } = await signalled(rollout(), { ends: 0 });
     expect(status).toBe(130);
@@ -111,6 +152,32 @@ describe("a command that waits for the Pulumi CLI", () => {
     const { status, notes } = await signalled(pulumi("up", "--stack", "staging"), { signal, to });
     expect({ notes, status }).toEqual({ notes: ["began", got, "ended"], status: code });
   });
+});
+
+it("a program writes for itself where no process or no descriptor is left for one in between", () => {
+  const [program = "", ...args] = script(
+    dir,
+    "alone.mjs",
+    `import { closeSync, openSync } from "node:fs";
+     import { LastingOutput } from "infra/apply/lasting-output.ts";
+     const taken = [];
+     const full = () => { try { for (;;) taken.push(openSync("/dev/null")); } catch (error) { return error.code; } };
+     const told = {};
+     const path = process.env.PATH;
+     const noShell = () => { process.env.PATH = ""; return "ENOENT"; };
+     for (const begin of [noShell, full]) {
+       const output = new LastingOutput();
+       told[begin()] = [output.of(1), output.of(1)];
+       process.env.PATH = path;
+       for (const one of taken.splice(0)) closeSync(one);
+       await output.passedOn();
+     }
+     console.log(JSON.stringify(told));`,
+  );
+  const { stdout, stderr } = spawnSync("sh", ["-c", 'ulimit -n 128; exec "$@"', "sh", program, ...args], {
+    encoding: "utf8",
+  });
+  expect([stdout.trim(), stderr]).toEqual(['{"ENOENT":["inherit","inherit"],"EMFILE":["inherit","inherit"]}', ""]);
 });
 
 describe("an update that the CLI refuses", () => {
