@@ -139,7 +139,7 @@ function settled({ fault: faults, worker, ...given }: Given): Options {
 
 /**
  * Runs until Ctrl-C, a TERM or HUP signal or the end of npm, then closes in order; a second Ctrl-C ends at once. One that
- * comes before it runs is no good end: it says `begun`, and the exit code is the signal's.
+ * comes before it runs is no good end: it says `begun`, and the exit code is the signal's. What fails as it closes is told.
  */
 async function run(
   options: Pick<Options, "json">,
@@ -149,6 +149,7 @@ async function run(
   const interrupted = new AbortController();
   const { promise: stopped, resolve: done } = Promise.withResolvers<void>();
   let came: EndSignal | undefined;
+  let isReady = false;
   const stop = (signal: NodeJS.Signals) => {
     if (came !== undefined) process.exit(exitCodeOf(came));
     came = endSignal(signal);
@@ -163,12 +164,13 @@ async function run(
   });
   try {
     const running = await begin(interrupted.signal);
+    isReady = true;
     await stopped;
     await running.close();
     if (!options.json) console.log("\nStopped. The data is kept; the next start finds it.");
     process.exit(0);
   } catch (error) {
-    if (came === undefined) failed(error);
+    if (came === undefined || isReady) failed(error);
     else {
       console.error(begun);
       process.exitCode = exitCodeOf(came);

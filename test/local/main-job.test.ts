@@ -91,6 +91,19 @@ describe("npm run account", () => {
       expect(await ended).toEqual([0, null]);
     }
   });
+
+  it("says what is wrong where it cannot close in order, and not that it was never ready", async () => {
+    // As on a disk that is damaged.
+    const broken = `import sqlite from "node:sqlite";
+      sqlite.DatabaseSync.prototype.close = () => { throw Object.assign(new Error("disk I/O error"), { code: "EIO" }); };`;
+    process.env.NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(broken)}`;
+    onTestFinished(() => void delete process.env.NODE_OPTIONS);
+    const child = command("account", "--port", "0", "--api-port", "0", "--json");
+    child.stdout.once("data", () => child.kill("SIGINT"));
+    const { code, text } = await result(child);
+    expect([code, text]).toEqual([1, expect.stringContaining("the disk does not work (disk I/O error)")]);
+    expect(text).not.toContain("Interrupted");
+  });
 });
 
 describe("npm start", () => {
