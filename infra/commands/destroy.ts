@@ -38,7 +38,10 @@ async function destroy({ stack: name, dir, yes = false }: Options): Promise<void
   if (obstacles.length > 0) throw new UserError(`\nNothing was deleted. What stands against it:\n${lines(obstacles)}`);
   if (!losesNothing) await confirm(`Delete all of it`, yes);
   // Its zones may still have some, and what the account does not show to this token it may have all the same.
-  else if (inState > 0) await confirm(`Delete the ${inState} resources that its state has all the same`, yes);
+  else if (inState > 0) {
+    const resources = inState === 1 ? "resource" : "resources";
+    await confirm(`Delete the ${inState} ${resources} that its state has all the same`, yes);
+  }
   const code = await saying(
     // A CLI that is interrupted between two deletions says that all is deleted, and ends with 0.
     () =>

@@ -18,7 +18,7 @@ import { isEmpty, isGone } from "./storage/kinds.ts";
 export interface Destruction extends DestroyPlan {
   /** Whether the state has what is gone from the account. */
   readonly isBehind: boolean;
-  /** How many resources the state has, whether or not the account has them. */
+  /** How many resources of the state go with it, whether or not the account has them. */
   readonly inState: number;
 }
 
@@ -65,8 +65,13 @@ export async function destructionOf({ name, settings, reads }: OpenStack): Promi
     awaited,
     isProtected: resources.flatMap(({ urn, protect }) => (protect ? (urn.split("::").at(-1) ?? urn) : [])),
   });
-  return { ...plan, isBehind: Boolean(isBehind), inState: resources.filter(({ outputs }) => outputs.accountId).length };
+  const going = resources.filter(({ urn, retainOnDelete }) => isOfCloudflare(urn) && !retainOnDelete);
+  return { ...plan, isBehind: Boolean(isBehind), inState: going.length };
 }
+
+/** Whether a resource is in the account or in one of its zones, by its type; else the state alone has it. */
+const isOfCloudflare = (urn: string): boolean =>
+  urn.split("::")[2]?.split("$").at(-1)?.startsWith("cloudflare:") ?? false;
 
 /** Objects by class. Where no namespaces can be listed, the classes are those of what serves; undefined: it names none. */
 async function objectsOf(

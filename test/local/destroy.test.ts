@@ -25,8 +25,10 @@ class Bench {
     this.resources = resources;
   }
 
-  static async open(): Promise<Bench> {
+  /** `isFull`: whether the account has them. */
+  static async open(isFull = true): Promise<Bench> {
     const own = await account();
+    if (!isFull) return new Bench(own, temporaryDirectory(), []);
     await own.deploy(NAME, { classes: ["Visits"], bound: ["Visits"], exports: live("Visits") });
     expect((await own.ask(NAME, "/Visits/one")).status).toBe(200);
     const [worker] = (await own.sdk.workers.beta.workers.list({ account_id: own.id })).result;
@@ -48,6 +50,10 @@ class Bench {
 
   get apiUrl(): string {
     return this.#account.running.apiUrl;
+  }
+
+  get accountId(): string {
+    return this.#account.id;
   }
 
   async put(key: string): Promise<void> {
@@ -153,6 +159,28 @@ describe("the destruction of a stack", () => {
     );
     expect(text).toMatch(/bucket \S+-blobs is in the account and not in the state/);
     expect({ code, calls }).toEqual({ code: 1, calls: [EXPORT] });
+  });
+
+  it("asks about what the state alone has: all that would be deleted, as a route is, and no version, which stays", async () => {
+    const bench = await Bench.open(false);
+    const urn = (type: string, name: string) => `urn:pulumi:staging::${projectName()}::${type}::${name}`;
+    const within = (type: string) => `durable-stack:index:DurableWorker$cloudflare:index/${type}`;
+    const rest = [
+      { urn: urn("pulumi:pulumi:Stack", "it"), outputs: {} },
+      { urn: urn("pulumi:providers:cloudflare", "default"), id: "p", outputs: { version: "6.0.0" } },
+      { urn: urn("durable-stack:index:DurableWorker", "durable worker"), outputs: {} },
+      {
+        urn: urn(within("workerVersion:WorkerVersion"), "worker 1"),
+        id: "v",
+        retainOnDelete: true,
+        outputs: { accountId: bench.accountId },
+      },
+    ];
+    const route = { urn: urn(within("workersRoute:WorkersRoute"), "route a"), id: "r", outputs: { zoneId: "z" } };
+    const { code, text, calls } = await bench.destroy({ resources: [...rest, route], options: [] });
+    expect(text).toContain("Delete the 1 resource that its state has all the same: nobody is there to confirm it.");
+    expect({ code, calls }).toEqual({ code: 1, calls: [EXPORT] });
+    expect(await bench.destroy({ resources: rest, options: [] })).toMatchObject({ code: 0 });
   });
 
   it("is refused if the state was lost, because the Worker would stay", async () => {
