@@ -3,6 +3,7 @@
  * answers.
  */
 import { type Command, InvalidArgumentError, program } from "commander";
+import { mustStaySecret } from "../smoke/in-the-clear.ts";
 import type { Check } from "../smoke/probe.ts";
 import { isLost } from "../smoke/reason.ts";
 import { smoke } from "../smoke/smoke.ts";
@@ -56,10 +57,13 @@ const command: Command = program
 await runCommand(command);
 
 async function run({ url, adminToken, digest, wait, json }: Options): Promise<void> {
+  // A local account of this checkout has a token of its own, whatever is exported for another stack.
+  const nearer = adminToken || tokenHere(url);
+  const exported = process.env.ADMIN_TOKEN || undefined;
+  if (!nearer) mustStaySecret(url, exported, "unset ADMIN_TOKEN");
   const quiet = setInterval(() => console.error(WAITS), QUIET_MS);
   const checks = await smoke(url, {
-    // A local account of this checkout has a token of its own, whatever is exported for another stack.
-    adminToken: adminToken || tokenHere(url) || process.env.ADMIN_TOKEN || undefined,
+    adminToken: nearer || exported,
     digest,
     ...(wait !== undefined && { waitSeconds: wait }),
     onCheck: (check) => {

@@ -1,5 +1,5 @@
 /** What of a smoke test is tried twice: a check that was lost on its way, and none that the Worker has answered. And what all say. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { join } from "node:path";
@@ -191,4 +191,18 @@ it("the admin token goes over no network without TLS", async () => {
   for (const address of ["http://localhost.example.com/", "http://127.0.0.1.example.com/"]) {
     expect(() => mustStaySecret(new URL(address), TOKEN), address).toThrow("The admin token");
   }
+});
+
+it("only who has exported the token for a smoke test alone is told to do without it", () => {
+  const told = (...options: string[]) => {
+    const line = [join(ROOT, "infra/commands/smoke.ts"), "--url", "http://192.0.2.1:8787", ...options];
+    const env = { ...process.env, ADMIN_TOKEN: TOKEN };
+    const { status, stderr } = spawnSync(process.execPath, line, { encoding: "utf8", env });
+    expect([status, stderr]).toEqual([1, expect.stringMatching(/^The admin token would go to http:/)]);
+    return stderr;
+  };
+  expect(told()).toMatch(/a port of 127\.0\.0\.1\. Or try it without the token: unset ADMIN_TOKEN\.$/m);
+  expect(told("--admin-token", TOKEN)).toMatch(/a port of 127\.0\.0\.1\.$/m);
+  // In a rollout and in a promotion it is needed, or has another name.
+  expect(() => mustStaySecret(new URL("http://192.0.2.1/"), TOKEN)).toThrow(/a port of 127\.0\.0\.1\.$/);
 });
