@@ -152,13 +152,16 @@ export class Api {
 
   /**
    * The first page that has something; nothing: the list is empty. What was deleted or has expired just now leaves pages
-   * that are empty while more follow.
+   * that are empty while more follow. Undefined: nothing was found, and the API comes to no end; it is not known whether
+   * the list is empty.
    */
-  async filledPage(path: string, query: Query, extra?: Extra): Promise<readonly Properties[]> {
-    for (let next: Query = query; ; ) {
-      const { results, cursor } = await this.page(path, next, extra);
+  async filledPage(path: string, query: Query, extra?: Extra): Promise<readonly Properties[] | undefined> {
+    for (let before: string | undefined; ; ) {
+      const asked = before === undefined ? query : { ...query, cursor: before };
+      const { results, cursor } = await this.page(path, asked, extra);
       if (results.length > 0 || cursor === undefined) return results;
-      next = { ...query, cursor };
+      if (cursor === before) return undefined;
+      before = cursor;
     }
   }
 

@@ -24,7 +24,8 @@ export async function emptyBucket(api: Api, { accountId, name, jurisdiction }: B
   let count = 0;
   for (let deleted = new Set<string>(); ; ) {
     const found = await api.filledPage(path, { per_page: 1_000 }, extra);
-    if (found.length === 0) return count;
+    // Where it is not known whether something is left, the bucket's deletion says so.
+    if (found === undefined || found.length === 0) return count;
     const keys = found.map((object) => text(object, "key"));
     const [stays] = keys;
     if (keys.every((key) => deleted.has(key))) {

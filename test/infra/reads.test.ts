@@ -68,11 +68,17 @@ it.each([
       const pages = [[], [], keys];
       return answering(() => {
         const result = pages.shift()?.map((name) => ({ name, key: name }));
-        return Response.json({ success: true, result, result_info: { cursor: pages.length > 0 ? "next" : "" } });
+        return Response.json({
+          success: true,
+          result,
+          result_info: { cursor: pages.length > 0 ? `${pages.length}` : "" },
+        });
       });
     };
     expect(await isEmpty(paged(["left"]))).toBe(false);
     expect(await isEmpty(paged([]))).toBe(true);
+    const endless = answering(() => Response.json({ success: true, result: [], result_info: { cursor: "same" } }));
+    expect(await isEmpty(endless), "an API that comes to no end says nothing").toBeUndefined();
   },
 );
 
