@@ -25,30 +25,43 @@ export const onStack = (command: Command): Command =>
 
 /** Runs the command line; see `failed` for how it ends when something is wrong. */
 export function runCommand(command: Command): Promise<void> {
+  return orFail(() => guarded(command).parseAsync());
+}
+
+/** Makes a command refuse an option that is given twice, and tell of those that npm has taken. Every command is. */
+export function guarded(command: Command): Command {
+  refuseSecond(command);
   tellTakenByNpm(command);
-  return orFail(() => refusingSecond(command).parseAsync());
+  return command;
 }
 
 /**
  * Makes a command and those below it say, where the command line is wrong, which of their options npm has taken for its
- * own: those that stand before `--`. It leaves each in a variable.
+ * own: those that stand before `--`. It leaves each in a variable. `above`: the commands that this one is below.
  */
-function tellTakenByNpm(command: Command, root = command.name().replace(/ --$/, "")): void {
-  const taken = command.options
-    .map(({ long }) => long ?? "")
+function tellTakenByNpm(command: Command, above: readonly Command[] = []): void {
+  const line = [...above, command];
+  const taken = line
+    .flatMap(({ options }) => options.map(({ long }) => long ?? ""))
     .filter((long) => process.env[`npm_config_${long.slice(2).replaceAll("-", "_")}`]);
   if (taken.length > 0) {
-    const told = `npm has taken ${taken.join(" and ")} for its own. Options of a command come after \`--\`: ${root} -- …\n`;
+    const told = `npm has taken ${taken.join(" and ")} for its own. Options of a command come after \`--\`: ${scriptOf(line)} -- …\n`;
     command.configureOutput({ outputError: (text, write) => write(`${text}${told}`) });
   }
-  for (const below of command.commands) tellTakenByNpm(below, root);
+  for (const below of command.commands) tellTakenByNpm(below, line);
+}
+
+/** The line that runs a command's script: `npm run keys`, `npm start`. Its name may be in a command and the one below. */
+function scriptOf(line: readonly Command[]): string {
+  const [npm, run, script] = line.flatMap((command) => command.name().split(" "));
+  return script === "start" ? "npm start" : `${npm} ${run} ${script}`;
 }
 
 /**
  * Makes a command and those below it refuse an option that is given twice, with two values: the last one would be taken
  * without a word. One that collects its values has a list or a map as its default.
  */
-export function refusingSecond(command: Command): Command {
+function refuseSecond(command: Command): void {
   for (const option of command.options) {
     if (option.isBoolean() || typeof option.defaultValue === "object") continue;
     let before: string | undefined;
@@ -59,8 +72,7 @@ export function refusingSecond(command: Command): Command {
       before = value;
     });
   }
-  for (const below of command.commands) refusingSecond(below);
-  return command;
+  for (const below of command.commands) refuseSecond(below);
 }
 
 /** Runs a command's work; see `failed` for how it ends when something is wrong. */

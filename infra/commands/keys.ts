@@ -11,7 +11,7 @@ import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { localWorker, workerOf } from "../stack/local-worker.ts";
 import { absentStack, LOCAL } from "../stack/project.ts";
 import { settingsFile } from "../stack/settings-file.ts";
-import { orFail, refusingSecond } from "./command.ts";
+import { guarded, orFail } from "./command.ts";
 import { dirAs } from "./options.ts";
 
 interface Options {
@@ -136,7 +136,7 @@ function fixFor(status: Refusal["status"]): string | undefined {
 
 await orFail(async () => {
   try {
-    await refusingSecond(program).parseAsync();
+    await guarded(program).parseAsync();
   } catch (error) {
     throw error instanceof Cloudflare.APIError ? new KeysError(said(error), { cause: error }) : error;
   }

@@ -11,7 +11,7 @@ import { commitOf, type Side, Sides, wantStack } from "../rehearsal/side.ts";
 import { ownUnless } from "../release/own.ts";
 import { OWN_RELEASE, RELEASE_DIR, ROOT } from "../release/root.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
-import { orFail, refusingSecond } from "./command.ts";
+import { guarded, orFail } from "./command.ts";
 import { wholeNumber } from "./options.ts";
 
 interface Options {
@@ -38,7 +38,7 @@ const command = new Command("npm run rehearse --")
   .option("--json", "print the outcome as JSON, and no progress", false)
   .option("--keep", "keep the account, for `npm run account -- --dir <folder>`", false)
   .showHelpAfterError();
-const { from, to, stack, objects, json, keep } = refusingSecond(command).parse().opts<Options>();
+const { from, to, stack, objects, json, keep } = guarded(command).parse().opts<Options>();
 
 const say = json ? () => {} : (line: string) => console.error(`… ${line}`);
 for (const signal of END_SIGNALS) process.on(signal, () => process.exit(exitCodeOf(signal)));

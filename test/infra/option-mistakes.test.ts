@@ -190,16 +190,25 @@ describe("where a Worker answers", () => {
   });
 });
 
-it("an option that npm has taken for its own is named, with where options go", () => {
+it.each([
   // What `npm run rollback --stack production --to 3` gives it.
-  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, "infra/commands/rollback.ts"), "production"], {
+  ["rollback.ts production", "stack", "npm run rollback"],
+  ["rehearse.ts", "from", "npm run rehearse"],
+  ["start.ts start .local", "into", "npm start"],
+  ["start.ts account cron", "dir", "npm run account"],
+  ["start.ts account snapshot save", "dir", "npm run account"],
+  ["keys.ts revoke", "worker", "npm run keys"],
+])("an option that npm has taken for its own is named, with where options go: %s", (line, option, script) => {
+  const [file = "", ...args] = line.split(" ");
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, "infra/commands", file), ...args], {
     cwd: ROOT,
     encoding: "utf8",
-    env: { ...process.env, npm_config_stack: "true", npm_config_yes: "" },
+    env: { ...process.env, [`npm_config_${option}`]: "true", npm_config_yes: "" },
   });
-  expect(stderr).toMatch(
-    /^error: required option .*\nnpm has taken --stack for its own\. Options of a command come after `--`: npm run rollback -- …\n/,
-  );
+  expect(stderr.split("\n").slice(0, 2)).toEqual([
+    expect.stringMatching(/^error: /),
+    `npm has taken --${option} for its own. Options of a command come after \`--\`: ${script} -- …`,
+  ]);
   expect(status).toBe(1);
 });
 
