@@ -4,7 +4,7 @@ import Cloudflare from "cloudflare";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { patterns } from "../../worker/patterns.ts";
 import { isUserError } from "../common/user-error.ts";
-import { fixOf } from "../provider/api.ts";
+import { fixOfPassing, isTokenRefused, tokenFix } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { type Account, givenAccount, localAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
@@ -127,12 +127,8 @@ function said({ errors, message, status }: Refusal): string {
   return fix === undefined ? what : `${what}\nFix: ${fix}`;
 }
 
-function fixFor(status: Refusal["status"]): string | undefined {
-  if (status === 401 || status === 403) {
-    return "give a token that is valid and may edit Workers KV Storage, and see that CLOUDFLARE_ACCOUNT_ID is the account it is for.";
-  }
-  return status === undefined || status === 429 || status >= 500 ? fixOf(status) : undefined;
-}
+const fixFor = (status: Refusal["status"]): string | undefined =>
+  isTokenRefused(status) ? tokenFix("may edit Workers KV Storage", "CLOUDFLARE_ACCOUNT_ID") : fixOfPassing(status);
 
 await orFail(async () => {
   try {

@@ -38,19 +38,26 @@ export interface Envelope {
   } | null;
 }
 
+/** What an error is about. */
+interface Asked {
+  readonly method: Method;
+  readonly path: string;
+}
+
 /** What the API refused. The message says what was asked, the status, and every code with its sentence. */
 export class ApiError extends UserError {
   override readonly name = "ApiError";
   /** The HTTP status; undefined when the API could not be reached. */
   readonly status: number | undefined;
   readonly headers: Headers | undefined;
-  override readonly fix: string;
+  override readonly fix: string | undefined;
 
-  constructor(request: string, reason: string, answer: Response | undefined, cause: unknown) {
-    super(`${request} ${answer ? `was answered ${answer.status}` : "was not answered"}: ${reason}`, { cause });
+  constructor({ method, path }: Asked, reason: string, answer: Response | undefined, cause: unknown) {
+    const answered = answer ? `was answered ${answer.status}` : "was not answered";
+    super(`${method.toUpperCase()} ${path} ${answered}: ${reason}`, { cause });
     this.status = answer?.status;
     this.headers = answer?.headers;
-    this.fix = fixOf(answer?.status);
+    this.fix = method === "get" ? fixOfRead(this.status) : fixOfWrite(this.status);
   }
 
   /** Whether the same request may soon succeed. */
@@ -64,18 +71,36 @@ export class ApiError extends UserError {
   }
 }
 
-/** What to do about an answer with this status; undefined: there was none. */
-export function fixOf(status: number | undefined): string {
-  if (status === undefined) return "see that the API can be reached from here, then run it again.";
-  if (status === 429) return "wait some minutes, then run it again: the API takes only so many requests.";
-  if (status >= 500) {
-    return "wait, and run it again when https://www.cloudflarestatus.com says that the API is well; what is live goes on serving.";
-  }
-  if (status === 401 || status === 403 || status === 400) {
-    return "give a token that is valid and may read this account's Workers, and see that accountId is the account it is for.";
-  }
-  return "see that accountId is the right one, and that the token is for it.";
+const ACCOUNT_ID_FIX = "see that accountId is the right one, and that the token is for it.";
+
+/** What to do about a read with this answer; undefined: there was none. */
+export function fixOfRead(status: number | undefined): string {
+  // What Cloudflare answers to a token that is none is a 400.
+  if (isTokenRefused(status) || status === 400) return tokenFix("may read this account's Workers");
+  return fixOfPassing(status) ?? ACCOUNT_ID_FIX;
 }
+
+/** The same of a write; undefined where the answer's own words have to do: it says what is wrong with what was sent. */
+function fixOfWrite(status: number | undefined): string | undefined {
+  if (isTokenRefused(status)) return tokenFix("may edit what the request is about");
+  return status === 404 ? ACCOUNT_ID_FIX : fixOfPassing(status);
+}
+
+/** What to do where a request was not answered, or may be answered otherwise later; undefined for another status. */
+export function fixOfPassing(status: number | undefined): string | undefined {
+  if (status === undefined) return "see that the API can be reached from here, then run it again.";
+  if (status === 408) return "run it again.";
+  if (status === 429) return "wait some minutes, then run it again: the API takes only so many requests.";
+  if (status < 500) return undefined;
+  return "wait, and run it again when https://www.cloudflarestatus.com says that the API is well; what is live goes on serving.";
+}
+
+/** Whether a status says that the token may not do what was asked. */
+export const isTokenRefused = (status: number | undefined): boolean => status === 401 || status === 403;
+
+/** What to do where the token is refused; `accountId`: where the account is named. */
+export const tokenFix = (may: string, accountId = "accountId"): string =>
+  `give a token that is valid and ${may}, and see that ${accountId} is the account it is for.`;
 
 interface ApiOptions extends Pick<Options, "fetch"> {
   /** Milliseconds after which a read, all its repetitions together, has failed; without a limit when not given. */
@@ -193,12 +218,12 @@ export class Api {
   /** One request; another client may send it in another manner. */
   protected async send(method: Method, path: string, options: RequestOptions): Promise<Envelope> {
     const { query, headers, body, maxRetries: limit = 0 } = options;
-    const request = `${method.toUpperCase()} ${path}`;
+    const asked = { method, path };
     try {
       return await this.#client(path, {
         method,
         retry: { limit, methods: [method], statusCodes: PASSING, afterStatusCodes: PASSING },
-        parseJson: (text, { response }) => parsed(text, request, response),
+        parseJson: (text, { response }) => parsed(text, asked, response),
         totalTimeout: (method === "get" && this.#readLimit) || false,
         ...(query && { searchParams: { ...query } }),
         ...(headers && { headers: { ...headers } }),
@@ -206,8 +231,8 @@ export class Api {
       }).json<Envelope>();
     } catch (error) {
       // Without them as its cause: they hold the request, and so the token.
-      if (error instanceof HTTPError) throw new ApiError(request, reasons(error.data), error.response, undefined);
-      throw isKyError(error) ? new ApiError(request, unanswered(error), undefined, error.cause) : error;
+      if (error instanceof HTTPError) throw new ApiError(asked, reasons(error.data), error.response, undefined);
+      throw isKyError(error) ? new ApiError(asked, unanswered(error), undefined, error.cause) : error;
     }
   }
 }
@@ -229,14 +254,14 @@ function mustBeSendable({ baseUrl, token }: Connection): void {
 const PASSING = [408, 409, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 525, 526, 530];
 
 /** @throws ApiError where an answer that should be JSON is not: it is from something between here and the API. */
-function parsed(text: string, request: string, response: Response): unknown {
+function parsed(text: string, asked: Asked, response: Response): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
     // The body of a refusal may be anything; its status says enough.
     if (!response.ok) return text;
     const kind = response.headers.get("content-type") ?? "no content type";
-    throw new ApiError(request, `with ${kind} that is no JSON; a proxy may stand before the API`, response, error);
+    throw new ApiError(asked, `with ${kind} that is no JSON; a proxy may stand before the API`, response, error);
   }
 }
 

@@ -5,7 +5,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
-import { isUserError, UserError } from "../../infra/common/user-error.ts";
+import { inFull, isUserError, UserError } from "../../infra/common/user-error.ts";
+import { ApiError, type Method } from "../../infra/provider/api.ts";
 import { module, runWork, scratch } from "./own-process.ts";
 
 const dir = scratch();
@@ -20,7 +21,8 @@ describe("a command", () => {
 
   it("prints what to do about an answer of the API, which says only what was wrong", () => {
     const refused = `const { ApiError } = await import(${module("infra/provider/api.ts")});
-      throw new ApiError("GET /accounts/a", "10000 no", Response.json({}, { status: 403 }), undefined);`;
+      const answer = Response.json({}, { status: 403 });
+      throw new ApiError({ method: "get", path: "/accounts/a" }, "10000 no", answer, undefined);`;
     expect(runWork(dir, refused)).toEqual({
       status: 1,
       stderr: expect.stringMatching(/^GET \/accounts\/a was answered 403: 10000 no\nFix: give a token that .*\n$/),
@@ -46,6 +48,30 @@ describe("a command", () => {
     const { status, stderr } = runWork(dir, "undefined.name");
     expect(status).toBe(70);
     expect(stderr).toMatch(/TypeError: [\s\S]+ at [\s\S]+This is a bug of the command/);
+  });
+});
+
+describe("what to do about an answer of the API", () => {
+  const fixOf = (method: Method, status: number): string => {
+    const error = new ApiError({ method, path: "/a" }, "10000 no", Response.json({}, { status }), undefined);
+    return inFull(error).replace(`${method.toUpperCase()} /a was answered ${status}: 10000 no`, "");
+  };
+
+  it("is about what was asked: to read, or to change something", () => {
+    expect(fixOf("get", 403)).toMatch(/^\nFix: give a token that is valid and may read this account's Workers, /);
+    expect(fixOf("get", 400)).toBe(fixOf("get", 403));
+    const edit =
+      "\nFix: give a token that is valid and may edit what the request is about, and see that accountId is the account it is for.";
+    expect([fixOf("delete", 403), fixOf("put", 401)]).toEqual([edit, edit]);
+    for (const method of ["get", "post"] as const) {
+      expect(fixOf(method, 404)).toMatch(/^\nFix: see that accountId is the right one, /);
+      expect(fixOf(method, 408)).toBe("\nFix: run it again.");
+      expect(fixOf(method, 503)).toMatch(/^\nFix: wait, and run it again when /);
+    }
+  });
+
+  it.each([400, 409, 412])("is in its own words where a change is answered %s", (status) => {
+    expect(fixOf("put", status)).toBe("");
   });
 });
 
