@@ -70,13 +70,16 @@ async function refusal(words: readonly string[]): Promise<string | undefined> {
 
 describe("a command line of the Pulumi CLI", () => {
   const found = new Map<string, { readonly words: readonly string[]; readonly file: string }>();
+  const places = new Set<string | undefined>();
   for (const file of FILES) {
-    for (const words of linesIn(readFileSync(join(ROOT, file), "utf8"))) found.set(words.join(" "), { words, file });
+    for (const words of linesIn(readFileSync(join(ROOT, file), "utf8"))) {
+      found.set(words.join(" "), { words, file });
+      places.add(file.split("/")[0]);
+    }
   }
 
   it("is found in infra, in the guides and in the README", () => {
-    const places = [...found.values()].map(({ file }) => file.split("/")[0]);
-    expect(places).toEqual(expect.arrayContaining(["infra", "docs", "README.md"]));
+    expect([...places]).toEqual(expect.arrayContaining(["infra", "docs", "README.md"]));
     expect([...found.keys()]).toEqual(expect.arrayContaining(["stack export --stack x", "stack select x --create"]));
   });
 
