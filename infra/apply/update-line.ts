@@ -23,9 +23,10 @@ export function failedLine(stack: string, code: number): string | undefined {
 }
 
 /** What to do where the CLI ended with this code because it has no such stack; undefined: it did not. */
-export function noStackLine(stack: string, code: number): string | undefined {
+export function noStackLine(stack: string, code: number | null): string | undefined {
   if (code !== NO_STACK) return undefined;
-  return `See that the CLI is led to the state of ${stack} (docs/runbooks.md, "What a terminal needs"): \`pulumi whoami --verbose\`. Where that state is lost: docs/recover.md`;
+  const make = `\`pulumi stack init ${stack}\``;
+  return `Where ${stack} was never made: ${make}. Else see that the CLI is led to its state (docs/runbooks.md, "What a terminal needs"): \`pulumi whoami --verbose\`. Where that state is lost: ${make}, then docs/recover.md`;
 }
 
 /** What to do where the CLI has failed on a lock that nobody holds any more. */

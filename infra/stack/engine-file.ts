@@ -1,6 +1,7 @@
 /** What the Pulumi CLI has in its state of a stack, for a command that runs outside the program. It only reads. */
 import * as v from "valibot";
 import { askPulumi } from "../apply/pulumi-cli.ts";
+import { noStackLine } from "../apply/update-line.ts";
 import { UserError } from "../common/user-error.ts";
 import { Known } from "../plan/state/known.ts";
 import { foreignState } from "../plan/state/owner.ts";
@@ -44,8 +45,10 @@ export const knownOf = (resources: readonly StateResource[]): Known =>
  */
 export function engineResources(stack: string): readonly StateResource[] {
   const { status, stdout, stderr } = askPulumi(["stack", "export", "--stack", stack]);
-  if (status !== 0)
-    throw new UserError(`The state of ${stack} cannot be read: ${stderr.trim()}\n${adviceOn(stack, stderr)}`);
+  if (status !== 0) {
+    const said = `The state of ${stack} cannot be read: ${stderr.trim()}`;
+    throw new UserError([said, ...adviceOn(stack, status, stderr)].join("\n"));
+  }
   const resources = exportedResources(stdout);
   const foreign = foreignState(
     { project: projectName(), stack },
@@ -72,10 +75,17 @@ export function mustBeInAccount(
   );
 }
 
-/** What to do where the CLI cannot say what is in the state of `stack`, by what it said. */
-function adviceOn(stack: string, said: string): string {
+/** What to do where the CLI cannot say what is in the state of `stack`, beside what it said. */
+function adviceOn(stack: string, code: number | null, said: string): readonly string[] {
   if (said.includes("failed to load checkpoint")) {
-    return `Its file is damaged, or in a folder the ${stack}.json.attrs beside it. Put a copy back: docs/state.md, "Back up and restore".`;
+    return [
+      `Its file is damaged, or in a folder the ${stack}.json.attrs beside it. Put a copy back: docs/state.md, "Back up and restore".`,
+    ];
   }
-  return `Where the backend does not have the stack any more, make it again: \`pulumi stack init ${stack}\`; its settings are in ${ownFile(stack)}. If that says that the stack is locked, make sure that the process it names has ended, and delete the lock file that it names: \`pulumi cancel\` does not know a stack without a state.`;
+  const noStack = noStackLine(stack, code);
+  if (noStack === undefined) return [];
+  return [
+    `${noStack}. Its settings are in ${ownFile(stack)}.`,
+    "Where `pulumi stack init` says that the stack is locked, make sure that the process it names has ended, and delete the lock file that it names: `pulumi cancel` does not know a stack without a state.",
+  ];
 }

@@ -266,7 +266,7 @@ describe("a state that is lost", () => {
   it("is rebuilt by npm run recover", async () => {
     await bucket.empty();
     const before = await reads();
-    expect(await refused(recover)).toContain(`make it again: \`pulumi stack init ${STACK}\``);
+    expect(await refused(recover)).toContain(`state is lost: \`pulumi stack init ${STACK}\``);
     // The settings file has the salt of the passphrase, so the secrets in it can be read as before.
     await done(`pulumi stack init ${STACK}`);
     expect(await done(recover)).toContain(`The state of ${STACK} has its resources again`);

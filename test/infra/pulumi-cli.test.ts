@@ -37,3 +37,19 @@ describe("the CLI that is asked", () => {
     expect(askPulumi(["stack", "export"]).stdout).toHaveLength(3_000_000);
   });
 });
+
+describe("a state that cannot be read", () => {
+  it("is told with how its stack is made, where the backend has none", () => {
+    install("echo \"error: no stack named 'staging' found\" >&2; exit 6");
+    expect(() => engineResources("staging")).toThrow(
+      /^The state of staging cannot be read: error: no stack .*\nWhere staging was never made: `pulumi stack init staging`\. .*recover\.md\. Its settings are in Pulumi\.staging\.yaml\.\nWhere .* is locked, .*$/,
+    );
+  });
+
+  it("is told in the CLI's own words, where the stack may well be there", () => {
+    install('echo "error: PULUMI_ACCESS_TOKEN must be set" >&2; exit 3');
+    expect(() => engineResources("staging")).toThrow(
+      /^The state of staging cannot be read: error: PULUMI_ACCESS_TOKEN must be set$/,
+    );
+  });
+});

@@ -184,7 +184,11 @@ describe("an update that the CLI refuses", () => {
   it.each([
     ["of which nobody knows why", 1, /^Where the stack is locked, .*: pulumi cancel staging\n$/],
     ["where nobody is logged in", 3, /^$/],
-    ["because its backend has no such stack", 6, /^See that the CLI is led to the state of staging .*recover\.md\n$/],
+    [
+      "because its backend has no such stack",
+      6,
+      /^Where staging was never made: `pulumi stack init staging`\. Else see that the CLI is led .*recover\.md\n$/,
+    ],
   ])("says what to do about it: %s", (_, code, words) => {
     const bin = mkdtempSync(join(dir, "bin-"));
     writeFileSync(join(bin, "pulumi"), `#!/bin/sh\nexit ${code}\n`, { mode: 0o755 });
@@ -203,7 +207,10 @@ describe("an update that the CLI refuses", () => {
     const env = { ...process.env, PATH: [bin, process.env.PATH].join(delimiter) };
     const line = [join(ROOT, "infra/commands/pulumi.ts"), "up", "--stack", "staging"];
     const { status, stderr } = spawnSync(process.execPath, line, { encoding: "utf8", env, cwd: ROOT });
-    expect([status, stderr]).toEqual([6, expect.stringMatching(/^See that the CLI is led to the state of staging/m)]);
+    expect([status, stderr]).toEqual([
+      6,
+      expect.stringMatching(/^Where staging was never made: `pulumi stack init staging`\. /m),
+    ]);
   });
 });
 
