@@ -3,10 +3,9 @@
 import Cloudflare from "cloudflare";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { patterns } from "../../worker/patterns.ts";
-import { isUserError } from "../common/user-error.ts";
 import { fixOfPassing, isTokenRefused, tokenFix } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
-import { type Account, givenAccount, localAccount } from "../stack/account.ts";
+import { namedAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { localWorker, workerOf } from "../stack/local-worker.ts";
 import { absentStack, LOCAL } from "../stack/project.ts";
@@ -17,28 +16,6 @@ import { dirAs } from "./options.ts";
 interface Options {
   worker?: string;
   dir: string;
-}
-
-/** An account, and what people call it. */
-interface Named extends Account {
-  readonly called: string;
-}
-
-/**
- * The account: the local one that runs in `dir` where `--dir` names that; else of the environment, as for wrangler and
- * Pulumi; else the local one.
- */
-function account(dir: string, isDirNamed: boolean): Named {
-  const given = isDirNamed ? undefined : givenAccount(process.env);
-  if (given) return { ...given, called: `the account ${given.accountId}` };
-  try {
-    return { ...localAccount(dir), called: `the local account in ${dir}` };
-  } catch (error) {
-    if (!isUserError(error)) throw error;
-    const local = error.message;
-    if (isDirNamed) throw new KeysError(`No account: ${local}`);
-    throw new KeysError(`No account: CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are not set, and ${local}`);
-  }
 }
 
 /** All actions of a pattern by its name, and each by its own. */
@@ -75,7 +52,7 @@ const program = new Command("npm run keys --")
 
 const keys = async () => {
   const { dir, worker = localWorker(settingsFile(LOCAL, dir)) } = program.opts<Options>();
-  const { apiUrl, accountId, token, called } = account(dir, program.getOptionValueSource("dir") === "cli");
+  const { apiUrl, accountId, token, called } = namedAccount(dir, program.getOptionValueSource("dir") === "cli");
   const client = new Cloudflare({ baseURL: apiUrl, apiToken: token, apiKey: null, apiEmail: null, logLevel: "off" });
   const found = await ApiKeys.of(client, accountId, worker);
   // Not where a program reads keys.

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ADDRESS_FILE, runningAccount } from "@durable-stack/local-account/address";
 import { deployedFolders } from "../apply/folders.ts";
-import { UserError } from "../common/user-error.ts";
+import { isUserError, UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
 
 /** A Cloudflare account that can be talked to. */
@@ -73,12 +73,25 @@ export function givenAccount(env: Environment): Account | undefined {
   );
 }
 
+/** An account, and what people call it. */
+export interface NamedAccount extends Account {
+  readonly called: string;
+}
+
 /**
  * The account of a command that knows no stack: the local one on `dir` where a person has named that, else the one of the
- * environment, else the local one. @throws UserError as `givenAccount` and `localAccount` do.
+ * environment, as for wrangler and Pulumi, else the local one. @throws UserError as `givenAccount` and `localAccount` do.
  */
-export const namedAccount = (dir: string, isDirNamed: boolean, env: Environment = process.env): Account =>
-  (isDirNamed ? undefined : givenAccount(env)) ?? localAccount(dir);
+export function namedAccount(dir: string, isDirNamed: boolean, env: Environment = process.env): NamedAccount {
+  const given = isDirNamed ? undefined : givenAccount(env);
+  if (given) return { ...given, called: `the account ${given.accountId}` };
+  try {
+    return { ...localAccount(dir), called: `the local account in ${dir}` };
+  } catch (error) {
+    if (isDirNamed || !isUserError(error)) throw error;
+    throw new UserError(`${ACCOUNT_ID} and ${TOKEN} are not set, and ${error.message}`);
+  }
+}
 
 const TOKEN = "CLOUDFLARE_API_TOKEN";
 const ACCOUNT_ID = "CLOUDFLARE_ACCOUNT_ID";

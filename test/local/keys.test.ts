@@ -8,6 +8,7 @@ import type { RunningAccount } from "@durable-stack/local-account";
 import Cloudflare from "cloudflare";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { storedAt } from "../../contract/api-keys.ts";
+import { namedAccount } from "../../infra/stack/account.ts";
 import { projectName } from "../../infra/stack/project.ts";
 import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 
@@ -117,8 +118,12 @@ describe("npm run keys", () => {
     await expect(keys("--worker", "other", "list")).rejects.toThrow(
       /No version of a Worker "other" is bound to a KV namespace/,
     );
-    await expect(keysOf(join(dir, "elsewhere"), "list")).rejects.toThrow(
-      /No account: no local account runs \(the folder \S+ does not exist\)/,
+    const elsewhere = join(dir, "elsewhere");
+    await expect(keysOf(elsewhere, "list")).rejects.toThrow(
+      /^no local account runs \(the folder \S+ does not exist\)/m,
+    );
+    expect(() => namedAccount(elsewhere, false, {})).toThrow(
+      /^CLOUDFLARE_ACCOUNT_ID and CLOUDFLARE_API_TOKEN are not set, and no local account runs \(/,
     );
   });
 });
