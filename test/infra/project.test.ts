@@ -21,6 +21,15 @@ function mistake(project: string, stack: string): string {
   }
 }
 
+/** The settings of a stack whose file this is; `way`: for an update that only sends traffic back. */
+function settingsOf(stack: string, way?: "pin") {
+  expect(mistake("name: shop\n", stack)).toBe("");
+  const { config, unread } = readProject(root, "staging");
+  const env = { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) };
+  const given = { environmentPrefix: "stg-", homeRegion: "eu", ...config };
+  return parsePublicSettings({ project: "shop", stack: "staging" }, given, env, { unread, way });
+}
+
 it.each(["[a]", "[]", "text", "7"])("a config that is %s is told to be no map, in either file", (config) => {
   const told = "config: must be a map, with a line `key: value` for each setting";
   expect(mistake("name: shop\n", `config: ${config}\n`)).toBe(
@@ -73,32 +82,24 @@ it("the settings of a second file that hide those of the first are named, howeve
 });
 
 describe("what stands beside the config, where Pulumi does not read it,", () => {
-  const parse = (stack: string, way?: "pin") => {
-    expect(mistake("name: shop\n", stack)).toBe("");
-    const { config, unread } = readProject(root, "staging");
-    const env = { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) };
-    const given = { environmentPrefix: "stg-", homeRegion: "eu", ...config };
-    return parsePublicSettings({ project: "shop", stack: "staging" }, given, env, { unread, way });
-  };
-
   it("is refused where it is a setting, with its line and what to do", () => {
-    expect(() => parse("config:\n  rollout: 10\nrolloutSteps: [1]\nshop:pin: 1\n")).toThrow(
+    expect(() => settingsOf("config:\n  rollout: 10\nrolloutSteps: [1]\nshop:pin: 1\n")).toThrow(
       /^Pulumi\.staging\.yaml has 2 mistakes:\n {2}Pulumi\.staging\.yaml:3: rolloutSteps stands beside `config:`, .* Fix: move it under `config:`, .*\n {2}Pulumi\.staging\.yaml:4: shop:pin stands /,
     );
-    expect(() => parse("Config:\n  rollout: 10\n")).toThrow(
+    expect(() => settingsOf("Config:\n  rollout: 10\n")).toThrow(
       /:1: Config is no key that Pulumi reads\. Fix: move what is below it to `config`\./,
     );
   });
 
   it("keeps no traffic from going back", () => {
-    expect(parse("config: {}\nrolloutSteps: [1]\n", "pin").wrong).toMatchObject([
+    expect(settingsOf("config: {}\nrolloutSteps: [1]\n", "pin").wrong).toMatchObject([
       { message: expect.stringContaining("rolloutSteps") },
     ]);
   });
 
   it("may be all that Pulumi knows, and what only YAML needs", () => {
     const known = "secretsprovider: passphrase\nencryptedkey: a\nencryptionsalt: v1:a\nenvironment: [dev]\n";
-    expect(parse(`${known}shared: &minutes 7\nconfig:\n  soakMinutes: *minutes\n`).wrong).toEqual([]);
+    expect(settingsOf(`${known}shared: &minutes 7\nconfig:\n  soakMinutes: *minutes\n`).wrong).toEqual([]);
   });
 
   it("is named with the file over the stack's own", () => {
@@ -109,13 +110,6 @@ describe("what stands beside the config, where Pulumi does not read it,", () => 
 });
 
 describe("what the Pulumi CLI hands on otherwise than it stands in the file", () => {
-  const settingsOf = (stack: string, way?: "pin") => {
-    expect(mistake("name: shop\n", stack)).toBe("");
-    const { config, unread } = readProject(root, "staging");
-    const env = { CLOUDFLARE_ACCOUNT_ID: "0".repeat(32) };
-    const given = { environmentPrefix: "stg-", homeRegion: "eu", ...config };
-    return parsePublicSettings({ project: "shop", stack: "staging" }, given, env, { unread, way });
-  };
   const refused = (value: string, kind: string) =>
     expect(() => settingsOf(`config:\n  vars:\n    SINCE: ${value}\n`), value).toThrow(
       `Pulumi.staging.yaml:3: vars.SINCE is ${kind}`,
