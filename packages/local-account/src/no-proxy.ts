@@ -1,6 +1,6 @@
 /**
- * What runs on this machine is not behind a proxy. Where NODE_USE_ENV_PROXY is set, Node asks the environment's proxy for
- * every address, also for 127.0.0.1, unless NO_PROXY names that; in companies it seldom does.
+ * What runs on this machine is not behind a proxy. Where NODE_USE_ENV_PROXY or --use-env-proxy is set, Node asks the
+ * environment's proxy for every address, also for 127.0.0.1, unless NO_PROXY names that; in companies it seldom does.
  */
 import http from "node:http";
 
@@ -9,14 +9,20 @@ const PROXIES = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** NO_PROXY with the names of this machine; undefined where there is no proxy, or it has them. */
+/** The exceptions under both names, with this machine; undefined where there is no proxy, or nothing is missing. */
 export function noProxyWithOwn(env: Environment): string | undefined {
   if (!PROXIES.some((name) => env[name])) return undefined;
-  // Who reads both takes the small name.
-  const given = (env.no_proxy ?? env.NO_PROXY ?? "").split(/[\s,]+/).filter(Boolean);
-  const lacking = OWN.filter((host) => !given.includes(host));
-  return given.includes("*") || lacking.length === 0 ? undefined : [...given, ...lacking].join(",");
+  const { NO_PROXY: capital, no_proxy: small } = env;
+  // Who reads both prefers one of them: Node the small name, Go, and so the Pulumi CLI, the other.
+  if ([capital ?? small, small ?? capital].every((list) => hasOwn(hostsOf(list)))) return undefined;
+  const hosts = new Set([...hostsOf(capital), ...hostsOf(small), ...OWN]);
+  return hosts.has("*") ? "*" : [...hosts].join(",");
 }
+
+const hostsOf = (list = ""): string[] => list.split(/[\s,]+/).filter(Boolean);
+
+/** Node takes a star for all hosts only if it stands alone. */
+const hasOwn = (hosts: readonly string[]): boolean => hosts.join() === "*" || OWN.every((host) => hosts.includes(host));
 
 /** Lets this process, and those that it starts, reach this machine without the proxy. */
 export function reachOwnDirectly(): void {
@@ -24,5 +30,15 @@ export function reachOwnDirectly(): void {
   if (noProxy === undefined) return;
   Object.assign(process.env, { NO_PROXY: noProxy, no_proxy: noProxy });
   // Node's fetch sees the change. Its http has read the environment when the process began.
-  if (process.env.NODE_USE_ENV_PROXY === "1") http.setGlobalProxyFromEnv({ ...process.env });
+  if (asksProxy()) http.setGlobalProxyFromEnv({ ...process.env });
+}
+
+/** Whether Node was told to ask the environment's proxy. */
+function asksProxy(): boolean {
+  const { NODE_USE_ENV_PROXY, NODE_OPTIONS = "" } = process.env;
+  // Node takes a flag with underscores, too.
+  return (
+    NODE_USE_ENV_PROXY === "1" ||
+    [NODE_OPTIONS, ...process.execArgv].some((flags) => /--use[-_]env[-_]proxy/.test(flags))
+  );
 }

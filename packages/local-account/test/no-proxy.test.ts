@@ -18,30 +18,38 @@ it.each([
   ["no proxy", {}, undefined],
   ["a proxy", PROXY, OWN],
   ["exceptions", { ...PROXY, NO_PROXY: "example.org, localhost" }, "example.org,localhost,.localhost,127.0.0.1,[::1]"],
-  ["exceptions under both names", { ...PROXY, NO_PROXY: "a", no_proxy: "b" }, `b,${OWN}`],
+  ["exceptions under both names", { ...PROXY, NO_PROXY: "a", no_proxy: "b" }, `a,b,${OWN}`],
+  ["exceptions under one name, the other empty", { ...PROXY, NO_PROXY: "a", no_proxy: "" }, `a,${OWN}`],
+  ["all of them under one name only", { ...PROXY, NO_PROXY: OWN, no_proxy: "b" }, `${OWN},b`],
   ["no proxy for anything", { ...PROXY, NO_PROXY: "*" }, undefined],
+  ["no proxy for anything in a list", { ...PROXY, NO_PROXY: "a,*" }, "*"],
   ["all of them named", { ...PROXY, NO_PROXY: OWN }, undefined],
 ])("%s", (_, env, noProxy) => {
   expect(noProxyWithOwn(env)).toBe(noProxy);
 });
 
-it("an account runs and answers where Node asks a proxy that is not there", async () => {
-  // By fetch and by http, each of which reads the environment in its own way.
-  const ask = `const url = process.env.CLOUDFLARE_API_BASE_URL.replace("/client/v4", "/");
-    fetch(url).then(({ status }) => require("node:http").get(url, (answer) => {
-      console.log(status, answer.statusCode);
+it.each([
+  ["by NODE_USE_ENV_PROXY", { NODE_USE_ENV_PROXY: "1" }, []],
+  ["by NODE_OPTIONS", { NODE_OPTIONS: "--use-env-proxy" }, []],
+  ["by a flag", {}, ["--use-env-proxy"]],
+])("an account runs and answers where Node asks a proxy that is not there, %s", async (way, variables, flags) => {
+  // By fetch and by http, each of which reads the environment in its own way. For S3 the account asks workerd by http.
+  const ask = `const { get } = require("node:http");
+    const { CLOUDFLARE_API_BASE_URL: api, CLOUDFLARE_ACCOUNT_ID: id, CLOUDFLARE_API_TOKEN: token } = process.env;
+    const url = api.replace("/client/v4", "/");
+    const statusOf = async (...request) => (await fetch(...request)).status;
+    (async () => {
+      const request = { method: "POST", headers: { authorization: "Bearer " + token }, body: '{"name":"files"}' };
+      const made = await statusOf(api + "/accounts/" + id + "/r2/buckets", request);
+      const unsigned = await statusOf(url + "cdn-cgi/local/r2/s3/files/key");
+      const page = await new Promise((resolve, reject) => get(url, resolve).on("error", reject));
+      console.log(made, unsigned, page.statusCode);
       process.exit();
-    }));`;
+    })();`;
   const dead = "http://127.0.0.1:9";
-  const env = {
-    ...process.env,
-    NODE_USE_ENV_PROXY: "1",
-    HTTP_PROXY: dead,
-    HTTPS_PROXY: dead,
-    NO_PROXY: "",
-    no_proxy: "",
-  };
-  const words = [BIN, "run", "--dir", path.join(dir, "account"), "--", process.execPath, "-e", ask];
+  const { NODE_USE_ENV_PROXY: _, NODE_OPTIONS: __, ...rest } = process.env;
+  const env = { ...rest, ...variables, HTTP_PROXY: dead, HTTPS_PROXY: dead, NO_PROXY: "", no_proxy: "" };
+  const words = [...flags, BIN, "run", "--dir", path.join(dir, way), "--", process.execPath, "-e", ask];
   const { stdout } = await promisify(execFile)(process.execPath, words, { env });
-  expect(stdout).toContain("200 200");
+  expect(stdout).toContain("200 400 200");
 });
