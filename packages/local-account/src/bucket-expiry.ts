@@ -29,9 +29,18 @@ export async function expire(account: Account, at: number): Promise<{ bucket: st
   return deleted;
 }
 
-/** Does so every hour. Keeps no process alive. */
+/** Does so every hour, and tells of problems until it is stopped. Keeps no process alive. */
 export function expireHourly(account: Account, onProblem: (problem: unknown) => void): { stop: () => void } {
-  const timer = setInterval(() => void expire(account, Date.now()).catch(onProblem), HOUR_MS);
+  let isStopped = false;
+  // The account that closes refuses what waits for its turn.
+  const tell = (problem: unknown) => {
+    if (!isStopped) onProblem(problem);
+  };
+  const timer = setInterval(() => void expire(account, Date.now()).catch(tell), HOUR_MS);
   timer.unref();
-  return { stop: () => clearInterval(timer) };
+  const stop = () => {
+    isStopped = true;
+    clearInterval(timer);
+  };
+  return { stop };
 }

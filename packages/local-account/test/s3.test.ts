@@ -73,6 +73,26 @@ it("sends nothing to a workerd that a change ends, for which it did not wait", a
   expect(seen).toEqual([true]);
 });
 
+it("refuses what waits when the account closes, and takes it for no bug", async () => {
+  const account = await Account.open({ dir: temporaryDirectory(), plan: "paid", hasCpuLimit: false });
+  const server = createServer(s3(account));
+  const port = await listening(server);
+  onTestFinished(() => void server.close());
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  const deployment = account.turn(() => held);
+  const asked = vi.spyOn(account, "reachStorage");
+  const printed = vi.spyOn(console, "error");
+  onTestFinished(() => void vi.restoreAllMocks());
+  const answer = fetch(`http://127.0.0.1:${port}/cdn-cgi/local/r2/s3/files/a.txt`, { method: "PUT", body: "hello" });
+  await expect.poll(() => asked).toHaveBeenCalled();
+  const closed = account.close();
+  letGo();
+  await Promise.all([deployment, closed]);
+  expect((await answer).status).toBe(503);
+  expect(await (await answer).text()).toContain("<Code>ServiceUnavailable</Code>");
+  expect(printed).not.toHaveBeenCalled();
+});
+
 it("knows no bucket that was deleted while a request waited", async () => {
   const test = await account();
   await test.sdk.r2.buckets.create({ account_id: test.id, name: "files" });

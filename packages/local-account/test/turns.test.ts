@@ -4,6 +4,7 @@ import { expect, it, onTestFinished, vi } from "vitest";
 import { Account } from "../src/account.ts";
 import { api } from "../src/api/app.ts";
 import { ApiCalls } from "../src/api-calls.ts";
+import { expireHourly } from "../src/bucket-expiry.ts";
 import { fire } from "../src/clockwork.ts";
 import { Faults } from "../src/faults.ts";
 import { Invocations } from "../src/invocations.ts";
@@ -99,6 +100,45 @@ it("makes the change that has begun when it closes, and none that waits", async 
   await Promise.all([first, closed]);
   expect((await second).status).toBe(503);
   expect([...account.state.kvNamespaces.values()]).toEqual([]);
+});
+
+it("does not know the outcome of a call that runs when it closes, and takes that for no bug", async () => {
+  const { account, send } = await withApi();
+  await send("POST", "/workers/workers", { name: "app" });
+  const code = "export default { scheduled: () => scheduler.wait(60_000) };";
+  await send("POST", "/workers/workers/app/versions?deploy=true", versionBody({ code }));
+  const [worker] = account.state.workers.values();
+  if (worker === undefined) throw new Error("there is no Worker");
+  const sent = vi.spyOn(account.runtime.gate, "track");
+  onTestFinished(() => void vi.restoreAllMocks());
+  const outcome = fire(account, worker, "* * * * *", Date.now()).catch((error: unknown) => error);
+  await expect.poll(() => sent).toHaveBeenCalled();
+  await account.close();
+  expect(await outcome).toMatchObject({ name: "ApiError", status: 503 });
+});
+
+it("tells of no objects that do not expire because it closes", async () => {
+  const { account, send } = await withApi();
+  await send("POST", "/r2/buckets", { name: "files" });
+  const condition = { type: "Age", maxAge: 60 };
+  const rule = { id: "old", enabled: true, conditions: { prefix: "" }, deleteObjectsTransition: { condition } };
+  expect((await send("PUT", "/r2/buckets/files/lifecycle", { rules: [rule] })).status).toBe(200);
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  onTestFinished(() => void vi.useRealTimers());
+  const problems: unknown[] = [];
+  const expiry = expireHourly(account, (problem) => problems.push(problem));
+  const { promise: held, resolve: letGo } = Promise.withResolvers<void>();
+  const first = account.turn(() => held);
+  const asked = vi.spyOn(account, "reachStorage");
+  onTestFinished(() => void vi.restoreAllMocks());
+  vi.advanceTimersByTime(3_600_000);
+  await expect.poll(() => asked).toHaveBeenCalledOnce();
+  expiry.stop();
+  const closed = account.close();
+  letGo();
+  await Promise.all([first, closed]);
+  await expect.poll(() => asked.mock.settledResults).toMatchObject([{ type: "rejected", value: { status: 503 } }]);
+  expect(problems).toEqual([]);
 });
 
 it("fires a cron trigger if a deployment gives its version another service while it waits", async () => {

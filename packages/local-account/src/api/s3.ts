@@ -8,6 +8,7 @@ import { type IncomingHttpHeaders, type IncomingMessage, request, type ServerRes
 import { pipeline } from "node:stream";
 import type { Account } from "../account.ts";
 import { corsHeaders } from "../bucket-rules.ts";
+import { ApiError } from "../errors.ts";
 import { isAccounts } from "../hops.ts";
 import type { Bucket } from "../model.ts";
 import { bucketDirectory } from "../runtime/names.ts";
@@ -26,6 +27,11 @@ export const s3 =
   (account: Account): S3 =>
   (incoming, outgoing) =>
     void answer(account, incoming, outgoing).catch((error: unknown) => {
+      if (error instanceof ApiError) {
+        const code = error.status === 503 ? "ServiceUnavailable" : "InternalError";
+        if (!outgoing.destroyed) refuse(outgoing, error.status, code, error.message);
+        return;
+      }
       console.error(`${incoming.method} ${incoming.url} failed; this is a bug:`, error);
       outgoing.destroy();
     });

@@ -220,7 +220,7 @@ export class OwnCalls {
 
   /**
    * Runs `work` while the gate is open. A restart waits for it, up to DRAIN_MS.
-   * @throws ApiError 503 if workerd was replaced meanwhile, or 504 after CALL_LIMIT_MS.
+   * @throws ApiError 503 if workerd has ended meanwhile, or 504 after CALL_LIMIT_MS.
    */
   async #use<T>(work: (ticket: Ticket) => Promise<T>, { task, check, ended }: Call<T>): Promise<T> {
     const { gate, activity, starts, hasEnded } = this.#ways;
@@ -241,7 +241,7 @@ export class OwnCalls {
       throw new ApiError(
         503,
         INTERRUPTED,
-        `The account restarted its runtime during ${task.what}, so the outcome is not known. Send the call again.`,
+        `The account's runtime ended during ${task.what}, so the outcome is not known. Send the call again.`,
       );
     } finally {
       clearTimeout(timer);

@@ -232,8 +232,9 @@ export class Runtime {
   /** Resolves once it is known that workerd has ended since it was started for the `starts`-th time, or has not. */
   async hasEnded(starts: number): Promise<boolean> {
     // The end of a process is reported a little later than that of its connections.
-    for (let looks = 0; this.starts === starts && looks < 10; looks++) await timeout(20);
-    return this.starts !== starts;
+    const isOver = () => this.#isClosed || this.starts !== starts;
+    for (let looks = 0; !isOver() && looks < 10; looks++) await timeout(20);
+    return isOver();
   }
 
   /**
