@@ -144,10 +144,7 @@ export class Account {
         throw new DirectoryInUse(
           `${dir} is in use by another account${whose(dir)}. Stop that one, or choose another --dir.`,
         );
-      if (error instanceof StoreDamaged)
-        throw new Unreadable(
-          `${file} cannot be read (${error.message}). Choose another --dir, or load a snapshot there and start that.`,
-        );
+      if (error instanceof StoreDamaged) throw new Unreadable(error.message);
       const fault = faultOfDisk(error);
       throw fault === undefined ? error : new CannotStart(`${file} cannot be opened (${fault}). Choose another --dir.`);
     }

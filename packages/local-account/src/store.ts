@@ -19,9 +19,13 @@ export type WriteHook = (moment: string) => void;
 const isOfDamage = (error: unknown): error is Error =>
   error instanceof Error && /not a database|malformed/i.test(error.message);
 
+/** Says so of a file, and what to do. */
+const damaged = (file: string, { message }: Error): string =>
+  `${file} cannot be read (${message}). Choose another --dir, load a snapshot in its place (snapshot load --fresh), or lose that account with --fresh.`;
+
 /** Thrown by `Store.open` if another process has the file open. */
 export class StoreLocked extends Error {}
-/** Thrown by `Store.open` if the file is no database, or a damaged one, or a record in it is no JSON. */
+/** Thrown by `Store.open` if the file is no database, or a damaged one, or a record in it is no JSON. Says what to do. */
 export class StoreDamaged extends Error {}
 
 /** The writes of one request. The draft's own reads see them; others do so only after the commit. */
@@ -118,7 +122,7 @@ export class Store {
     } catch (error) {
       db.close();
       if (error instanceof Error && /locked|busy/i.test(error.message)) throw new StoreLocked(error.message);
-      if (error instanceof SyntaxError || isOfDamage(error)) throw new StoreDamaged(error.message);
+      if (error instanceof SyntaxError || isOfDamage(error)) throw new StoreDamaged(damaged(file, error));
       throw error;
     }
   }
@@ -185,9 +189,7 @@ export class Store {
       return this.#db.prepare("SELECT contents FROM blobs WHERE sha256 = ?").get(sha256)?.contents;
     } catch (error) {
       if (!isOfDamage(error)) throw error;
-      throw new CannotStart(
-        `${this.#file} cannot be read (${error.message}). Choose another --dir, load a snapshot in its place (snapshot load --fresh), or lose that account with --fresh.`,
-      );
+      throw new CannotStart(damaged(this.#file, error));
     }
   }
 

@@ -226,7 +226,7 @@ it("says in words what is wrong with a folder, or a damaged state", async () => 
   writeFileSync(file, "mine");
   await expect(account({ dir: file })).rejects.toThrow(/cannot be the folder of an account .*Choose another --dir/);
   writeFileSync(path.join(dir, "account.db"), "not a database, but long enough to be looked at".repeat(100));
-  await expect(account({ dir })).rejects.toThrow(/account\.db cannot be read \(.*Choose another --dir/);
+  await expect(account({ dir })).rejects.toThrow(/account\.db cannot be read \(.*\(snapshot load --fresh\)/);
   await load(snapshot, dir, true);
   await account({ dir });
 });
@@ -238,7 +238,7 @@ it.each([
   const { dir } = await anAccountAndASnapshot();
   const file = path.join(dir, "account.db");
   writeFileSync(file, readFileSync(file).fill(0xff, page * 4096));
-  const refused = /account\.db cannot be read \(.*malformed\).*Choose another --dir/;
+  const refused = /account\.db cannot be read \(.*malformed\).*lose that account with --fresh/;
   await expect(account({ dir })).rejects.toThrow(refused);
   // The file is not left open: it could not be opened again.
   await expect(account({ dir })).rejects.toThrow(refused);
@@ -251,7 +251,9 @@ it("says so where a record of the state is damaged", async () => {
   const db = new DatabaseSync(path.join(dir, "account.db"));
   db.exec("UPDATE records SET record = '{' WHERE collection = 'workers'");
   db.close();
-  await expect(account({ dir })).rejects.toThrow(/account\.db cannot be read \(.*JSON.*\).*Choose another --dir/);
+  await expect(account({ dir })).rejects.toThrow(
+    /account\.db cannot be read \(.*JSON.*\).*lose that account with --fresh/,
+  );
   await account({ dir, fresh: true });
 });
 
