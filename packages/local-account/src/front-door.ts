@@ -107,7 +107,10 @@ interface Asked {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** The version that answers a request, and its service in the runtime, or the answer if there is none. Starts a version that is only previewed. */
+/**
+ * The version that answers a request, and its service in the runtime; without one, the answer. Starts a version that is
+ * only previewed.
+ */
 async function find(
   { account, defaultWorker }: FrontDoorOptions,
   { target: { host, path }, headers }: Asked,

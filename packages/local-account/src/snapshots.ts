@@ -183,7 +183,7 @@ async function copyParts(from: string, to: string, { isAccount, makeRoom = () =>
   }
 }
 
-/** The folder that is there is empty. */
+/** What has its name there is an empty folder, or an older snapshot's, whose state `makeRoom` has removed. */
 function moveInto(folder: string, source: string): void {
   if (!existsSync(source)) return;
   const target = path.join(folder, path.basename(source));
