@@ -197,6 +197,19 @@ it.runIf(process.platform === "linux")("tries requests again that ran when someb
   }
 });
 
+it.runIf(process.platform === "linux")("knows that workerd has crashed while a change waits for requests", async () => {
+  const account = await Account.open({ dir: temporaryDirectory(), plan: "paid", hasCpuLimit: false });
+  onTestFinished(() => account.close());
+  const { runtime } = account;
+  const pid = await servingAlone();
+  const { starts } = runtime;
+  expect(await runtime.hasEnded(starts)).toBe(false);
+  await runtime.gate.closed(async () => {
+    process.kill(pid, "SIGKILL");
+    expect(await runtime.hasEnded(starts)).toBe(true);
+  }, 0);
+});
+
 it.runIf(process.platform === "linux")(
   "serves on, or ends, when Ctrl-C ends workerd and the one after it",
   async () => {

@@ -71,6 +71,8 @@ export class Runtime {
   readonly #memoryLimit: MemoryLimit;
   readonly #batches: Batches;
   #isClosed = false;
+  /** How many workerds have crashed while the gate was closed. */
+  #crashes = 0;
   /** Whether workerd was ended since its last start because it was stuck. */
   #hasOverrun = false;
 
@@ -224,9 +226,9 @@ export class Runtime {
     this.#cpuLimit.activity.end(ticket, how);
   }
 
-  /** How often workerd was started. If it changes while a request runs, the request may be lost. */
+  /** How often workerd was started or has crashed. If it changes while a request runs, the request may be lost. */
   get starts(): number {
-    return this.#turnover.starts;
+    return this.#turnover.starts + this.#crashes;
   }
 
   /** Resolves once it is known that workerd has ended since it was started for the `starts`-th time, or has not. */
@@ -275,9 +277,14 @@ export class Runtime {
     return this.#turnover.whileStopped(work);
   }
 
-  /** A workerd that ends while the gate is open has crashed. Another one takes its place; meanwhile requests wait. */
+  /** A workerd that serves and ends by itself has crashed. Another one takes its place; meanwhile requests wait. */
   #onExit(child: ChildProcess): void {
-    if (!this.gate.isOpen || this.#isClosed || !this.#turnover.servesBy(child)) return;
+    if (this.#isClosed || !this.#turnover.servesBy(child)) return;
+    if (!this.gate.isOpen) {
+      // Who has closed it replaces this one, too.
+      this.#crashes++;
+      return;
+    }
     // At Ctrl-C, workerd may end before the account hears of it.
     if (!isOfTerminal(child)) this.#cpuLimit.crashed();
     this.#turnover.replaceCrashed();
