@@ -21,6 +21,9 @@ export interface SentMessage {
   fingerprint: string;
 }
 
+/** A message by its key. */
+type Entry = readonly [key: string, sent: SentMessage];
+
 /** The fingerprint of a message whose text is gone: whatever comes under its id is a repetition. */
 export const ANY = "";
 
@@ -30,6 +33,8 @@ export class Sent {
   /** All messages up to this number are in batches, or too old to matter; perhaps some after it are in batches, too. */
   #written: number;
   readonly #known = new Map<string, SentMessage>();
+  /** Those of the batch that is written next: a search for them in all that are known costs a busy room too much. */
+  #next: readonly Entry[] = [];
 
   /** `kept`: the messages that have a row; `limit`: how many have one after the next message. */
   constructor(sql: SqlStorage, kept: readonly Message[], limit: number) {
@@ -46,6 +51,7 @@ export class Sent {
       const isKnown = message.clientId !== undefined && this.#known.has(keyOf(message.userId, message.clientId));
       if (!(message.deleted && isKnown)) this.#remember(message);
     }
+    this.#next = [...this.#known].filter((entry) => this.#isNext(entry));
   }
 
   /** The message that this user sent under this id in the last day. */
@@ -58,10 +64,7 @@ export class Sent {
   append(messages: readonly Message[]): void {
     const upTo = this.#writtenWith(messages);
     if (upTo === this.#written) return;
-    const first = batchOf(this.#written + 1);
-    const entries = [...this.#known, ...messages.flatMap(entryOf)].filter(
-      ([, { seq }]) => seq <= upTo && batchOf(seq) >= first,
-    );
+    const entries = [...this.#next, ...messages.flatMap(entryOf)].filter(([, { seq }]) => seq <= upTo);
     for (const [batch, ofBatch] of Map.groupBy(entries, ([, { seq }]) => batchOf(seq))) {
       const values = [batch % BATCHES, JSON.stringify(ofBatch)];
       this.#sql.exec("INSERT OR REPLACE INTO sent (batch, entries) VALUES (?, ?)", ...values);
@@ -78,11 +81,17 @@ export class Sent {
   /** Remembers messages. Call it after their transaction. */
   appended(messages: readonly Message[]): void {
     this.#written = this.#writtenWith(messages);
-    for (const message of messages) this.#remember(message);
+    const entries = messages.flatMap((message) => this.#remember(message));
+    this.#next = [...this.#next, ...entries].filter((entry) => this.#isNext(entry));
   }
 
-  #remember(message: Message): void {
-    for (const [key, sent] of entryOf(message)) {
+  #isNext([, { seq }]: Entry): boolean {
+    return batchOf(seq) >= batchOf(this.#written + 1);
+  }
+
+  #remember(message: Message): readonly Entry[] {
+    const entries = entryOf(message);
+    for (const [key, sent] of entries) {
       this.#known.delete(key);
       this.#known.set(key, sent);
     }
@@ -90,6 +99,7 @@ export class Sent {
       if (seq > message.seq - BATCHES * BATCH && timestamp > message.timestamp - KEPT_MS) break;
       this.#known.delete(key);
     }
+    return entries;
   }
 }
 
@@ -124,7 +134,7 @@ export function fingerprint(text: string, attachment: string | undefined): strin
 /** A key for what a user sent under an id of theirs. */
 export const keyOf = (userId: string, clientId: string) => JSON.stringify([userId, clientId]);
 
-function entryOf(message: Message): [string, SentMessage][] {
+function entryOf(message: Message): readonly Entry[] {
   const { clientId, userId, seq, id, timestamp, text, attachment } = message;
   if (clientId === undefined) return [];
   return [
