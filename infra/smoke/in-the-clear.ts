@@ -1,12 +1,11 @@
 /** No admin token goes over a network without TLS. */
+import { LOOPBACK } from "@durable-stack/local-account/loopback";
 import { UserError } from "../common/user-error.ts";
-
-/** This machine, by its names. */
-const LOOPBACK = /^(127\.\d+\.\d+\.\d+|\[::1\]|(.+\.)?localhost)$/;
 
 /** `without`: how to do without the token, where the caller can. @throws UserError where it would be readable on its way. */
 export function mustStaySecret(url: URL, adminToken: string | undefined, without?: string): void {
-  if (adminToken === undefined || url.protocol === "https:" || LOOPBACK.test(url.hostname)) return;
+  const isHere = LOOPBACK.test(url.hostname) || url.hostname.endsWith(".localhost");
+  if (adminToken === undefined || url.protocol === "https:" || isHere) return;
   const other = without === undefined ? "" : ` Or try it without the token: ${without}.`;
   throw new UserError(
     `The admin token would go to ${url.origin} where anybody on the way can read it. Name the address with https://; a Worker of another machine that has none, through a tunnel (ssh -L) to a port of 127.0.0.1.${other}`,
