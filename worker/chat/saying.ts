@@ -11,7 +11,7 @@ interface Speaking {
   /** The message is invalid, excess or repeated. False if its sender gets no answer any more. */
   offends(): boolean;
   /** The message was taken out of the budgets. */
-  taken(now: number): void;
+  taken(): void;
 }
 
 export class Saying {
@@ -41,7 +41,7 @@ export class Saying {
     }
     const over = this.#budgets.message(talker, now);
     if (over) return refuse(tooManyMessages(over));
-    taken(now);
+    taken();
     if (talker.known) this.#upkeep.keep();
     await this.#outgoing.say(userId, frame, answer, now);
   }
