@@ -3,7 +3,7 @@
 import Cloudflare from "cloudflare";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { patterns } from "../../worker/patterns.ts";
-import { fixOfPassing, isTokenRefused, tokenFix } from "../provider/api.ts";
+import { fixOfPassing, refusesToken, tokenFix } from "../provider/api.ts";
 import { ROOT } from "../release/root.ts";
 import { namedAccount } from "../stack/account.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
@@ -93,24 +93,21 @@ program
 
 type Refusal = InstanceType<typeof Cloudflare.APIError>;
 
-/** What the account says of it, without the JSON around, and what to do. A status from 500 on is no refusal. */
+/** What the account says of it, without the JSON around. A status from 500 on is no refusal. */
 function said({ errors, message, status }: Refusal): string {
   const sentences = errors.flatMap((one) => one.message ?? []);
-  const what =
-    sentences.length === 0
-      ? message
-      : `The account ${Number(status) >= 500 ? "could not do" : "refused"} it: ${sentences.join("; ")}`;
-  const fix = fixFor(status);
-  return fix === undefined ? what : `${what}\nFix: ${fix}`;
+  if (sentences.length === 0) return message;
+  return `The account ${Number(status) >= 500 ? "could not do" : "refused"} it: ${sentences.join("; ")}`;
 }
 
 const fixFor = (status: Refusal["status"]): string | undefined =>
-  isTokenRefused(status) ? tokenFix("may edit Workers KV Storage", "CLOUDFLARE_ACCOUNT_ID") : fixOfPassing(status);
+  refusesToken(status) ? tokenFix("may edit Workers KV Storage", "CLOUDFLARE_ACCOUNT_ID") : fixOfPassing(status);
 
 await orFail(async () => {
   try {
     await guarded(program).parseAsync();
   } catch (error) {
-    throw error instanceof Cloudflare.APIError ? new KeysError(said(error), { cause: error }) : error;
+    if (!(error instanceof Cloudflare.APIError)) throw error;
+    throw new KeysError(said(error), { cause: error, fix: fixFor(error.status) });
   }
 });

@@ -76,13 +76,13 @@ const ACCOUNT_ID_FIX = "see that accountId is the right one, and that the token 
 /** What to do about a read with this answer; undefined: there was none. */
 export function fixOfRead(status: number | undefined): string {
   // What Cloudflare answers to a token that is none is a 400.
-  if (isTokenRefused(status) || status === 400) return tokenFix("may read this account's Workers");
+  if (refusesToken(status) || status === 400) return tokenFix("may read this account's Workers");
   return fixOfPassing(status) ?? ACCOUNT_ID_FIX;
 }
 
 /** The same of a write; undefined where the answer's own words have to do: it says what is wrong with what was sent. */
 function fixOfWrite(status: number | undefined): string | undefined {
-  if (isTokenRefused(status)) return tokenFix("may edit what the request is about");
+  if (refusesToken(status)) return tokenFix("may edit what the request is about");
   return status === 404 ? ACCOUNT_ID_FIX : fixOfPassing(status);
 }
 
@@ -96,7 +96,7 @@ export function fixOfPassing(status: number | undefined): string | undefined {
 }
 
 /** Whether a status says that the token may not do what was asked. */
-export const isTokenRefused = (status: number | undefined): boolean => status === 401 || status === 403;
+export const refusesToken = (status: number | undefined): boolean => status === 401 || status === 403;
 
 /** What to do where the token is refused; `accountId`: where the account is named. */
 export const tokenFix = (may: string, accountId = "accountId"): string =>

@@ -16,7 +16,14 @@ const Record = v.object({ ...Stored.entries, name: v.string(), createdAt: v.stri
 export type ApiKey = v.InferOutput<typeof Record>;
 
 /** Thrown with a sentence for whoever runs the command. */
-export class KeysError extends UserError {}
+export class KeysError extends UserError {
+  override readonly fix: string | undefined;
+
+  constructor(message: string, { fix, ...options }: ErrorOptions & { readonly fix?: string | undefined } = {}) {
+    super(message, options);
+    this.fix = fix;
+  }
+}
 
 /** The KV namespace that a Worker's newest version with one reads from, whatever its title is. */
 async function readsOf(client: Cloudflare, accountId: string, worker: string): Promise<string | undefined> {

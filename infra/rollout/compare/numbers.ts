@@ -6,7 +6,7 @@
  */
 import * as v from "valibot";
 import { UserError } from "../../common/user-error.ts";
-import { type Api, ApiError, at, isTokenRefused } from "../../provider/api.ts";
+import { type Api, ApiError, at, refusesToken } from "../../provider/api.ts";
 import type { Numbers } from "./analysis.ts";
 import { type Logged, logged, Observability } from "./logged.ts";
 import type { Quantiles } from "./statistics.ts";
@@ -171,7 +171,7 @@ async function asked<Answered>(script: string, token: string, question: () => Pr
     return await question();
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    const reason = isTokenRefused(error.status) ? `${error.message}. ${token}` : error.message;
+    const reason = refusesToken(error.status) ? `${error.message}. ${token}` : error.message;
     throw new MetricsUnread(script, reason, { isPassing: error.isPassing, cause: error });
   }
 }
