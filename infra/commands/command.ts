@@ -28,28 +28,58 @@ export function runCommand(command: Command): Promise<void> {
   return orFail(() => guarded(command).parseAsync());
 }
 
-/** Makes a command refuse an option that is given twice, and tell of those that npm has taken. Every command is. */
+/** Makes a command refuse an option that is given twice, and those that npm has taken. Every command is. */
 export function guarded(command: Command): Command {
   refuseSecond(command);
-  tellTakenByNpm(command);
+  refuseTakenByNpm(command);
   return command;
 }
 
+/** Those that a person may have set for all that npm does (.npmrc). A command without them asks, or answers in words. */
+const SETTINGS_OF_NPM: readonly string[] = ["--json", "--yes"];
+
 /**
- * Makes a command and those below it say, where the command line is wrong, which of their options npm has taken for its
- * own: those that stand before `--`. It leaves each in a variable. `above`: the commands that this one is below.
+ * Makes a command and those below it say which of their options npm has taken for its own: those that stand before `--`.
+ * It does not run without them: `npm run promote --check -- …` would promote.
  */
-function tellTakenByNpm(command: Command, above: readonly Command[] = []): void {
-  const line = [...above, command];
-  const taken = line
-    .flatMap(({ options }) => options.map(({ long }) => long ?? ""))
-    .filter((long) => process.env[`npm_config_${long.slice(2).replaceAll("-", "_")}`]);
-  if (taken.length > 0) {
-    const told = `npm has taken ${taken.join(" and ")} for its own. Options of a command come after \`--\`: ${scriptOf(line)} -- …\n`;
-    command.configureOutput({ outputError: (text, write) => write(`${text}${told}`) });
-  }
-  for (const below of command.commands) tellTakenByNpm(below, line);
+function refuseTakenByNpm(command: Command): void {
+  tellTakenByNpm(command);
+  command.hook("preAction", (_, running) => {
+    const line = lineOf(running);
+    const taken = takenByNpm(line).filter((long) => !SETTINGS_OF_NPM.includes(long));
+    if (taken.length > 0) running.error(`error: ${takenText(taken, line)}`);
+  });
 }
+
+/** Where the command line is wrong otherwise, it is told after what is wrong. */
+function tellTakenByNpm(command: Command): void {
+  const line = lineOf(command);
+  const taken = takenByNpm(line);
+  if (taken.length > 0) {
+    const told = takenText(taken, line);
+    command.configureOutput({
+      outputError: (text, write) => write(text.includes(told) ? text : `${text}${told}\n`),
+    });
+  }
+  for (const below of command.commands) tellTakenByNpm(below);
+}
+
+/** A command after those that it is below. */
+const lineOf = (command: Command): readonly Command[] =>
+  command.parent ? [...lineOf(command.parent), command] : [command];
+
+/** The options of these commands that npm has taken. It leaves each in a variable; `--no-crons` as an empty `crons`. */
+const takenByNpm = (line: readonly Command[]): readonly string[] =>
+  line
+    .flatMap(({ options }) => options)
+    .flatMap(({ long, negate }) => {
+      const name = (long ?? "").slice(negate ? "--no-".length : "--".length);
+      const left = process.env[`npm_config_${name.replaceAll("-", "_")}`];
+      return long && (negate ? left === "" : left) ? [long] : [];
+    });
+
+const takenText = (taken: readonly string[], line: readonly Command[]): string =>
+  `npm has taken ${taken.join(" and ")} for its own. Options of a command come after \`--\`: ${scriptOf(line)} -- …`;
 
 /** The line that runs a command's script: `npm run keys`, `npm start`. Its name may be in a command and the one below. */
 function scriptOf(line: readonly Command[]): string {

@@ -11,7 +11,7 @@ import { commitOf, type Side, Sides, wantStack } from "../rehearsal/side.ts";
 import { ownUnless } from "../release/own.ts";
 import { OWN_RELEASE, RELEASE_DIR, ROOT } from "../release/root.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
-import { guarded, orFail } from "./command.ts";
+import { runCommand } from "./command.ts";
 import { wholeNumber } from "./options.ts";
 
 interface Options {
@@ -37,17 +37,15 @@ const command = new Command("npm run rehearse --")
   )
   .option("--json", "print the outcome as JSON, and no progress", false)
   .option("--keep", "keep the account, for `npm run account -- --dir <folder>`", false)
-  .showHelpAfterError();
-const { from, to, stack, objects, json, keep } = guarded(command).parse().opts<Options>();
+  .showHelpAfterError()
+  .action(async (options: Options) => {
+    for (const signal of END_SIGNALS) process.on(signal, () => process.exit(exitCodeOf(signal)));
+    process.exitCode = await run(options);
+  });
+await runCommand(command);
 
-const say = json ? () => {} : (line: string) => console.error(`… ${line}`);
-for (const signal of END_SIGNALS) process.on(signal, () => process.exit(exitCodeOf(signal)));
-
-await orFail(async () => {
-  process.exitCode = await run();
-});
-
-async function run(): Promise<number> {
+async function run({ from, to, stack, objects, json, keep }: Options): Promise<number> {
+  const say = json ? () => {} : (line: string) => console.error(`… ${line}`);
   const sides = new Sides();
   // However it ends, in the middle too.
   process.once("exit", () => sides.remove());
@@ -67,7 +65,7 @@ async function run(): Promise<number> {
   };
   const older = before ?? (await find(from));
   const newer = await find(name);
-  if (to !== undefined && isOwn(to)) sayWhereOld(newer);
+  if (to !== undefined && isOwn(to)) sayWhereOld(newer, say);
   const rehearsal = await rehearse({
     from: older,
     to: newer,
@@ -86,7 +84,7 @@ function isOwn(name: string): boolean {
 }
 
 /** Warns where the release was built from another commit than the one that is checked out. */
-function sayWhereOld({ release: { commit } }: Side): void {
+function sayWhereOld({ release: { commit } }: Side, say: (line: string) => void): void {
   const head = commitOf("HEAD");
   if (commit === null || head === undefined || commit.startsWith(head)) return;
   say(

@@ -212,6 +212,26 @@ it.each([
   expect(status).toBe(1);
 });
 
+it.each([
+  ["start.ts start", { fresh: "true" }, "--fresh", "npm start"],
+  ["start.ts account", { crons: "" }, "--no-crons", "npm run account"],
+  ["promote.ts --from staging --to production", { check: "true" }, "--check", "npm run promote"],
+  ["pattern.ts remove no-such", { dry_run: "true" }, "--dry-run", "npm run pattern"],
+  ["rehearse.ts --from HEAD", { stack: "staging" }, "--stack", "npm run rehearse"],
+])("a command does not run without an option that npm has taken: %s", (line, taken, option, script) => {
+  const [file = "", ...args] = line.split(" ");
+  const variables = Object.entries(taken).map(([name, value]) => [`npm_config_${name}`, value]);
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, "infra/commands", file), ...args], {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: { ...process.env, ...Object.fromEntries(variables), npm_config_yes: "" },
+  });
+  expect([status, stderr.split("\n")[0]]).toEqual([
+    1,
+    `error: npm has taken ${option} for its own. Options of a command come after \`--\`: ${script} -- …`,
+  ]);
+});
+
 it.each(["cost.ts", "rehearse.ts", "promote.ts", "migrations.ts status", "rollout.ts run"])(
   "the help of %s fits into 80 columns, and names each default once",
   (line) => {

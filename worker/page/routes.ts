@@ -43,8 +43,9 @@ export const page = new Hono()
 const laterFiles = new Map(Object.entries(later).map(([folder, file]) => [`${folder}.js`, file]));
 
 function asset(c: Context<App>, { gzip, etag }: Asset, type: string, more: Record<string, string> = {}): Response {
-  // Browsers keep the files but ask each time: a new release shows at once, and an unchanged file costs no bytes.
-  const headers = { ...more, ETag: etag, "Cache-Control": "no-cache", Vary: "Accept-Encoding" };
+  // Browsers keep the files but ask each time: a new release shows at once, and an unchanged file costs no bytes. The tag
+  // is a weak one, because the file has it compressed and not (RFC 9110, 8.8.1).
+  const headers = { ...more, ETag: `W/${etag}`, "Cache-Control": "no-cache", Vary: "Accept-Encoding" };
   const known = c.req
     .header("If-None-Match")
     ?.split(",")

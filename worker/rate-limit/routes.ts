@@ -19,7 +19,7 @@ import type { Verdict } from "./verdict.ts";
 const MAX_COST = 1_000_000;
 const PolicyName = v.optional(v.pipe(v.string(), v.maxLength(31)), "default");
 const Peek = v.object({ policy: PolicyName, cost: v.optional(wholeNumber(1, MAX_COST), "1") });
-const Check = v.object({
+const Check = v.strictObject({
   policy: PolicyName,
   cost: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_COST)), 1),
 });

@@ -123,6 +123,14 @@ describe("the answers", () => {
     expect((await call("/limit", from)).status).toBe(429);
   });
 
+  it("refuse a field that they do not know, whose tokens would not be taken", async () => {
+    const from = address();
+    const body = JSON.stringify({ policy: "default", costs: 50 });
+    const refused = await call("/limit/check", from, { method: "POST", body, headers: JSON_TYPE });
+    expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining("costs")]);
+    expect(await peek(from)).toMatchObject({ remaining: 100 });
+  });
+
   it("charge a request without a route once, also under a pattern's path", async () => {
     const from = address();
     for (const path of ["/nowhere", ...guarded.filter((path) => path.endsWith("/anything"))]) await call(path, from);
