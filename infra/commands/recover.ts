@@ -16,12 +16,14 @@ import { trafficBefore } from "../plan/traffic/words.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { pinnedElsewhereText } from "../rollout/pinned.ts";
+import { underWayText } from "../rollout/under-way.ts";
 import { releaseDir } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
+import { keptIn } from "../stack/kept-settings.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
-import { appliesHere } from "../stack/settings-file.ts";
+import { appliesHere, settingsFile } from "../stack/settings-file.ts";
 import { confirm, onStack, runCommand, type StackCommandOptions } from "./command.ts";
 
 interface Options extends StackCommandOptions {
@@ -50,7 +52,7 @@ async function recover({ stack: name, dir, yes = false }: Options): Promise<void
   for (const finding of preview.warnings) console.log(describe(finding));
   refuseUnlessLost(name, preview);
   // As `npm run up`; `npm start` ends a pin, and says so.
-  if (!here) mustKeepPin(preview, dir);
+  if (!here) mustKeepTraffic(preview, dir);
 
   await confirm(`Take this over into the state of ${name}, and update the stack`, yes);
   const updated = await update(name, dir, { here });
@@ -84,9 +86,13 @@ function refuseUnlessLost(name: string, { errors, ownWorker, claims }: Preview):
   }
 }
 
-/** @throws UserError where the update would end a pin that another checkout has set. */
-function mustKeepPin({ settings: { stack, pin }, live }: Preview, dir: string): void {
-  const text = pin === 0 ? pinnedElsewhereText(stack, dir, live) : undefined;
+/** @throws UserError where the update would end a pin, or a rollout before it was judged, that another checkout has begun. */
+function mustKeepTraffic({ settings: { stack, pin }, release, live }: Preview, dir: string): void {
+  if (pin !== 0) return;
+  const isDecided = keptIn(settingsFile(stack, dir), ["rollout"]).some(([, share]) => share !== undefined);
+  const text =
+    pinnedElsewhereText(stack, dir, live) ??
+    underWayText({ stack, dir, digest: () => release.digest, isDecided }, live);
   if (text !== undefined) throw new UserError(text);
 }
 

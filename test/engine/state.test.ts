@@ -268,6 +268,26 @@ describe("a state that is lost", () => {
     expect(await done(UP)).toContain("7 unchanged");
   });
 
+  it("is not rebuilt from a checkout that knows nothing of a rollout: its release would get all traffic", async () => {
+    const unjudged = copy.read(FILE);
+    capacity(70);
+    await done(`pulumi config set rollout 10 --stack ${STACK}`);
+    await done(UP);
+    const state = join(ground.folder("rolled-out"), "state.json");
+    await done(`pulumi stack export --stack ${STACK} --file ${state}`);
+    await bucket.empty();
+    await done(`pulumi stack init ${STACK}`);
+    const served = await sharesOf(direct(), WORKER);
+    await done(`pulumi config rm rollout --stack ${STACK}`);
+    expect(await refused(recover)).toMatch(/^In trial a rollout is under way, .* Nothing was changed\.$/m);
+    expect(await sharesOf(direct(), WORKER)).toEqual(served);
+    await done(`pulumi stack import --stack ${STACK} --file ${state}`);
+    await done(`npm run -s rollout -- abandon --stack ${STACK} --yes`);
+    copy.write(FILE, unjudged);
+    await done(UP);
+    expect(await done(UP)).toContain("7 unchanged");
+  });
+
   it("is rebuilt by npm run recover", async () => {
     await bucket.empty();
     const before = await reads();
