@@ -48,7 +48,7 @@ const command = onStack(new Command("npm run rollback --"))
   )
   .addOption(new Option("--list", "list the versions and change nothing").conflicts(["to", "unpin"]))
   .addOption(
-    new Option("--unpin", "release the pin: the stack's release gets the traffic that the settings give it").conflicts(
+    new Option("--unpin", "end the pin: the stack's release gets the traffic that the settings give it").conflicts(
       "to",
     ),
   )
@@ -114,7 +114,7 @@ function pinnedAlready(
   const isHere = stack.settings.pin === to;
   if (pinOf(stack, live) !== to || (isAsked && !isHere) || !servesAlone(to, live)) return undefined;
   const here = isHere ? "" : ` The account says so; these settings have no pin, and --to ${to} puts it there.`;
-  return `${stack.name} is already pinned to version ${to}, which has all traffic.${here} Another one: --to with its number; to release the pin: --unpin`;
+  return `${stack.name} is already pinned to version ${to}, which has all traffic.${here} Another one: --to with its number; to end the pin: --unpin`;
 }
 
 /** @throws UserError where the update would be refused: better to know before anything has been changed. */

@@ -55,7 +55,7 @@ export function pinnedText(
   const share = serving.find(({ number }) => number === pin)?.percentage ?? 0;
   // A pin that cannot be carried out saves nobody.
   if (share === 100 || whyNot({ stack, pin, serving, versions, rollbackFloor })) {
-    return `${stack} is pinned to version ${pin}: a rollout has no effect. Release it first: ${unpinLine(stack, dir)}`;
+    return `${stack} is pinned to version ${pin}: a rollout has no effect. End the pin first: ${unpinLine(stack, dir)}`;
   }
   const file = relative(ROOT, settingsFile(stack, dir));
   return [

@@ -36,7 +36,7 @@ export function unpinnedLines({ next, hadTraffic, dir }: Unpinning): readonly st
 /** What is asked: to what the traffic goes. */
 export function unpinQuestion(next: Preview, pin: number): string {
   const { settings, traffic } = next;
-  const what = `Release the pin of ${settings.stack} to version ${pin}`;
+  const what = `End the pin of ${settings.stack} to version ${pin}`;
   if (traffic.release === 0) return what;
   const share = traffic.release === 100 ? "all traffic" : `${traffic.release} % of the traffic`;
   return `${what}, and send ${share} to ${nameOf(next)}`;

@@ -110,7 +110,7 @@ describe("a rollback", () => {
     changeSetting(settings, "pin", undefined);
     expect((await run("rollback", "--list")).stdout).toMatch(/\n1 .*pinned/);
     expect((await run("rollback", "--yes")).stdout).toMatch(/already pinned to version 1.*these settings have no pin/);
-    expect((await run("rollback", "--unpin")).stderr).toContain("Release the pin of local to version 1");
+    expect((await run("rollback", "--unpin")).stderr).toContain("End the pin of local to version 1");
     expect((await run("rollout", "status")).stdout).toMatch(/100 %; pinned to version 1, as the account says/);
     for (const words of [["run"], ["run", "--again"], ["set", "10", "--yes"], ["abandon", "--yes"]]) {
       const before = readFileSync(settings, "utf8");
@@ -189,7 +189,7 @@ describe("a rollback", () => {
       new RegExp(`Without the pin: release ${name} 100 %\\.\n.*\nRelease ${name} goes to all traffic at once`),
     );
     expect(stdout).toContain("No earlier version can serve again.");
-    expect(stderr).toContain(`Release the pin of local to version 1, and send all traffic to Release ${name}: nobody`);
+    expect(stderr).toContain(`End the pin of local to version 1, and send all traffic to Release ${name}: nobody`);
     expect(code).toBe(1);
     writeFileSync(settings, text);
     expect(await shares()).toEqual({ 1: 100 });
@@ -241,9 +241,7 @@ describe("a rollback", () => {
     );
     expect(asked).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(
-        /Release the pin of local to version 2, and send all traffic to Release \w+: nobody/,
-      ),
+      stderr: expect.stringMatching(/End the pin of local to version 2, and send all traffic to Release \w+: nobody/),
     });
     expect(await shares()).toEqual({ 2: 100 });
     expect(await run("rollback", "--unpin", "--yes")).toMatchObject({

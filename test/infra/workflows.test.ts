@@ -314,6 +314,24 @@ describe("the search for a release by its digest", () => {
   });
 });
 
+describe("the token that may write secrets", () => {
+  it("is seen by gh, and by no other program that a rotation starts", () => {
+    const { jobs } = v.parse(Workflow, parse(readFileSync(join(DIR, "rotate.yml"), "utf8")));
+    const steps = Object.values(jobs).flatMap((job) => job.steps);
+    const [rotate] = steps.filter(({ run }) => run?.includes("openssl rand"));
+    const given = "STACK=staging WHAT=leaked URL=https://a.example ADMIN_TOKEN=old GITHUB_REPOSITORY=o/r";
+    const programs = {
+      gh: 'echo "gh $1 $2: $GH_TOKEN" >> asked',
+      npm: 'echo "npm: $(env | grep -c wide)" >> asked',
+    };
+    const { stdout } = onRunner(`export ${given} SECRETS_TOKEN=wide\n${rotate?.run}\ncat asked`, programs);
+    const asked = stdout.split("\n").filter((line) => /^(gh|npm)/.test(line));
+    expect(new Set(asked)).toEqual(
+      new Set(["gh secret list: wide", "gh secret set: wide", "gh secret delete: wide", "npm: 0"]),
+    );
+  });
+});
+
 describe.each(["drift.yml", "pr-sweep.yml"])("%s in a project whose environments are not there yet", (file) => {
   const { jobs } = v.parse(Workflow, parse(readFileSync(join(DIR, file), "utf8")));
   const [first] = jobs.ready?.steps ?? [];

@@ -26,7 +26,7 @@ export const limit = pattern({
         {
           default: v.optional(RateLimit, { capacity: 100, periodSeconds: 60 }),
           limit: v.optional(RateLimit, { capacity: 300, periodSeconds: 60 }),
-          /** For new counters and rooms. */
+          /** For what a caller makes anew: counters, rooms, documents, ledgers. */
           create: v.optional(RateLimit, { capacity: 60, periodSeconds: 60 }),
           /** Mebibytes of files. */
           upload: v.optional(RateLimit, { capacity: 200, periodSeconds: 3_600 }),

@@ -37,7 +37,7 @@ export function stableRegionFindings({
     ...finding,
     fix: `${finding.code === "region_prefix_ambiguous" ? "" : `when objects with this prefix may be lost from sight, set allowRegionLoss: [${finding.subject}]; else `}leave the traffic where it is: ${
       pin > 0
-        ? `set no pin, or release it with \`${unpinLine(stack)}\``
+        ? `set no pin, or end it with \`${unpinLine(stack)}\``
         : "set rollout to 100, with the release and the settings that are to serve"
     }.`,
   }));

@@ -70,7 +70,7 @@ export const notUploaded = (stack: string, release: string, reasons: readonly st
   message: `it is not uploaded while ${back === "pinned" ? "the stack is pinned" : "a rollout is abandoned"}: ${reasons.join("; ")}.`,
   fix:
     back === "pinned"
-      ? `nothing to do while the pin holds; \`${unpinLine(stack)}\` releases it.`
+      ? `nothing to do while the pin holds; \`${unpinLine(stack)}\` ends it.`
       : "nothing to do for the traffic, which goes back; before this release is to serve, correct what is named.",
 });
 
@@ -93,8 +93,8 @@ export function whyNot({ stack, pin, ...servable }: Pinning): Finding | undefine
   const possible = versions.filter((version) => canServe(version, servable));
   const numbers = possible.map(({ number }) => number).join(", ");
   const fix = numbers
-    ? `name one of ${numbers} (\`${listLine(stack)}\`), or release the pin with --unpin.`
-    : "release the pin with --unpin: no earlier version can serve again.";
+    ? `name one of ${numbers} (\`${listLine(stack)}\`), or end the pin with --unpin.`
+    : "end the pin with --unpin: no earlier version can serve again.";
   const version = versions.find(({ number }) => number === pin);
   if (!version) return { code: "pin_version_missing", subject, message: `the Worker has no version ${pin}.`, fix };
   if (!isOurs(version)) {
