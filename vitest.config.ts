@@ -66,6 +66,7 @@ export default defineConfig({
     tags: [{ name: "nightly", description: "Long sequences, for the night and before a release." }],
     // What passed has said enough; what failed shows its output.
     silent: "passed-only",
+    globalSetup: "test/compile-cache.ts",
     onUnhandledError: (error) => !isOfAbortedObject(error),
     sequence: { sequencer: LongestFirst },
     projects: [

@@ -146,11 +146,7 @@ export class EngineStack {
   get #command(): Command {
     return {
       cwd: this.#dir,
-      env: {
-        // Loading Pulumi's packages takes most of an operation's time, in the program and in the plugin.
-        NODE_COMPILE_CACHE: join(ROOT, "node_modules/.cache/compiled"),
-        ...this.#ground.env,
-      },
+      env: this.#ground.env,
       onStart: (child) => {
         this.#engine = child;
       },
