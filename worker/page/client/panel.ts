@@ -16,7 +16,9 @@ export class Panel {
     this.#display = this.find("display");
     this.#link = this.find("link");
     this.#note = this.find("note");
-    this.#curl(find(this.root, "h2", HTMLElement).textContent);
+    const title = find(this.root, "h2", HTMLElement).textContent;
+    this.root.setAttribute("aria-label", title);
+    this.#curl(title);
     if (matchMedia(PHONE).matches) this.#fold();
   }
 
