@@ -33,7 +33,7 @@ async function shownWith(page: Page, note: string) {
 /** The tokens left, from the limiter itself: tests of other files use the same address's bucket. */
 const left = async () => Number((await fetch(new URL("limit", stack.url))).headers.get("X-RateLimit-Remaining"));
 
-it("drains the bucket down to a 429, counts down, and sees it refill", { timeout: 180_000 }, async () => {
+it("drains the bucket down to a 429 and sees it refill", { timeout: 180_000 }, async () => {
   // An evicted bucket has lost its lease, so a refill may take a period and a half.
   await expect.poll(left, { timeout: 100_000, interval: 1_000 }).toBe(100);
   const page = await visit();
@@ -70,6 +70,22 @@ it("drains the bucket down to a 429, counts down, and sees it refill", { timeout
   expect(calls).toEqual([]);
   await page.getByRole("button", { name: "Call once" }).click();
   await expect.poll(() => note(page)).toBe("200. Took 1 token.");
+});
+
+it("says once how long a refused call has to wait, and leaves the focus where the visitor took it", async () => {
+  const page = await visit();
+  await expect.poll(() => page.locator("#limit [data-capacity]").textContent()).toBe("of 100 tokens");
+  await page.route("**/limit/check", async (route) => {
+    const headers = { "RateLimit-Policy": '"default";q=100;w=60', "X-RateLimit-Remaining": "0", "Retry-After": "3" };
+    await page.getByLabel("Step").focus();
+    await route.fulfill({ status: 429, headers, json: { detail: "Too many requests" } });
+  });
+  await keep(page);
+  await page.getByRole("button", { name: "Drain it" }).click();
+  await expect.poll(() => note(page), { timeout: 10_000 }).toBe("A call of 5 tokens passes again.");
+  const said = v.parse(Shown, await page.evaluate("globalThis.shown")).map((shown) => shown.note);
+  expect(said).toEqual(["429. A call of 5 tokens passes in 3 s.", "A call of 5 tokens passes again."]);
+  expect(await page.evaluate("document.activeElement.hasAttribute('data-step')")).toBe(true);
 });
 
 it("hardly uses the bucket: opening the page takes few tokens", async () => {

@@ -6,7 +6,7 @@
 import { type Bucket, type Policy, refill } from "../../objects/bucket.ts";
 import { type Answer, call, watchAnswers } from "../../page/client/api.ts";
 import { curl } from "../../page/client/curl.ts";
-import { element, fill, find, grouped, onReturn, onSubmit } from "../../page/client/dom.ts";
+import { element, fill, grouped, onReturn, onSubmit } from "../../page/client/dom.ts";
 import { Panel } from "../../page/client/panel.ts";
 
 const POLICY = "default";
@@ -29,7 +29,7 @@ export function start(): void {
   let bucket: Bucket = { units: 0, at: 0 };
   /** The last refused call, and when it would pass. */
   let refused: { cost: number; until: number } | undefined;
-  let drawing = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
   /** Whether the note says that no answer came. */
   let isUnanswered = false;
@@ -52,30 +52,23 @@ export function start(): void {
     meter.style.setProperty("--cells", String(Math.min(policy.capacity, MAX_CELLS)));
     capacity.textContent = `of ${grouped(policy.capacity)} tokens`;
     panel.link(`Refills ${grouped(policy.capacity)} in ${grouped(policy.periodSeconds)} s`, true);
-    if (!drawing) draw();
+    draw();
   };
 
   const draw = () => {
+    clearTimeout(timer);
     if (!policy) return;
     const now = Date.now();
     bucket = refill(bucket, policy, now);
     const level = Math.max(bucket.units / (policy.periodSeconds * 1_000), 0);
     tokens.textContent = grouped(Math.floor(level));
     fill(meter, level / policy.capacity);
-    if (refused) countDown(refused.cost, refused.until - now);
-    drawing = level < policy.capacity || refused !== undefined;
+    if (refused && now >= refused.until) {
+      panel.note(`A call of ${counted(refused.cost)} passes again.`);
+      refused = undefined;
+    }
     // A timer, because animation frames stop in a hidden window, and ten updates a second are enough.
-    if (drawing) setTimeout(draw, DRAW_EVERY_MS);
-  };
-
-  let said = "";
-  const countDown = (cost: number, leftMs: number) => {
-    const text = leftMs > 0 ? `429. A call of ${counted(cost)} passes in ${Math.ceil(leftMs / 1_000)} s.` : "";
-    if (text === said) return;
-    said = text;
-    if (text) return panel.alert(text);
-    refused = undefined;
-    panel.note(`A call of ${counted(cost)} passes again.`);
+    if (level < policy.capacity || refused) timer = setTimeout(draw, DRAW_EVERY_MS);
   };
 
   const show = (answer: Answer) => {
@@ -91,19 +84,20 @@ export function start(): void {
   const take = async (cost: number): Promise<boolean> => {
     const answer = await call("/limit/check", { json: { policy: POLICY, cost } });
     show(answer);
+    const seconds = Number(answer.headers.get("Retry-After"));
     if (answer.ok) {
       refused = undefined;
       panel.note(`200. Took ${counted(cost)}.`);
-    } else if (answer.status === 429) {
+    } else if (answer.status === 429 && policy && seconds) {
       const now = Date.now();
-      const wait = Number(answer.headers.get("Retry-After")) * 1_000;
+      const wait = seconds * 1_000;
       refused = { cost, until: now + wait };
       // An evicted bucket comes back owing tokens, so its wait says more than its tokens left.
-      if (policy) {
-        const units = cost * policy.periodSeconds * 1_000 - wait * policy.capacity;
-        bucket = { units: Math.min(bucket.units, units), at: now };
-      }
-      if (!drawing) draw();
+      const units = cost * policy.periodSeconds * 1_000 - wait * policy.capacity;
+      bucket = { units: Math.min(bucket.units, units), at: now };
+      draw();
+      // Once, and not each second: a screen reader reads all that is said here.
+      panel.alert(`429. A call of ${counted(cost)} passes in ${seconds} s.`);
     } else failed(answer);
     return answer.ok;
   };
@@ -117,14 +111,7 @@ export function start(): void {
   watchAnswers(learn);
   panel.commands(curl("/limit").replace("curl", "curl -i"), curl("/limit/check", { json: { cost: 10 } }));
 
-  const drainKey = find(panel.root, '[value="drain"]', HTMLButtonElement);
-  onSubmit(panel.form("form"), async (value) => {
-    if (value !== "drain") return void (await take(Number(value) || 1));
-    drainKey.disabled = true;
-    await drain();
-    drainKey.disabled = false;
-    drainKey.focus();
-  });
+  onSubmit(panel.form("form"), (value) => void (value === "drain" ? drain() : take(Number(value) || 1)));
 
   /** Asks for the bucket's tokens. Looking is free, and shows what other windows have taken. */
   const look = async () => {
