@@ -22,6 +22,20 @@ it("shows its release", async () => {
   expect(await page.locator("#environment").textContent()).toBe("local");
 });
 
+it("shows what a refusal says, and only its status where it says nothing, such as one of a proxy", async () => {
+  const page = await visit();
+  const note = page.locator("#counter [data-note]");
+  const answers = [
+    { status: 429, json: { detail: "Too many windows show this counter" }, headers: { "Retry-After": "10" } },
+    { status: 429, contentType: "text/html", body: "<h1>error code: 1015</h1>" },
+  ];
+  await page.route("**/counter/increment?*", (route) => route.fulfill(answers.shift()));
+  await page.getByRole("button", { name: "Increment" }).click();
+  await expect.poll(() => note.textContent()).toBe("Too many windows show this counter");
+  await page.getByRole("button", { name: "Increment" }).click();
+  await expect.poll(() => note.textContent()).toBe("The Worker answered 429.");
+});
+
 it("opens a second window, on the same objects and as another visitor", async () => {
   const ids = { room: randomUUID() };
   const page = await visit({ ids });

@@ -70,16 +70,16 @@ async function attempt(path: string, request: RequestInit): Promise<Answer> {
     const body: unknown = await response.json().catch(() => undefined);
     const { ok, status, headers } = response;
     const ms = performance.now() - start;
-    return { ok, status, body, headers, ms, message: ok ? "" : messageOf(status, body, headers) };
+    return {
+      ok,
+      status,
+      body,
+      headers,
+      ms,
+      message: ok ? "" : (textOf(body, "detail") ?? `The Worker answered ${status}.`),
+    };
   } catch {
     const message = "The Worker did not answer. Are you online?";
     return { ok: false, status: 0, body: undefined, headers: new Headers(), ms: performance.now() - start, message };
   }
-}
-
-function messageOf(status: number, body: unknown, headers: Headers): string {
-  if (status !== 429) return textOf(body, "detail") ?? `The Worker answered ${status}.`;
-  const limit = headers.get("X-RateLimit-Limit");
-  const wait = headers.get("Retry-After");
-  return `The rate limiter held this call back: this address has used its ${limit} calls. The next passes in ${wait} s.`;
 }
