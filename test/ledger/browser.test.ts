@@ -81,3 +81,9 @@ it("says that a deposit needs the right token", async () => {
   await deposit(page, "alice", 1, "a-guess");
   await expect.poll(() => note(page).textContent()).toMatch(/^The token shown is invalid.* Nothing moved\.$/);
 });
+it("does not say that nothing moved where it cannot know: behind a fault it may have", async () => {
+  const page = await visit({ ids: { ledger: randomUUID() } });
+  await page.route("**/transfer", (route) => route.fulfill({ status: 502, body: "<h1>Bad gateway</h1>" }));
+  await page.getByRole("button", { name: "Transfer" }).click();
+  await expect.poll(() => note(page).textContent()).toBe("The Worker answered 502.");
+});

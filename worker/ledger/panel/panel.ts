@@ -47,8 +47,9 @@ export function start(): void {
 
   const moved = (answer: Answer, said: string) => {
     if (!answer.ok) {
-      const untouched = answer.status === 0 ? "" : " Nothing moved.";
-      return panel.alert(`${sentence(answer.message)}${untouched}`);
+      // Only a refusal says so: behind a fault, or no answer, it may have moved.
+      const isRefusal = answer.status > 0 && answer.status < 500;
+      return panel.alert(sentence(answer.message) + (isRefusal ? " Nothing moved." : ""));
     }
     const entry = entryOf(answer.body);
     view.add(entry);
