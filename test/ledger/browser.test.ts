@@ -87,3 +87,15 @@ it("does not say that nothing moved where it cannot know: behind a fault it may 
   await page.getByRole("button", { name: "Transfer" }).click();
   await expect.poll(() => note(page).textContent()).toBe("The Worker answered 502.");
 });
+it("comes back by itself where it could not be read", async () => {
+  const page = await visit();
+  const state = page.locator("#ledger [data-link]");
+  await expect.poll(() => state.textContent()).toBe("Up to date");
+  await page.context().setOffline(true);
+  await page.getByLabel("Ledger id").fill(randomUUID());
+  await page.keyboard.press("Enter");
+  await expect.poll(() => state.textContent()).toBe("Not loaded");
+  await page.context().setOffline(false);
+  await expect.poll(() => state.textContent()).toBe("Up to date");
+  expect(await note(page).textContent()).toBe("");
+});

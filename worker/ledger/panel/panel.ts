@@ -18,6 +18,8 @@ interface Moved {
 /** How often to ask what became of a transfer to another ledger, and how far apart (ms). */
 const FOLLOWED = 20;
 const FOLLOW_MS = 250;
+/** After what passes by itself: no answer, too many calls, a fault. */
+const AGAIN_MS = 3_000;
 
 export function start(): void {
   const panel = new Panel("ledger");
@@ -28,17 +30,25 @@ export function start(): void {
   const field = (form: HTMLFormElement, name: string) => find(form, `[data-${name}]`, HTMLInputElement);
   const windows = new BroadcastChannel("ledger");
   let ledger = "";
+  let again: ReturnType<typeof setTimeout> | undefined;
   const at = (path: string) => `/account/${ledger}/${path}`;
 
   /** Reads the ledger: the transactions first, so that the balances are at least as new. */
   const load = async () => {
+    clearTimeout(again);
     const asked = ledger;
     const transactions = await call(at(`transactions?limit=${view.maxEntries}`));
     const balances = transactions.ok ? await call(at(`balances?limit=${view.maxAccounts}`)) : transactions;
     if (asked !== ledger) return;
     const refused = balances.ok ? undefined : balances;
     panel.link(refused ? "Not loaded" : "Up to date", !refused);
-    if (refused) return panel.alert(refused.message);
+    if (refused) {
+      const { status, message } = refused;
+      if (status === 0 || status === 429 || status >= 500) again = setTimeout(load, AGAIN_MS);
+      return panel.alert(message);
+    }
+    if (again) panel.note("");
+    again = undefined;
     const accounts = listOf(balances.body, "balances").map(
       (account) => [textOf(account, "account") ?? "", numberOf(account, "balance") ?? 0] as const,
     );
