@@ -99,3 +99,15 @@ it("comes back by itself where it could not be read", async () => {
   await expect.poll(() => state.textContent()).toBe("Up to date");
   expect(await note(page).textContent()).toBe("");
 });
+it("shows who paid whom also by names that are written from right to left", async () => {
+  const page = await visit({ ids: { ledger: randomUUID() } });
+  await deposit(page, "אבי", 9);
+  await expect.poll(() => balances(page)).toEqual([["אבי", "9"]]);
+  await page.getByLabel("From").fill("אבי");
+  await page.getByLabel("To", { exact: true }).fill("דנה");
+  await page.getByRole("button", { name: "Transfer" }).click();
+  const names = page.locator("#ledger [data-entries] li").first().locator("bdi");
+  await expect.poll(() => names.allTextContents()).toEqual(["אבי", "דנה"]);
+  const [payer, payee] = await Promise.all([names.first().boundingBox(), names.last().boundingBox()]);
+  expect(payer?.x).toBeLessThan(payee?.x ?? 0);
+});

@@ -77,7 +77,7 @@ export class LedgerView {
   #open(account: string): Row | undefined {
     if (this.#rows.size >= this.maxAccounts) return undefined;
     const meter = element("div", "meter", element("i", ""));
-    const figure = element("output", "");
+    const figure = element("b", "");
     const item = element("li", "", element("span", "", account), meter, figure);
     const row = { item, meter, figure, balance: 0, asOf: 0 };
     this.#rows.set(account, row);
@@ -99,10 +99,18 @@ export class LedgerView {
       this.state(id, state);
       return;
     }
-    const text = `${from.startsWith(OUTSIDE) ? "deposit" : from} → ${to.startsWith(OUTSIDE) ? "withdrawal" : to} `;
+    // Apart from each other: two names that are written from right to left would turn the arrow's meaning around.
+    const names = [from.startsWith(OUTSIDE) ? "deposit" : from, to.startsWith(OUTSIDE) ? "withdrawal" : to] as const;
+    const [payer, payee] = [element("bdi", "", names[0]), element("bdi", "", names[1])];
     const status = element("small", "", state);
     status.setAttribute("data-state", "");
-    const item = element("li", "", element("span", "", `${id}`), element("span", "", text, status), grouped(amount));
+    const item = element(
+      "li",
+      "",
+      element("span", "", `${id}`),
+      element("span", "", payer, " → ", payee, " ", status),
+      grouped(amount),
+    );
     item.setAttribute("data-id", String(id));
     this.#entries.prepend(item);
     while (this.#entries.childElementCount > this.maxEntries) this.#entries.lastElementChild?.remove();
