@@ -22,6 +22,17 @@ it("shows its release", async () => {
   expect(await page.locator("#environment").textContent()).toBe("local");
 });
 
+it("starts every panel where the browser keeps nothing for the page", async () => {
+  const page = await visit();
+  await page.addInitScript(
+    `Object.defineProperty(window, "localStorage", { get() { throw new DOMException("Access is denied", "SecurityError"); } })`,
+  );
+  await page.reload();
+  await settled(page);
+  await page.getByRole("button", { name: "Log in as guest" }).click();
+  await expect.poll(() => page.locator("#session [data-link]").textContent()).toBe("Logged in as guest-ada, guest");
+});
+
 it("shows what a refusal says, and only its status where it says nothing, such as one of a proxy", async () => {
   const page = await visit();
   const note = page.locator("#counter [data-note]");

@@ -81,12 +81,14 @@ it("says that a deposit needs the right token", async () => {
   await deposit(page, "alice", 1, "a-guess");
   await expect.poll(() => note(page).textContent()).toMatch(/^The token shown is invalid.* Nothing moved\.$/);
 });
+
 it("does not say that nothing moved where it cannot know: behind a fault it may have", async () => {
   const page = await visit({ ids: { ledger: randomUUID() } });
   await page.route("**/transfer", (route) => route.fulfill({ status: 502, body: "<h1>Bad gateway</h1>" }));
   await page.getByRole("button", { name: "Transfer" }).click();
   await expect.poll(() => note(page).textContent()).toBe("The Worker answered 502.");
 });
+
 it("comes back by itself where it could not be read", async () => {
   const page = await visit();
   const state = page.locator("#ledger [data-link]");
@@ -99,6 +101,7 @@ it("comes back by itself where it could not be read", async () => {
   await expect.poll(() => state.textContent()).toBe("Up to date");
   expect(await note(page).textContent()).toBe("");
 });
+
 it("shows who paid whom also by names that are written from right to left", async () => {
   const page = await visit({ ids: { ledger: randomUUID() } });
   await deposit(page, "אבי", 9);

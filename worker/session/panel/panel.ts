@@ -31,6 +31,7 @@ export function start(): void {
   const sliding = [panel.find("sliding"), panel.find("sliding-meter")] as const;
   const absolute = [panel.find("absolute"), panel.find("absolute-meter")] as const;
   let life: Life | undefined;
+  const storage = ownStorage();
   let timer: ReturnType<typeof setInterval> | undefined;
 
   const draw = () => {
@@ -49,9 +50,9 @@ export function start(): void {
     clearInterval(timer);
     if (life) {
       timer = setInterval(draw, DRAW_EVERY_MS);
-      localStorage.setItem(REMEMBERED, "yes");
+      storage?.setItem(REMEMBERED, "yes");
     } else {
-      localStorage.removeItem(REMEMBERED);
+      storage?.removeItem(REMEMBERED);
       panel.link("Logged out", false);
     }
     draw();
@@ -108,7 +109,16 @@ export function start(): void {
   user.addEventListener("input", commands);
   commands();
   draw();
-  if (localStorage.getItem(REMEMBERED)) void call("/session").then(learn);
+  if (storage?.getItem(REMEMBERED)) void call("/session").then(learn);
+}
+
+/** Undefined where the browser keeps nothing for this page. */
+function ownStorage(): Storage | undefined {
+  try {
+    return localStorage;
+  } catch {
+    return undefined;
+  }
 }
 
 function lifeOf(session: Record<string, unknown>, expiresInMs: number): Life {
