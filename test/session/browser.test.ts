@@ -73,3 +73,14 @@ it("says that the session has ended elsewhere", async () => {
   await expect.poll(() => note(page)).toBe("The session is gone.");
   expect(await state(page)).toBe("Logged out");
 });
+it("says that the browser has not kept the cookie", async () => {
+  const page = await visit();
+  await page.route("**/session", async (route) => {
+    const response = await route.fetch();
+    await page.context().clearCookies();
+    await route.fulfill({ status: response.status(), body: await response.body() });
+  });
+  await page.getByRole("button", { name: "Log in as guest" }).click();
+  await expect.poll(() => note(page)).toBe("The browser has not kept the session's cookie.");
+  expect(await state(page)).toBe("Logged out");
+});

@@ -11,6 +11,7 @@ import { identityChanged } from "../../page/client/visitor.ts";
 
 const REMEMBERED = "session";
 const DRAW_EVERY_MS = 250;
+const NO_COOKIE = "The browser has not kept the session's cookie.";
 const NO_GUESTS = "This stack does not let guests in: its setting demoLogin is off.";
 /** The sliding time is a whole number of minutes. */
 const MINUTE_MS = 60_000;
@@ -76,6 +77,8 @@ export function start(): void {
     const answer = await call("/session", { json: { userId: user.value, cookie: true } });
     if (!answer.ok) return panel.alert(answer.status === 401 ? NO_GUESTS : answer.message);
     panel.note("");
+    const session = await call("/session");
+    if (session.status === 401) return panel.alert(NO_COOKIE);
     learn(await call("/session"));
     identityChanged();
   });
