@@ -73,6 +73,17 @@ it("says that the session has ended elsewhere", async () => {
   await expect.poll(() => note(page)).toBe("The session is gone.");
   expect(await state(page)).toBe("Logged out");
 });
+it("does not say that a session has ended where the page cannot know: sockets and other windows read it too", async () => {
+  const page = await visit();
+  await page.clock.install();
+  await page.reload();
+  await logIn(page, "ada");
+  await page.clock.fastForward("01:01");
+  await expect.poll(() => note(page)).toBe("The session is over, unless something else has read it. Read it to see.");
+  await page.getByRole("button", { name: "Read it" }).click();
+  await expect.poll(() => state(page)).toBe("Logged in as guest-ada, guest");
+});
+
 it("says that the browser has not kept the cookie", async () => {
   const page = await visit();
   await page.route("**/session", async (route) => {

@@ -41,8 +41,9 @@ export function start(): void {
     clock(absolute, life && life.endsAt - now, life && life.endsAt - life.createdAt);
     if (!life || now < life.expiresAt) return;
     clearInterval(timer);
-    panel.link("Over", false);
-    panel.alert("The session is over. Read it to see that it is gone.");
+    panel.link("Time is up", false);
+    // The page cannot know: every call and every socket with the session reads it.
+    panel.alert("The session is over, unless something else has read it. Read it to see.");
   };
 
   const show = (next: Life | undefined) => {
