@@ -171,6 +171,7 @@ it("shows commands that work, for any id", async () => {
   const id = `it's $(echo a) "${randomUUID()}"`;
   const page = await visit({ ids: { counter: id, room: id, ledger: id } });
   await settled(page);
+  await page.getByLabel("Name", { exact: true }).fill(`it's $(echo a) "b"`);
   const run = async (panel: string) => {
     const commands = (await page.locator(`#${panel} .curl pre`).textContent()) ?? "";
     const env = { ...process.env, ADMIN_TOKEN: stack.adminToken };
@@ -182,5 +183,6 @@ it("shows commands that work, for any id", async () => {
   await expect.poll(() => page.getByLabel("Count", { exact: true }).textContent()).toBe("1");
   expect(await run("chat")).toContain('"messages":[]');
   expect(await run("ledger")).toMatch(/"balances":\{"alice":100\}.*"balances":\{"alice":95,"bob":5\}.*"ok":true/);
+  expect(await run("session")).toMatch(/"userId":"guest-it's \$\(echo a\) \\"b\\"".*\{"ok":true\}$/);
   expect(await run("limit")).toContain('"allowed":true');
 });

@@ -73,6 +73,7 @@ it("says that the session has ended elsewhere", async () => {
   await expect.poll(() => note(page)).toBe("The session is gone.");
   expect(await state(page)).toBe("Logged out");
 });
+
 it("does not say that a session has ended where the page cannot know: sockets and other windows read it too", async () => {
   const page = await visit();
   await page.clock.install();

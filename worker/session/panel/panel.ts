@@ -31,8 +31,8 @@ export function start(): void {
   const [readKey, logoutKey] = keys;
   const sliding = [panel.find("sliding"), panel.find("sliding-meter")] as const;
   const absolute = [panel.find("absolute"), panel.find("absolute-meter")] as const;
-  let life: Life | undefined;
   const storage = ownStorage();
+  let life: Life | undefined;
   let timer: ReturnType<typeof setInterval> | undefined;
 
   const draw = () => {
@@ -77,10 +77,10 @@ export function start(): void {
     // Never with the admin token: by it, the session would be a user's, under the name that is given here.
     const answer = await call("/session", { json: { userId: user.value, cookie: true } });
     if (!answer.ok) return panel.alert(answer.status === 401 ? NO_GUESTS : answer.message);
-    panel.note("");
     const session = await call("/session");
     if (session.status === 401) return panel.alert(NO_COOKIE);
-    learn(await call("/session"));
+    panel.note("");
+    learn(session);
     identityChanged();
   });
   readKey.addEventListener("click", async () => {
@@ -105,7 +105,7 @@ export function start(): void {
 
   const commands = () => {
     panel.commands(
-      curl("/session", { json: { userId: user.value } }),
+      `TOKEN=$(${curl("/session", { json: { userId: user.value } }).replace("curl", "curl -s")} | sed 's/.*"token":"//;s/".*//')`,
       curl("/session", { bearer: "$TOKEN" }),
       curl("/session", { method: "DELETE", bearer: "$TOKEN" }),
     );
