@@ -22,6 +22,15 @@ it("shows its release", async () => {
   expect(await page.locator("#environment").textContent()).toBe("local");
 });
 
+it("shows the release of now whenever the visitor comes back to the window", async () => {
+  const page = await visit();
+  const digest = page.locator("#digest");
+  await expect.poll(() => digest.textContent()).toBe(stack.digest.slice(0, 12));
+  await page.route("**/health", (route) => route.fulfill({ json: { digest: "f".repeat(64) } }));
+  await page.evaluate("dispatchEvent(new Event('focus'))");
+  await expect.poll(() => digest.textContent()).toBe("f".repeat(12));
+});
+
 it("starts every panel where the browser keeps nothing for the page", async () => {
   const page = await visit();
   await page.addInitScript(
@@ -136,18 +145,27 @@ it("says that the Worker does not answer, until it answers again, whoever asks",
   const banner = page.locator("#banner");
   const note = page.locator("#limit [data-note]");
   const digest = await page.locator("#digest").textContent();
+  // Screen readers read what comes into a region that was there before, whenever it comes.
+  expect(await page.evaluate("getComputedStyle(document.querySelector('#banner')).display")).toBe("block");
+  await page.evaluate(`{
+    globalThis.said = [];
+    const banner = document.querySelector("#banner");
+    new MutationObserver(() => said.push(banner.textContent)).observe(banner, { childList: true });
+  }`);
   // The sockets stay, so that no panel makes a call by itself.
   const isCall = (url: URL) => ["/health", "/limit", "/limit/check"].includes(url.pathname);
   await page.route(isCall, (route) => route.abort());
   await page.getByRole("button", { name: "Call once" }).click();
   await expect.poll(() => banner.textContent()).toContain("does not answer");
   await expect.poll(() => note.textContent()).toContain("did not answer");
-  await page.waitForRequest((request) => new URL(request.url()).pathname === "/health");
+  for (let asked = 0; asked < 2; asked++)
+    await page.waitForRequest((request) => new URL(request.url()).pathname === "/health");
   expect(await banner.isVisible()).toBe(true);
   expect(await page.locator("#digest").textContent()).toBe(digest);
   await page.unroute(isCall);
   await expect.poll(() => banner.isVisible()).toBe(false);
   expect(await note.textContent()).toBe("");
+  expect(await page.evaluate("said")).toEqual([expect.stringContaining("does not answer"), ""]);
 });
 
 it.each([390, 1280])("shows commands and fields whole at a width of %d", async (width) => {

@@ -14,8 +14,8 @@ export async function nameplate(): Promise<void> {
   const banner = find(document, "#banner", HTMLElement);
 
   const reach = (message: string) => {
-    banner.textContent = message;
-    banner.hidden = message === "";
+    // Only what is new: a screen reader reads all that is said here.
+    if (banner.textContent !== message) banner.textContent = message;
   };
   let again: ReturnType<typeof setTimeout> | undefined;
   watchAnswers(({ status }) => {
@@ -25,7 +25,8 @@ export async function nameplate(): Promise<void> {
     again = setTimeout(load, ASK_AGAIN_MS);
   });
   addEventListener("offline", () => reach(OFFLINE));
-  addEventListener("online", () => void load());
+  // Whoever comes back to this window may have deployed meanwhile.
+  for (const back of ["online", "focus"]) addEventListener(back, () => void load());
 
   const load = async () => {
     const answer = await call("/health");
