@@ -56,6 +56,33 @@ it("shows what a refusal says, and only its status where it says nothing, such a
   await expect.poll(() => note.textContent()).toBe("The Worker answered 429.");
 });
 
+it("says why a socket is refused, also after it was open", async () => {
+  const page = await visit({ ids: { room: randomUUID() } });
+  await page.addInitScript(`{
+    const sockets = [];
+    globalThis.refuse = () => {
+      for (const socket of sockets) socket.close();
+      sockets.length = 0;
+      globalThis.isRefused = true;
+    };
+    globalThis.WebSocket = class extends WebSocket {
+      constructor(url, protocols) {
+        super(globalThis.isRefused ? new URL("/nowhere", url) : url, protocols);
+        sockets.push(this);
+      }
+    };
+  }`);
+  await page.reload();
+  await settled(page);
+  const refusal = { status: 403, json: { detail: "Not for you any more" } };
+  await page.route(/\/counter\/value|\/room\/.*\/messages/, (route) => route.fulfill(refusal));
+  await page.evaluate("refuse()");
+  for (const id of ["counter", "chat"])
+    await expect
+      .poll(() => page.locator(`#${id} [data-note]`).textContent(), { message: id })
+      .toBe(refusal.json.detail);
+});
+
 it("opens a second window, on the same objects and as another visitor", async () => {
   const ids = { room: randomUUID() };
   const page = await visit({ ids });

@@ -35,7 +35,9 @@ export function start(): void {
   /** The last number shown. */
   let last = 0;
   /** `missed`: messages that came while the connection was lost, counted while the room still sends them. */
-  let link: { state: "new" | "explained" | "open" } | { state: "lost"; missed: number } = { state: "new" };
+  let link: { state: "new" | "open" } | { state: "lost"; missed: number } = { state: "new" };
+  /** Whether it was asked why there is no connection. */
+  let isAsked = false;
   let typingTimer: ReturnType<typeof setTimeout> | undefined;
 
   const nobodyTypes = () => typing.replaceChildren();
@@ -51,6 +53,7 @@ export function start(): void {
     if (link.state === "lost") log.mark(`Back. ${link.missed || "Nothing"} missed${link.missed ? ", now here" : ""}.`);
     else log.blank("Nobody has said anything yet.");
     link = { state: "open" };
+    isAsked = false;
   };
 
   const lost = () => {
@@ -60,16 +63,17 @@ export function start(): void {
     if (link.state === "open") {
       log.mark(`${cable.isCut ? "You cut the connection" : "The connection was lost"} after ${last}.`);
       link = { state: "lost", missed: 0 };
-    } else if (link.state === "new" && !cable.isCut) {
-      link = { state: "explained" };
+    } else if (!isAsked && !cable.isCut) {
+      isAsked = true;
       void explain();
     }
   };
 
   /** A browser does not say why a socket was refused; the same room over HTTP does. */
   const explain = async () => {
+    const asked = client;
     const answer = await call(`/room/${room}/messages?limit=1`);
-    if (answer.ok || link.state !== "explained") return;
+    if (answer.ok || !isAsked || client !== asked) return;
     panel.alert(answer.message);
     // Not a valid room id, so trying again cannot help.
     if (answer.status === 400) void client?.close();
@@ -79,7 +83,7 @@ export function start(): void {
     switch (event.type) {
       case "connection":
         if (event.state === "open") opened();
-        else lost();
+        else if (event.state !== "connecting") lost();
         break;
       case "identity":
         me = event.userId;
@@ -134,6 +138,7 @@ export function start(): void {
     unsent.delete(room);
     cable = new Cable();
     link = { state: "new" };
+    isAsked = false;
     last = 0;
     log.clear();
     for (const [id, { length }] of unsent) {

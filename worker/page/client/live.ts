@@ -42,7 +42,7 @@ export function live(path: string, reasonAt: string, on: Live): () => void {
       mine.close();
       on.state(false, "");
       const wait = Math.min(FIRST_WAIT_MS * 2 ** failures++, LONGEST_WAIT_MS) * (0.5 + Math.random() / 2);
-      const answer = opened || failures > 1 ? undefined : await call(reasonAt);
+      const answer = opened || failures > 2 ? undefined : await call(reasonAt);
       if (ended || socket) return;
       if (answer && !answer.ok) on.state(false, answer.message);
       if (answer?.status === 400) return;
