@@ -126,3 +126,18 @@ it("says why an id cannot be a room", async () => {
     .poll(() => page.locator("#chat [data-note]").textContent())
     .toBe('id: there is no region "mars"; there are: eu, us, ap');
 });
+
+it("shows a message that is written from right to left as it is written", async () => {
+  const [ann] = await twoInARoom();
+  await say(ann, "שלום!");
+  await eventually(ann, ["שלום!"]);
+  const placeOf = (from: number) =>
+    ann.evaluate(`{
+      const range = new Range();
+      const text = document.querySelector("#chat .log li:not(.pending) .text").firstChild;
+      range.setStart(text, ${from});
+      range.setEnd(text, ${from + 1});
+      range.getBoundingClientRect().x;
+    }`);
+  expect(await placeOf(4)).toBeLessThan(Number(await placeOf(3)));
+});

@@ -4,7 +4,7 @@ const RULES = `
 .paper { position: relative; border-block: 1px solid var(--etch); }
 .paper textarea, .marks {
   width: 100%; margin: 0; padding: 0.6rem 0; border: 0;
-  font: 1rem / 1.6 var(--text); white-space: pre-wrap; overflow-wrap: break-word; overflow-y: scroll;
+  font: 1rem / 1.6 var(--text); unicode-bidi: plaintext; white-space: pre-wrap; overflow-wrap: break-word; overflow-y: scroll;
   scrollbar-width: thin; scrollbar-color: var(--etch) transparent;
 }
 .paper textarea { display: block; position: relative; background: transparent; color: var(--glow); resize: vertical; }
