@@ -142,6 +142,8 @@ for (const colorScheme of ["light", "dark"] as const) {
     const page = await visit({ colorScheme });
     await settled(page);
     await page.getByRole("button", { name: "Cut the connection" }).click();
+    await page.getByLabel("Message", { exact: true }).fill("It waits");
+    await page.getByRole("button", { name: "Send" }).click();
     expect(await page.evaluate(LOW_CONTRAST)).toEqual([]);
     const ground = await page.evaluate("getComputedStyle(document.body).backgroundColor");
     expect(ground).toBe(colorScheme === "dark" ? "rgb(27, 31, 35)" : "rgb(232, 235, 237)");

@@ -19,6 +19,7 @@ const RULES = `
 .line button { flex: none; }
 .controls .time { flex: 1 1 12rem; }
 .time input { padding: 0; accent-color: var(--accent); }
+::placeholder { color: var(--soft); opacity: 1; }
 .time[hidden] { display: none; }
 `;
 
