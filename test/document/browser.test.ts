@@ -205,3 +205,31 @@ it("says why an id cannot be a document", async () => {
   await page.getByRole("button", { name: "Open the document" }).click();
   await expect.poll(() => panel(page).locator("[data-note]").textContent()).toContain('there is no region "mars"');
 });
+it("says that a version cannot be read, and shows the text as it is now", async () => {
+  const page = await visit({ ids: { document: randomUUID() } });
+  await open(page, "Ann");
+  await text(page).fill("first");
+  await page.getByRole("button", { name: "Keep a version" }).click();
+  const slider = page.getByLabel("Versions");
+  await slider.waitFor();
+  await text(page).fill("second");
+  await page.route("**/versions/1", (route) => route.abort());
+  await slider.fill("0");
+  await expect.poll(() => note(page)).toBe("The version did not load. Are you online?");
+  expect(await slider.getAttribute("aria-valuetext")).toBe("Now");
+  await written(page, "second");
+});
+
+it("keeps the versions that it knows where they cannot be read again", async () => {
+  const page = await visit({ ids: { document: randomUUID() } });
+  await open(page, "Ann");
+  await text(page).fill("first");
+  await page.getByRole("button", { name: "Keep a version" }).click();
+  const slider = page.getByLabel("Versions");
+  await slider.waitFor();
+  await page.route("**/versions", (route) => route.fulfill({ status: 503, json: { detail: "Try again" } }));
+  await cut(page);
+  await panel(page).getByRole("button", { name: "Reconnect" }).click();
+  await expect.poll(() => note(page)).toBe("Try again");
+  expect(await slider.isVisible()).toBe(true);
+});

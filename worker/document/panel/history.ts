@@ -53,6 +53,8 @@ export class History {
   /** Reads which versions there are. */
   async refresh(): Promise<void> {
     const answer = await this.#call(`${this.#at}/versions`);
+    // What was read before stays. A document that does not exist yet has none.
+    if (!answer.ok && answer.status !== 404) return this.#shows.failed(answer.message);
     const read = v.safeParse(Versions, answer.body);
     this.#versions = read.success ? read.output.versions.toReversed() : [];
     this.#reset();
@@ -85,11 +87,27 @@ export class History {
     this.#when.textContent = label;
     this.#slider.setAttribute("aria-valuetext", label);
     if (!version) return this.#shows.show(undefined);
-    const response = await fetch(`${this.#at}/versions/${version.number}`);
-    if (!response.ok) return this.#shows.failed(`The version cannot be read (${response.status}).`);
+    const content = await this.#content(version);
+    if (this.#chosen !== version) return;
+    if (typeof content === "string") {
+      // Back to the text as it is now, which is what is shown.
+      this.#reset();
+      return this.#shows.failed(content);
+    }
     const doc = new Y.Doc();
-    Y.applyUpdate(doc, new Uint8Array(await response.arrayBuffer()));
-    if (this.#chosen === version) this.#shows.show(shownOf(doc.getText("text")));
+    Y.applyUpdate(doc, content);
+    this.#shows.show(shownOf(doc.getText("text")));
+  }
+
+  /** What a version has, or why it cannot be read. */
+  async #content({ number }: Version): Promise<Uint8Array | string> {
+    try {
+      const response = await fetch(`${this.#at}/versions/${number}`);
+      if (!response.ok) return `The version cannot be read (${response.status}).`;
+      return new Uint8Array(await response.arrayBuffer());
+    } catch {
+      return "The version did not load. Are you online?";
+    }
   }
 
   async #back(): Promise<void> {

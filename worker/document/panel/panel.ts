@@ -49,6 +49,7 @@ export function start(): void {
       open();
     } catch {
       key.disabled = false;
+      panel.link("Not open", false);
       panel.alert("The editor did not load. Are you online?");
     }
   });
