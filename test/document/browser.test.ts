@@ -205,6 +205,7 @@ it("says why an id cannot be a document", async () => {
   await page.getByRole("button", { name: "Open the document" }).click();
   await expect.poll(() => panel(page).locator("[data-note]").textContent()).toContain('there is no region "mars"');
 });
+
 it("says that a version cannot be read, and shows the text as it is now", async () => {
   const page = await visit({ ids: { document: randomUUID() } });
   await open(page, "Ann");
@@ -232,4 +233,12 @@ it("keeps the versions that it knows where they cannot be read again", async () 
   await panel(page).getByRole("button", { name: "Reconnect" }).click();
   await expect.poll(() => note(page)).toBe("Try again");
   expect(await slider.isVisible()).toBe(true);
+});
+
+it("goes on in the text with the keyboard, once it is open", async () => {
+  const page = await visit({ ids: { document: randomUUID() } });
+  await page.getByRole("button", { name: "Open the document" }).press("Enter");
+  await text(page).waitFor();
+  await page.keyboard.type("typed");
+  await written(page, "typed");
 });

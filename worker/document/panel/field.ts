@@ -68,6 +68,10 @@ export class Field {
     this.#scroll();
   }
 
+  focus(): void {
+    this.#area.focus();
+  }
+
   destroy(): void {
     this.#text.unobserve(this.#observer);
     document.removeEventListener("selectionchange", this.#selected);

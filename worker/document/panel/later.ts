@@ -149,6 +149,8 @@ export function open(panel: Panel, { id, call, unsent, aside, again }: Opening):
   };
   show();
   state();
+  // The key that opened it is gone, and the focus with it.
+  if (document.activeElement === document.body) field.focus();
 
   return () => {
     // What is not synced may not have arrived. Nobody wants a deleted document back.
