@@ -14,7 +14,14 @@ import { makeReleases } from "../releases.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
-    stack: { url: string; adminToken: string; digest: string; accountUrl: string };
+    stack: {
+      url: string;
+      adminToken: string;
+      digest: string;
+      accountUrl: string;
+      /** The account's REST API: the address of the account in it, and a token that may do all. */
+      api: { url: string; token: string };
+    };
   }
 }
 
@@ -60,6 +67,7 @@ export async function setup({ provide }: TestProject): Promise<() => Promise<voi
       adminToken,
       digest: releases.built.digest,
       accountUrl: new URL("/", account.apiUrl).href,
+      api: { url: `${account.apiUrl}/accounts/${account.accountId}`, token: account.token },
     });
     return stop;
   } catch (error) {

@@ -288,7 +288,7 @@ export function kvKeys({ id, title, keys, next }, value, after) {
         ? empty(after === undefined ? "No key is stored here yet." : "There are no more keys.")
         : h(
             "div",
-            { class: "face" },
+            { class: "face", "data-key": "list" },
             table(
               `Keys of ${title}`,
               ["Key", "Expires", "Metadata"],
@@ -311,8 +311,13 @@ function kvValue(value) {
   const { key, bytes, text, isCut } = value;
   return h(
     "div",
-    { class: "face value" },
-    h("div", { class: "display head" }, h("h3", { class: "code" }, key), h("p", { class: "dim" }, size(bytes))),
+    { class: "face value", "data-key": "value" },
+    h(
+      "div",
+      { class: "display head" },
+      h("h3", { class: "code", tabindex: "-1" }, key),
+      h("p", { class: "dim" }, size(bytes)),
+    ),
     text === null
       ? h("p", { class: "more" }, "This value is not text.")
       : h("pre", { tabindex: "0", role: "region", "aria-label": `Value of ${key}` }, pretty(text)),

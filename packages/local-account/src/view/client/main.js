@@ -161,15 +161,26 @@ let presented;
  */
 function present(title, nodes) {
   document.title = title === "" ? "Local account" : `${title} · Local account`;
-  const now = here().path.join("/");
-  const isMove = presented !== undefined && now !== presented;
-  document.body.classList.toggle("inner", now !== "");
-  if (isMove) main.replaceChildren();
+  const before = presented;
+  const path = here().path.join("/");
+  presented = { path, whole: location.hash };
+  document.body.classList.toggle("inner", path !== "");
+  if (before !== undefined && before.path !== path) main.replaceChildren();
   patch(main, nodes);
-  presented = now;
-  if (!isMove) return;
-  scrollTo(0, 0);
-  main.querySelector("h2")?.focus({ preventScroll: true });
+  if (before === undefined || before.whole === location.hash) return;
+  if (before.path !== path) {
+    scrollTo(0, 0);
+    main.querySelector("h2")?.focus({ preventScroll: true });
+    return;
+  }
+  // Another page, table or key of what is shown already: the content begins with what was chosen.
+  const chosen = main.querySelector(".content");
+  const top = chosen?.getBoundingClientRect().top ?? 0;
+  if (top < 0 || top > innerHeight) chosen?.scrollIntoView();
+  // Who goes through the tables beside it stays there.
+  if (document.activeElement?.closest(".about")) return;
+  const start = chosen?.querySelector("[tabindex]");
+  if (start instanceof HTMLElement) start.focus({ preventScroll: true });
 }
 
 function reached() {
