@@ -51,3 +51,11 @@ it("begins the next page of a list at its start", async () => {
   expect(box?.y).toBeGreaterThanOrEqual(0);
   expect(box?.y).toBeLessThan(700);
 });
+
+it("has the regions that speak before they do", async () => {
+  const page = await visit();
+  await page.goto(stack.accountUrl);
+  await page.locator(".bar").first().waitFor();
+  const spoken = "[...document.querySelectorAll('[role=status]')].map((one) => getComputedStyle(one).display)";
+  expect(await page.evaluate(spoken)).toEqual(["block", "block"]);
+});

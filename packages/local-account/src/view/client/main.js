@@ -150,8 +150,8 @@ async function introduce() {
 }
 
 /**
- * The path of the view on the page.
- * @type {string | undefined}
+ * The address of the view on the page.
+ * @type {{ path: string, whole: string } | undefined}
  */
 let presented;
 
@@ -187,7 +187,7 @@ function reached() {
   shownAt = new Date();
   byId("link").toggleAttribute("data-on", true);
   byId("link").textContent = "Running";
-  byId("banner").hidden = true;
+  byId("banner").textContent = "";
 }
 
 /** @param {unknown} error */
@@ -201,7 +201,6 @@ function lost(error) {
     ? `${error.message}${since}`
     : `The account does not answer: it was stopped, or is restarting.${since} This page tries again by itself.`;
   if (banner.textContent !== text) banner.textContent = text;
-  banner.hidden = false;
 }
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
