@@ -52,6 +52,16 @@ it("begins the next page of a list at its start", async () => {
   expect(box?.y).toBeLessThan(700);
 });
 
+it("shows the traffic of versions also in forced colors", async () => {
+  const page = await visit({ forcedColors: "active" });
+  await page.goto(stack.accountUrl);
+  await page.locator(".bar i").first().waitFor();
+  const colors = await page.evaluate(
+    "['.bar .first', '.display'].map((of) => getComputedStyle(document.querySelector(of)).backgroundColor)",
+  );
+  expect(colors).toEqual(["rgb(255, 207, 26)", "rgb(255, 255, 255)"]);
+});
+
 it("has the regions that speak before they do", async () => {
   const page = await visit();
   await page.goto(stack.accountUrl);
