@@ -186,8 +186,10 @@ it("goes through the versions in time, and restores one", async () => {
   await written(ann, "first");
   expect(await text(ann).getAttribute("readonly")).not.toBeNull();
   expect(await slider.getAttribute("aria-valuetext")).toMatch(/^draft, /);
-  await ann.getByRole("button", { name: "Restore this version" }).click();
+  await ann.getByRole("button", { name: "Restore this version" }).press("Enter");
   for (const page of [ann, ben]) await written(page, "first");
+  await expect.poll(() => slider.getAttribute("aria-valuetext")).toBe("Now");
+  expect(await ann.evaluate("document.activeElement.type")).toBe("range");
 });
 
 it("loads the editor only when the document is opened", async () => {

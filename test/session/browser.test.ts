@@ -69,9 +69,10 @@ it("says that the session has ended elsewhere", async () => {
   await other.goto(page.url());
   await other.getByRole("button", { name: "Log out" }).click();
   await expect.poll(() => state(other)).toBe("Logged out");
-  await page.getByRole("button", { name: "Read it" }).click();
+  await page.getByRole("button", { name: "Read it" }).press("Enter");
   await expect.poll(() => note(page)).toBe("The session is gone.");
   expect(await state(page)).toBe("Logged out");
+  expect(await page.evaluate("document.activeElement.hasAttribute('data-user')")).toBe(true);
 });
 
 it("does not say that a session has ended where the page cannot know: sockets and other windows read it too", async () => {

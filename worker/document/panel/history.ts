@@ -115,6 +115,8 @@ export class History {
     if (!version) return;
     const answer = await this.#call(`${this.#at}/restore`, { json: { version: version.number }, once: true });
     if (!answer.ok) return this.#shows.failed(answer.message);
+    // The key goes grey, and would lose the focus to nothing.
+    if (document.activeElement === this.#restore) this.#slider.focus();
     await this.refresh();
   }
 }

@@ -48,6 +48,8 @@ export function start(): void {
 
   const show = (next: Life | undefined) => {
     life = next;
+    // A key that goes grey loses the focus to nothing.
+    if (!life && keys.some((key) => key === document.activeElement)) user.focus();
     for (const key of keys) key.disabled = !life;
     clearInterval(timer);
     if (life) {
@@ -99,7 +101,6 @@ export function start(): void {
     if (!answer.ok) return panel.alert(answer.message);
     show(undefined);
     panel.note("Logged out. Nothing of the session is stored any more.");
-    user.focus();
     identityChanged();
   });
 
