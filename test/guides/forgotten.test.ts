@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
-import { patterns } from "../../worker/patterns.ts";
 import { type Step, scenariosOf } from "./guide.ts";
+import { lacks } from "./lacks.ts";
 import { follow } from "./reader.ts";
 
 const [guide] = scenariosOf(readFileSync(join(ROOT, "docs/add-a-pattern.md"), "utf8"));
@@ -16,8 +16,7 @@ const see = (...lines: readonly string[]): Step => ({ do: "see", lines });
 const lint = run("npm run -s migrations -- lint");
 const deploy = run("npm run -s build && npm run -s rehearse -- --from dist/release --objects 1");
 
-const folders: readonly string[] = patterns.map(({ folder }) => folder);
-const isWhole = guide?.needs.every((folder) => folders.includes(folder)) ?? false;
+const isWhole = guide !== undefined && lacks(guide).length === 0;
 
 // Two of a file at a time (vitest.config.ts), and two files, because each mostly waits for processes.
 it.skipIf(!isWhole).each<[string, readonly Step[], readonly Step[]]>([

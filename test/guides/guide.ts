@@ -11,7 +11,9 @@
  * | `text output` | sees these lines in this order, perhaps with others between them; `…` matches anything |
  *
  * `<!-- needs: counter, chat -->` on a line of its own names the patterns that the guide, or the section, needs: a
- * project without one of them skips it. `<!-- nightly -->` marks a guide, or a section, that takes long (.ci/run).
+ * project without one of them skips it. `the template's history` among them: the guide adds steps to the history as the
+ * template has it, so a project with steps of its own skips it. `<!-- nightly -->` marks a guide, or a section, that
+ * takes long (.ci/run).
  *
  * A command that fails ends its block. `in=../other` after any of these names the folder. A guide is one sequence;
  * after the comment `<!-- each section by itself -->` each of its `##` sections starts from the unchanged project, with
@@ -29,7 +31,7 @@ export type Step =
 export interface Scenario {
   readonly title: string;
   readonly steps: readonly Step[];
-  /** The folders of the patterns that it needs. */
+  /** The folders of the patterns that it needs, and TEMPLATE_HISTORY. */
   readonly needs: readonly string[];
   /** Whether CI follows it at night only. */
   readonly isNightly: boolean;
@@ -37,6 +39,9 @@ export interface Scenario {
 
 /** The guide of the first day. It works only in the template, and has a test of its own there. */
 export const MAKE_IT_YOURS = "docs/make-it-yours.md";
+
+/** A need of guides that add steps behind the template's own. */
+export const TEMPLATE_HISTORY = "the template's history";
 
 const NIGHTLY = "<!-- nightly -->";
 const BY_SECTION = "<!-- each section by itself -->";
@@ -119,6 +124,10 @@ export function missing(text: string, wanted: readonly string[]): string | undef
 }
 
 const escaped = (text: string) => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+
+/** Whether a scenario writes steps into the history, and so must need TEMPLATE_HISTORY. */
+export const addsSteps = ({ steps }: Scenario): boolean =>
+  steps.some((step) => step.do === "edit" && step.file.endsWith("infra/migrations.ts"));
 
 /** All steps of a scenario, as one text. */
 export const textOf = ({ steps }: Scenario): string =>

@@ -6,7 +6,8 @@ import { uses } from "../../infra/pattern/uses.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import packageJson from "../../package.json" with { type: "json" };
 import { patterns } from "../../worker/patterns.ts";
-import { MAKE_IT_YOURS, scenariosOf, textOf } from "./guide.ts";
+import { addsSteps, MAKE_IT_YOURS, scenariosOf, TEMPLATE_HISTORY, textOf } from "./guide.ts";
+import { lacks } from "./lacks.ts";
 import { follow } from "./reader.ts";
 
 const guides = readdirSync(join(ROOT, "docs"))
@@ -18,12 +19,10 @@ const scenarios = guides.flatMap(({ name, text }) =>
   ),
 );
 
-const folders: readonly string[] = patterns.map(({ folder }) => folder);
-const isWhole = ({ needs }: { readonly needs: readonly string[] }) => needs.every((folder) => folders.includes(folder));
-const whole = scenarios.filter(([, scenario]) => isWhole(scenario));
+const whole = scenarios.filter(([, scenario]) => lacks(scenario).length === 0);
 const without = scenarios
-  .filter(([, scenario]) => !isWhole(scenario))
-  .map(([title, { needs }]) => `${title} (needs ${needs.filter((folder) => !folders.includes(folder)).join(", ")})`);
+  .filter(([, scenario]) => lacks(scenario).length > 0)
+  .map(([title, scenario]) => `${title} (needs ${lacks(scenario).join(", ")})`);
 
 // Two of a file at a time (vitest.config.ts), and two files, because each mostly waits for processes.
 const at = (night: boolean) => whole.filter(([, { isNightly }]) => isNightly === night);
@@ -37,6 +36,13 @@ it("names the patterns that it needs", () => {
       .filter((facts) => uses(textOf(scenario), facts) && !scenario.needs.includes(facts.folder))
       .map(({ folder }) => `${title}: <!-- needs: ${folder} -->`),
   );
+  expect(silent).toEqual([]);
+});
+
+it("says where it adds to the template's history", () => {
+  const silent = scenarios
+    .filter(([, scenario]) => addsSteps(scenario) && !scenario.needs.includes(TEMPLATE_HISTORY))
+    .map(([title]) => `${title}: <!-- needs: ${TEMPLATE_HISTORY} -->`);
   expect(silent).toEqual([]);
 });
 

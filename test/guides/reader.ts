@@ -93,7 +93,11 @@ class Reader {
 
   #edit({ file, from, to }: Step & { do: "edit" }): void {
     const times = this.#project.read(file).split(from).length - 1;
-    if (times !== 1) throw new Error(`${file} has this ${times} times, where once is needed:\n${from}`);
+    if (times !== 1) {
+      throw new Error(
+        `${file} has this ${times} times, where once is needed; change the page as the file has changed:\n${from}`,
+      );
+    }
     this.#project.replace(file, from, to);
   }
 

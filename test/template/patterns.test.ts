@@ -137,6 +137,17 @@ describe("a pattern is added", () => {
     expect(await works(copy, tests)).toMatch(/ok +job-queue +set once, and read/);
     expect(await succeeds(copy, "npm run -s rehearse -- --from before")).toMatch(/\+ JobQueueDO \(sqlite\)/);
   });
+
+  it("and guides that add to the template's history are left out, by name", async () => {
+    const { copy } = await copyAfter("npm run -s pattern -- add job-queue");
+    const text = await succeeds(
+      copy,
+      `vitest run --project guides --reporter=verbose -t "history|needs|finds .* missing"`,
+    );
+    expect(text).toMatch(/docs\/add-a-pattern\.md: .* \(needs the template's history\)/);
+    expect(text).toMatch(/docs\/change-a-class\.md: Rename \(needs the template's history\)/);
+    expect(text).not.toMatch(/docs\/change-a-class\.md: Delete \(needs/);
+  });
 });
 
 describe("after a release with its class", () => {
