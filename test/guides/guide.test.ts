@@ -29,6 +29,13 @@ it("finds lines in their order, and lets an ellipsis match anything", () => {
   expect(missing(text, ["one"])).toBe("one");
 });
 
+it("lets a table's columns be as wide as they are in this project", () => {
+  const table = "stack   step\nlocal   0003-create-jobs";
+  expect(missing(table, ["stack  step", "local     0003-create-jobs"])).toBeUndefined();
+  expect(missing(table, ["stack step"])).toBe("stack step");
+  expect(missing("one two", ["one  two"])).toBe("one  two");
+});
+
 it.each([
   ["a command fails", block("sh run", "echo no; exit 3"), "expected exit code 0, but 3 came from"],
   ["a command fails in the middle", block("sh run", "false && true\necho on"), "expected exit code 0, but 1"],

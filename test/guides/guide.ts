@@ -15,9 +15,9 @@
  * template has it, so a project with steps of its own skips it. `<!-- nightly -->` marks a guide, or a section, that
  * takes long (.ci/run).
  *
- * A command that fails ends its block. `in=../other` after any of these names the folder. A guide is one sequence;
- * after the comment `<!-- each section by itself -->` each of its `##` sections starts from the unchanged project, with
- * the steps that stand before the first section.
+ * The columns of an output may have other widths than on the page. A command that fails ends its block. `in=../other`
+ * after any of these names the folder. A guide is one sequence; after the comment `<!-- each section by itself -->` each
+ * of its `##` sections starts from the unchanged project, with the steps that stand before the first section.
  */
 
 export type Step =
@@ -115,7 +115,9 @@ export function missing(text: string, wanted: readonly string[]): string | undef
   const lines = text.split("\n").map((line) => line.trim());
   let from = 0;
   for (const line of wanted) {
-    const pattern = new RegExp(`^${line.trim().split("…").map(escaped).join(".*")}$`);
+    // A column is as wide as what this project has in it, such as the name of a step.
+    const text = line.trim().split("…").map(escaped).join(".*").replaceAll(/ {2,}/g, " {2,}");
+    const pattern = new RegExp(`^${text}$`);
     const found = lines.findIndex((candidate, i) => i >= from && pattern.test(candidate));
     if (found < 0) return line;
     from = found + 1;
