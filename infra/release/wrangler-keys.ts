@@ -106,7 +106,7 @@ export const REFUSED: Readonly<Record<string, string>> = {
   "r2_buckets[].jurisdiction": "make the bucket by hand, and take it in infra/index.ts",
   "services[].props": "leave it out: say it in a variable",
   "queues.producers[].delivery_delay": "set it on the queue, or on each message",
-  "queues.consumers": ANOTHER,
+  "queues.consumers": "leave it out: `npx wrangler queues consumer add` says it, once for each stack",
   "placement.hint": "leave it out: with `mode: targeted`, name a region or a host",
   "triggers.events": ANOTHER,
   "tail_consumers[].environment": "leave it out: name the Worker",

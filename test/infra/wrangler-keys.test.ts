@@ -117,7 +117,7 @@ describe("a wrangler file of another project", () => {
       /account_id: set accountId in Pulumi\.<stack>\.yaml/,
       /routes: set hostname, or zoneId and routes/,
       /analytics_engine_datasets: add the binding/,
-      /queues\.consumers: /,
+      /queues\.consumers: leave it out: `npx wrangler queues consumer add`/,
       /env: a stack is an environment/,
     ])
       expect(shop).toThrow(line);
