@@ -3,7 +3,7 @@
  * every kind, JSX, aliases, and files that are modules. What only the Workers runtime has gets a stand-in: until a request
  * comes, a Worker needs nothing of it but classes to extend.
  */
-import { builtinModules, registerHooks } from "node:module";
+import { builtinModules, createRequire, registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { UserError } from "../common/user-error.ts";
@@ -37,6 +37,8 @@ export async function loadWorker(root: string, config: BundleConfig): Promise<un
     load: (url, context, next) =>
       url === main ? { format: "module", source, shortCircuit: true } : next(url, context),
   });
+  // Packages in CommonJS ask for modules of Node by it.
+  Object.assign(globalThis, { require: createRequire(main) });
   try {
     return await import(main);
   } catch (error) {
@@ -47,6 +49,7 @@ export async function loadWorker(root: string, config: BundleConfig): Promise<un
     );
   } finally {
     hooks.deregister();
+    Reflect.deleteProperty(globalThis, "require");
   }
 }
 

@@ -10,6 +10,8 @@ beforeAll(() => {
   copy.write("worker/odd/mail.html", "<p>Hello</p>\n");
   copy.write("worker/odd/note.txt", "a note\n");
   copy.write("worker/odd/begin.sql", "SELECT 1;\n");
+  // As packages in CommonJS do.
+  copy.write("worker/odd/old.cjs", 'module.exports = require("buffer").Buffer.from("old").toString();\n');
   copy.write("worker/odd/aliased.ts", "export const it = 1;\n");
   // Four bytes that begin every module of WebAssembly, and its version.
   copy.write("worker/odd/empty.wasm", "\0asm\x01\0\0\0");
@@ -26,6 +28,7 @@ import { it } from "odd-thing";
 import sql from "./begin.sql";
 import wasm from "./empty.wasm";
 import mail from "./mail.html";
+import old from "./old.cjs";
 import note from "./note.txt";
 
 enum Kind {
@@ -34,7 +37,7 @@ enum Kind {
 class Refused extends NonRetryableError {}
 void [Fragment, jsx, env, RpcStub, connect, EmailMessage, Refused, Kind.Odd, Buffer.from(note)];
 new WebAssembly.Instance(wasm);
-if (it !== 1 || !sql.startsWith("SELECT") || !mail.includes("Hello")) throw new Error("not what the files say");
+if (it !== 1 || old !== "old" || !sql.startsWith("SELECT") || !mail.includes("Hello")) throw new Error("not what the files say");
 /** @jsx jsx */
 export const part = () => <p>{mail}</p>;
 `,
@@ -43,7 +46,7 @@ export const part = () => <p>{mail}</p>;
 afterAll(() => copy.remove());
 
 describe("npm run access", () => {
-  it("takes files as modules, modules of the runtime, JSX, enums and aliases", async () => {
+  it("takes files as modules, modules of the runtime, CommonJS, JSX, enums and aliases", async () => {
     expect(await copy.run("npm run -s access -- check")).toEqual({ code: 0, text: "" });
   });
 
