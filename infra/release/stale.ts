@@ -49,9 +49,14 @@ function changedSources({ dir }: Release, root: string): readonly string[] {
   });
 }
 
-/** Whether a person writes the file: not a package's, and not what a build makes, which a fresh checkout lacks. */
+/**
+ * Whether a person writes the file: not a package's, not what a build makes, which a fresh checkout lacks, and no module that
+ * the bundler makes up, as for Node's own. The map names such a one as if it were in the release's folder.
+ */
 const isWritten = (file: string): boolean =>
-  !/^\.\.\/|(^|\/)node_modules\//.test(file) && file !== "worker/page/assets.gen.js";
+  !/^\.\.\/|(^|\/)node_modules\//.test(file) &&
+  !file.startsWith(`${OWN_RELEASE}/`) &&
+  file !== "worker/page/assets.gen.js";
 
 /** Whether wrangler.jsonc, if it is there, says what it said to the release. One with mistakes has said something else. */
 function isConfigured(release: Configured, root: string): boolean {

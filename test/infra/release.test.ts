@@ -126,7 +126,8 @@ describe("this checkout's own release", () => {
     cpSync(join(dir, "one"), join(root, "dist/release"), { recursive: true });
     // A fresh checkout has no file that a build makes.
     rmSync(join(root, "worker/page/assets.gen.js"), { force: true });
-    const told = () => staleLine(readRelease(join(root, "dist/release")), root);
+    const release = readRelease(join(root, "dist/release"));
+    const told = () => staleLine(release, root);
     const change = (file: string, from: string, to: string) => {
       const text = readFileSync(join(root, file), "utf8");
       expect(text).toContain(from);
@@ -135,11 +136,16 @@ describe("this checkout's own release", () => {
         text.replace(from, () => to),
       );
     };
+    // With `nodejs_compat` the bundler makes up modules for Node's own, which are no files.
+    const map = join(root, "dist/release", `${MAIN_MODULE}.map`);
+    const { sources, sourcesContent, ...rest } = JSON.parse(readFileSync(map, "utf8"));
+    const madeUp = { sources: [...sources, "required-built-in:buffer"], sourcesContent: [...sourcesContent, "export"] };
+    writeFileSync(map, JSON.stringify({ ...rest, ...madeUp }));
     writeFileSync(join(root, "README.md"), "changed");
     change("wrangler.jsonc", "{", "// A comment makes no other release.\n{");
     expect(told()).toBeUndefined();
 
-    const [first] = readRelease(join(root, "dist/release")).bindings;
+    const [first] = release.bindings;
     change("wrangler.jsonc", `"class_name": "${first?.className}"`, `"class_name": "Another"`);
     expect(told()).toMatch(/dist\/release, which was built before wrangler\.jsonc changed\. .*: npm run build$/);
     writeFileSync(join(root, "worker/index.ts"), "");
@@ -381,7 +387,7 @@ describe("reading", () => {
     const { dir: _, digest, ...content } = readRelease(join(dir, "one"));
     const changes: Partial<Manifest>[] = [
       { compatibilityDate: "2026-01-01" },
-      { compatibilityFlags: ["nodejs_compat"] },
+      { compatibilityFlags: [...content.compatibilityFlags, "another_flag"] },
       { bindings: [] },
       { extras: v.parse(Extras, { vars: { MODE: "loud" } }) },
       { migration: { ...content.migration, history: "0" } },
