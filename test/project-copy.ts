@@ -19,6 +19,7 @@ import type { Readable } from "node:stream";
 import { ROOT } from "../infra/release/root.ts";
 import { STACK_FILES } from "./stack-files.ts";
 import { userEnvironment } from "./user-environment.ts";
+import { asShipped, WORKER_FILE } from "./worker-file.ts";
 
 /** A command's exit code and output. */
 export interface Ended {
@@ -126,13 +127,16 @@ export class ProjectCopy {
 }
 
 /**
- * Copies only the files that git tracks or would add to `folder`, the stacks' files as they come. Returns their names.
+ * Copies only the files that git tracks or would add to `folder`, the stacks' files and wrangler.jsonc as they come.
+ * Returns their names.
  */
 export function copyFiles(folder: string): readonly string[] {
   const names = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard");
   const files = names.split("\0").filter((name) => name !== "" && existsSync(join(ROOT, name)));
   for (const file of files) cpSync(join(ROOT, file), join(folder, file));
   for (const [file, text] of STACK_FILES) if (files.includes(file)) writeFileSync(join(folder, file), text);
+  const worker = join(folder, WORKER_FILE);
+  writeFileSync(worker, asShipped(readFileSync(worker, "utf8")));
   return files;
 }
 

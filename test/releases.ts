@@ -6,6 +6,7 @@ import { buildRelease } from "../infra/release/build.ts";
 import { digestOf, MAIN_MODULE, MANIFEST, releaseDigest } from "../infra/release/manifest.ts";
 import { ROOT } from "../infra/release/root.ts";
 import { type Source, sourceOf } from "../infra/release/source.ts";
+import { shippedConfig } from "./worker-file.ts";
 
 /** The source as it will be once what is being worked on is committed: a protected stack takes no other. */
 export const committedSource = (): Source => {
@@ -34,7 +35,7 @@ export interface Releases {
 export async function makeReleases(): Promise<Releases> {
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-releases-"));
   const built = join(dir, "built");
-  const { manifest } = await buildRelease(built, committedSource());
+  const { manifest } = await buildRelease(built, committedSource(), shippedConfig());
   const variant = (name: string, more: Partial<typeof manifest>): TestRelease => {
     const copy = join(dir, name);
     cpSync(built, copy, { recursive: true });

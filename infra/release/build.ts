@@ -63,15 +63,18 @@ const UNDECIDED =
   "These schema steps do not only add tables, indexes or columns. Say in the pattern's schema.ts what older code does with each: breaking(sql) or compatible(sql), of worker/objects/steps.ts.";
 
 /**
- * Builds `worker/` by `wrangler.jsonc` into `dir`, replacing what is there only once everything has been written.
+ * Builds `worker/` by `config` into `dir`, replacing what is there only once everything has been written.
  * @throws BuildError when the source does not bundle or is larger than Cloudflare takes, or the history has errors.
  */
-export async function buildRelease(dir = RELEASE_DIR, source: Source = sourceOf(ROOT)): Promise<Built> {
+export async function buildRelease(
+  dir = RELEASE_DIR,
+  source: Source = sourceOf(ROOT),
+  config = readWorkerConfig(),
+): Promise<Built> {
   const migrations = soundHistory();
   mustBeDecided();
 
   const page = await buildPage(patterns);
-  const config = readWorkerConfig();
   const bundled = await bundle(ROOT, config);
   const { main, sourceMap, modules } = bundled;
 

@@ -9,10 +9,12 @@ import type { RunningAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { STATE_FILE } from "../../infra/apply/state.ts";
+import { ROOT } from "../../infra/release/root.ts";
 import { addsNothing } from "../../infra/stack/program-bindings.ts";
 import { setFaults, startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
+import { asShipped, WORKER_FILE } from "../worker-file.ts";
 import { buildAndApply } from "./deploy.ts";
 
 const [{ binding }] = patterns;
@@ -87,7 +89,7 @@ async function upload(name: string): Promise<void> {
   await call(`/accounts/:account/workers/scripts/${name}`, { method: "PUT", body: form, headers });
 }
 
-const original = readFileSync(join(import.meta.dirname, "../../wrangler.jsonc"), "utf8");
+const original = asShipped(readFileSync(join(ROOT, WORKER_FILE), "utf8"));
 
 /** Writes wrangler.jsonc with more keys, builds and applies. Returns the steps that changed something. */
 async function deploy(more: object, config: Readonly<Record<string, unknown>> = {}): Promise<readonly string[]> {

@@ -19,12 +19,13 @@ import { ROOT } from "../../infra/release/root.ts";
 import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
 import { readProject } from "../../infra/stack/project.ts";
 import { committedSource } from "../releases.ts";
+import { shippedConfig } from "../worker-file.ts";
 
 let dir: string;
 let release: Release;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "program-"));
-  await buildRelease(dir, committedSource());
+  await buildRelease(dir, committedSource(), shippedConfig());
   release = readRelease(dir);
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

@@ -38,17 +38,19 @@ import { readRelease } from "../../infra/release/read.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { sbomOf } from "../../infra/release/sbom.ts";
 import { checkSize, compressedSize } from "../../infra/release/size.ts";
+import { sourceOf } from "../../infra/release/source.ts";
 import { sourceMapOf } from "../../infra/release/source-map.ts";
 import { staleLine } from "../../infra/release/stale.ts";
 import { packed, unpacked } from "../../infra/release/tarball.ts";
 import { readWorkerConfig } from "../../infra/release/worker-config.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
+import { asShipped, shippedConfig, WORKER_FILE } from "../worker-file.ts";
 
 let dir: string;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "release-"));
-  await buildRelease(join(dir, "one"));
+  await buildRelease(join(dir, "one"), sourceOf(ROOT), shippedConfig());
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -111,7 +113,7 @@ describe("building", () => {
 
   it("twice at once leaves one whole release", async () => {
     const folder = join(dir, "at once");
-    await Promise.all(Array.from({ length: 4 }, () => buildRelease(folder)));
+    await Promise.all(Array.from({ length: 4 }, () => buildRelease(folder, sourceOf(ROOT), shippedConfig())));
     expect(readRelease(folder).digest).toBe(readRelease(join(dir, "one")).digest);
     expect(readdirSync(dir).filter((name) => name.startsWith("at once"))).toEqual(["at once"]);
   });
@@ -120,9 +122,8 @@ describe("building", () => {
 describe("this checkout's own release", () => {
   it("is told to be of older files once a file has changed that it was built from, and no other", () => {
     const root = join(dir, "checkout");
-    for (const part of ["worker", "contract", "wrangler.jsonc"]) {
-      cpSync(join(ROOT, part), join(root, part), { recursive: true });
-    }
+    for (const part of ["worker", "contract"]) cpSync(join(ROOT, part), join(root, part), { recursive: true });
+    writeFileSync(join(root, WORKER_FILE), asShipped(readFileSync(join(ROOT, WORKER_FILE), "utf8")));
     cpSync(join(dir, "one"), join(root, "dist/release"), { recursive: true });
     // A fresh checkout has no file that a build makes.
     rmSync(join(root, "worker/page/assets.gen.js"), { force: true });
