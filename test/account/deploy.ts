@@ -3,6 +3,7 @@ import type { RunningAccount } from "@durable-stack/local-account";
 import { expect } from "vitest";
 import { applyProgram } from "../../infra/apply/apply.ts";
 import type { Step } from "../../infra/apply/steps.ts";
+import { fullKey, projectName } from "../../infra/stack/project.ts";
 import type { ProjectCopy } from "../project-copy.ts";
 
 interface Options {
@@ -27,7 +28,7 @@ export async function buildAndApply(
     ...(onLine && { onLine }),
     account: { apiUrl, accountId, token },
     config: {
-      "durable-stack:adminToken": "a-token-that-is-long-enough",
+      [fullKey(projectName(), "adminToken")]: "a-token-that-is-long-enough",
       ...Object.fromEntries(Object.entries(config).map(([key, value]) => [key, JSON.stringify(value)])),
     },
   });

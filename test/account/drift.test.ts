@@ -113,7 +113,7 @@ describe("drift", () => {
     for await (const { id } of stack.account.sdk.kv.namespaces.list({ account_id: stack.account.id })) {
       await stack.account.sdk.kv.namespaces.delete(id, { account_id: stack.account.id });
     }
-    await stack.account.call("delete", "/r2/buckets/durable-stack-local-blobs");
+    await stack.account.call("delete", `/r2/buckets/${WORKER}-local-blobs`);
     await stack.account.sdk.workers.domains.update({
       account_id: stack.account.id,
       hostname: "other.example.com",

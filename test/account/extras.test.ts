@@ -11,11 +11,14 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { STATE_FILE } from "../../infra/apply/state.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { addsNothing } from "../../infra/stack/program-bindings.ts";
+import { projectName } from "../../infra/stack/project.ts";
 import { setFaults, startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { asShipped, WORKER_FILE } from "../worker-file.ts";
 import { buildAndApply } from "./deploy.ts";
+
+const NAME = projectName();
 
 const [{ binding }] = patterns;
 
@@ -111,7 +114,7 @@ async function deploy(more: object, config: Readonly<Record<string, unknown>> = 
   const steps = await buildAndApply(project, dir, account, { config });
   return steps.map(({ action, type }) => `${action} ${type.split(":").at(-1)}`);
 }
-const ask = async (): Promise<unknown> => JSON.parse((await test.ask("durable-stack")).text);
+const ask = async (): Promise<unknown> => JSON.parse((await test.ask(NAME)).text);
 
 const FULL = {
   vars: { GREETING: "hello", LEVELS: [1, { two: true }] },
@@ -140,18 +143,18 @@ it("the Worker has the bindings and settings of the file, and the account shows 
     auth: "auth",
     seat: "auth",
   });
-  expect(await call("/accounts/:account/workers/workers/durable-stack")).toMatchObject({
+  expect(await call(`/accounts/:account/workers/workers/${NAME}`)).toMatchObject({
     logpush: true,
     tail_consumers: [{ name: "auth" }],
     observability: { enabled: true, head_sampling_rate: 0.5, logs: { enabled: true, invocation_logs: false } },
   });
-  expect(await call("/accounts/:account/workers/workers/durable-stack/versions")).toEqual([
+  expect(await call(`/accounts/:account/workers/workers/${NAME}/versions`)).toEqual([
     expect.objectContaining({ number: 1, placement: { mode: "smart" }, limits: { cpu_ms: 50 } }),
   ]);
-  expect(await call("/accounts/:account/workers/scripts/durable-stack/schedules")).toMatchObject({
+  expect(await call(`/accounts/:account/workers/scripts/${NAME}/schedules`)).toMatchObject({
     schedules: [{ cron: "0 * * * *" }, { cron: "5 4 * * *" }],
   });
-  await call("/local/cron", { method: "POST", body: JSON.stringify({ worker: "durable-stack", cron: "5 4 * * *" }) });
+  await call("/local/cron", { method: "POST", body: JSON.stringify({ worker: NAME, cron: "5 4 * * *" }) });
   expect(await ask()).toMatchObject({ fired: "5 4 * * *" });
 });
 
@@ -177,8 +180,8 @@ it("a stack's own values override those of the file, and a name that the file la
 it("what is removed from the file is removed from the account, cron triggers too", async () => {
   await deploy({});
   expect(await ask()).toEqual({ told: "local", fired: "never", limited: [], mails: "undefined" });
-  expect(await call("/accounts/:account/workers/scripts/durable-stack/schedules")).toEqual({ schedules: [] });
-  expect(await call("/accounts/:account/workers/workers/durable-stack")).toMatchObject({
+  expect(await call(`/accounts/:account/workers/scripts/${NAME}/schedules`)).toEqual({ schedules: [] });
+  expect(await call(`/accounts/:account/workers/workers/${NAME}`)).toMatchObject({
     tail_consumers: [],
     observability: { enabled: true, head_sampling_rate: 1 },
   });
@@ -187,7 +190,7 @@ it("what is removed from the file is removed from the account, cron triggers too
 
 it("cron triggers come with all traffic, and what the Worker has stays while another release serves", async () => {
   const schedules = async () => {
-    const answer = await call("/accounts/:account/workers/scripts/durable-stack/schedules");
+    const answer = await call(`/accounts/:account/workers/scripts/${NAME}/schedules`);
     return v
       .parse(v.object({ schedules: v.array(v.object({ cron: v.string() })) }), answer)
       .schedules.map(({ cron }) => cron);
@@ -202,12 +205,12 @@ it("cron triggers come with all traffic, and what the Worker has stays while ano
   // A build that nobody has deployed may ask for what the account lacks: that is not in the way back.
   const [serving] = v.parse(
     v.array(v.object({ number: v.number() })),
-    await call("/accounts/:account/workers/workers/durable-stack/versions"),
+    await call(`/accounts/:account/workers/workers/${NAME}/versions`),
   );
   const built = { ...before, tail_consumers: [{ service: "collector" }], logpush: true };
   expect(await deploy(built, { pin: serving?.number })).not.toContain("update Worker");
   expect(await schedules()).toEqual(["5 4 * * *"]);
-  expect(await call("/accounts/:account/workers/workers/durable-stack")).toMatchObject({ tail_consumers: [] });
+  expect(await call(`/accounts/:account/workers/workers/${NAME}`)).toMatchObject({ tail_consumers: [] });
   await expect(deploy(built)).rejects.toThrow(/10203/);
   await deploy({});
   expect(await schedules()).toEqual([]);
@@ -228,7 +231,7 @@ it("a KV namespace, a bucket and a database are created for the stack, and keep 
   expect(await deploy({ ...STORES, vars: { GREETING: "again" } })).not.toContain("create D1Database");
   expect(await ask()).toMatchObject({ visits: "1", orders: 2, file: "file" });
   expect(await call("/accounts/:account/r2/buckets")).toMatchObject({
-    buckets: [{ name: "durable-stack-local-blobs" }, { name: "durable-stack-local-files" }],
+    buckets: [{ name: `${NAME}-local-blobs` }, { name: `${NAME}-local-files` }],
   });
 });
 
@@ -259,9 +262,9 @@ it("storage is not deleted while a version that keeps traffic is bound to it", a
 it("a bucket goes only once it is empty: a release that would delete a filled one is refused before anything is sent", async () => {
   const others = { kv: STORES.kv, d1_databases: STORES.d1_databases };
   const config = { allowDestroy: ["FILES"] };
-  const bucket = "/accounts/:account/r2/buckets/durable-stack-local-files";
+  const bucket = `/accounts/:account/r2/buckets/${NAME}-local-files`;
   const versions = async () =>
-    v.parse(v.array(v.unknown()), await call("/accounts/:account/workers/workers/durable-stack/versions")).length;
+    v.parse(v.array(v.unknown()), await call(`/accounts/:account/workers/workers/${NAME}/versions`)).length;
   const before = await versions();
   await expect(deploy(others, config)).rejects.toThrow(/storage_would_go\] FILES: .* and something is in it/);
   expect(await versions()).toBe(before);
@@ -291,7 +294,7 @@ it("a binding that the stack points to other storage has that storage's data", a
   // Once it leads there no more, the stack has its own again, and the other storage is not the stack's to delete.
   expect(await deploy(STORES, { bind: {} })).toContain("create WorkersKvNamespace");
   expect(await ask()).toMatchObject({ visits: null, orders: 7 });
-  expect(await titles()).toEqual(["durable-stack-local-reads", "durable-stack-local-users", "elsewhere"]);
+  expect(await titles()).toEqual([`${NAME}-local-reads`, `${NAME}-local-users`, "elsewhere"].sort());
 
   // Of a state that is lost nobody can tell whose it was.
   await deploy(STORES, { bind: { USERS: id }, allowDestroy: ["USERS"] });
@@ -301,7 +304,7 @@ it("a binding that the stack points to other storage has that storage's data", a
   );
   await deploy(STORES, { bind: { USERS: id } });
   await deploy(STORES, { bind: {} });
-  expect(await titles()).toEqual(["durable-stack-local-reads", "durable-stack-local-users", "elsewhere"]);
+  expect(await titles()).toEqual([`${NAME}-local-reads`, `${NAME}-local-users`, "elsewhere"].sort());
 });
 
 async function titles(): Promise<readonly string[]> {
@@ -319,14 +322,14 @@ it("the plan tells of a secret and a binding of infra/index.ts where they come, 
   const planOf = async (secret?: string) => {
     lines.length = 0;
     const own = before
-      .replace("const secrets = {", `$& STRIPE_KEY: ${JSON.stringify(secret)},`)
-      .replace(/(const bindings: .* = \[)/, '$1{ type: "analytics_engine", name: "EVENTS", dataset: "events" }');
-    expect(own).toMatch(/STRIPE_KEY.*\n.*EVENTS/);
+      .replace("const secrets = {", `$& ANOTHER_KEY: ${JSON.stringify(secret)},`)
+      .replace(/(const bindings: .* = \[)/, '$1{ type: "analytics_engine", name: "MORE_EVENTS", dataset: "events" },');
+    expect(own).toMatch(/ANOTHER_KEY[\s\S]*MORE_EVENTS/);
     writeFileSync(file, secret === undefined ? before : own);
     await buildAndApply(project, dir, account, { config: { bind: {} }, onLine: (line) => lines.push(line) });
     const text = lines.join("\n");
     return {
-      bindings: text.match(/[+-] (STRIPE_KEY|EVENTS).*/g)?.sort() ?? [],
+      bindings: text.match(/[+-] (ANOTHER_KEY|MORE_EVENTS).*/g)?.sort() ?? [],
       renewed: text.includes("a secret of the stack has changed"),
     };
   };
@@ -337,16 +340,16 @@ it("the plan tells of a secret and a binding of infra/index.ts where they come, 
   await deploy(STORES, { bind: {} });
   const addsNothingYet = addsNothing(before);
   expect((await withoutProgram()).includes(unknown)).toBe(!addsNothingYet);
-  expect(await planOf("one")).toEqual({ bindings: ["+ EVENTS", "+ STRIPE_KEY"], renewed: true });
+  expect(await planOf("one")).toEqual({ bindings: ["+ ANOTHER_KEY", "+ MORE_EVENTS"], renewed: true });
   expect(await planOf("one")).toEqual({ bindings: [], renewed: false });
   expect(await planOf("two")).toEqual({ bindings: [], renewed: true });
   expect(await withoutProgram()).toContain(unknown);
-  expect(await withoutProgram()).not.toMatch(/STRIPE_KEY|EVENTS/);
+  expect(await withoutProgram()).not.toMatch(/ANOTHER_KEY|MORE_EVENTS/);
   // Also where what the live Worker has of it would go.
   writeFileSync(file, before);
   expect(await withoutProgram()).toContain(unknown);
   expect(await planOf()).toEqual({
-    bindings: ["- EVENTS (binding of type analytics_engine)", "- STRIPE_KEY (secret)"],
+    bindings: ["- ANOTHER_KEY (secret)", "- MORE_EVENTS (binding of type analytics_engine)"],
     renewed: true,
   });
 });
@@ -360,7 +363,7 @@ it("drift names cron triggers and storage that somebody changed in the account, 
   };
   expect(await drift()).toEqual({ code: 0, lines: ["local: no drift"] });
 
-  await call("/accounts/:account/workers/scripts/durable-stack/schedules", { method: "PUT", body: "[]" });
+  await call(`/accounts/:account/workers/scripts/${NAME}/schedules`, { method: "PUT", body: "[]" });
   const databases = v.parse(Databases, await call("/accounts/:account/d1/database"));
   const shop = databases.find(({ name }) => name.includes("db"))?.uuid;
   await call(`/accounts/:account/d1/database/${shop}`, { method: "DELETE" });
@@ -369,7 +372,9 @@ it("drift names cron triggers and storage that somebody changed in the account, 
   expect(lines.join("\n")).toMatch(
     /\[resource_changed\] crons: schedules is \[\], and the program says \[\{"cron":"0 \* \* \* \*"\}\]/,
   );
-  expect(lines.join("\n")).toMatch(/\[resource_missing\] D1 database durable-stack-local-db: it does not exist/);
+  expect(lines.join("\n")).toMatch(
+    new RegExp(String.raw`\[resource_missing\] D1 database ${NAME}-local-db: it does not exist`),
+  );
 });
 
 it("a region with a jurisdiction keeps its files there, in another bucket", async () => {
@@ -396,8 +401,8 @@ it("a region with a jurisdiction keeps its files there, in another bucket", asyn
       )
       .map(({ key }) => key);
   };
-  expect(await objects("durable-stack-local-blobs-eu", "eu")).toEqual(["theirs"]);
-  expect(await objects("durable-stack-local-blobs", "default")).toEqual(["own"]);
+  expect(await objects(`${NAME}-local-blobs-eu`, "eu")).toEqual(["theirs"]);
+  expect(await objects(`${NAME}-local-blobs`, "default")).toEqual(["own"]);
   expect(await deploy(STORES, config)).toEqual([]);
 });
 

@@ -13,6 +13,7 @@ import { setFaults as setFaultsOf } from "../../packages/local-account/test/supp
 import { underTraffic } from "../callers.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { Terminal } from "../terminal.ts";
+import { WORKER } from "./local-stack.ts";
 import { started } from "./started.ts";
 
 /** Where requests go; they are as slow as a Worker that does some work. */
@@ -147,7 +148,7 @@ describe("a rollout", () => {
     // source is asked: whether Cloudflare's metrics tell versions apart is not known.
     await setFaults("POST */telemetry/query 503 nth=4 times=7", "POST */graphql 500 times=1000");
     const { code, text } = await underLoad(() => rollout("run"));
-    expect(text).toMatch(/The requests of durable-stack cannot be counted: .* 503.* Asked again\.\n/);
+    expect(text).toMatch(new RegExp(String.raw`The requests of ${WORKER} cannot be counted: .* 503.* Asked again\.\n`));
     expect(text).toMatch(
       /beside version 1[\s\S]*0\.01 %[\s\S]*all well[\s\S]*50 %[\s\S]*no worse[\s\S]*100 %[\s\S]*all well[\s\S]*has all traffic/,
     );

@@ -6,12 +6,16 @@
  */
 import type { RunningAccount } from "@durable-stack/local-account";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { projectName } from "../../infra/stack/project.ts";
 import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { type ApiProxy, startProxy } from "../proxy.ts";
 import { Terminal } from "../terminal.ts";
 import { Ground } from "./ground.ts";
 import { pendingIn } from "./pending.ts";
+
+const NAME = projectName();
+const OTHERS = new RegExp(`^ +(${NAME}:)?(protect|access|demoLogin): .*\\n`, "gm");
 
 const STACK = "trial";
 const FILE = `Pulumi.${STACK}.yaml`;
@@ -241,8 +245,7 @@ it("storage whose binding goes is kept or deleted as the last update said, whate
     return run(UP);
   };
   await done(UP);
-  const others = /^ +(durable-stack:)?(protect|access|demoLogin): .*\n/gm;
-  copy.write(FILE, settings.replaceAll(others, "").replace("config:\n", "config:\n  durable-stack:protect: true\n"));
+  copy.write(FILE, settings.replaceAll(OTHERS, "").replace("config:\n", `config:\n  ${NAME}:protect: true\n`));
   const early = await deploy(without);
   expect([early.code, early.text]).toEqual([
     1,
@@ -252,7 +255,7 @@ it("storage whose binding goes is kept or deleted as the last update said, whate
   expect(kept.code, kept.text).toBe(0);
   const gone = await deploy(without);
   expect([gone.code, gone.text]).toEqual([0, expect.stringMatching(/storage_left_behind\] USERS/)]);
-  expect(await left()).toContain("durable-stack-trial-users");
+  expect(await left()).toContain(`${NAME}-trial-users`);
 });
 
 it("storage is not taken for kept while an update without protect has failed after it reached the storage", async () => {
@@ -261,11 +264,11 @@ it("storage is not taken for kept while an update without protect has failed aft
     copy.write(
       FILE,
       settings
-        .replaceAll(/^ +(durable-stack:)?(protect|access|demoLogin): .*\n/gm, "")
+        .replaceAll(OTHERS, "")
         .replace(/capacity: \d+\b/, `capacity: ${capacity}`)
-        .replace("config:\n", `config:\n  durable-stack:protect: ${protect}\n`),
+        .replace("config:\n", `config:\n  ${NAME}:protect: ${protect}\n`),
     );
-  const users = "durable-stack-trial-second";
+  const users = `${NAME}-trial-second`;
   copy.write("wrangler.jsonc", wrangler.replace('"kv_namespaces": [', '"kv_namespaces": [{ "binding": "SECOND" }, '));
   withProtect(true, 97);
   await done("npm run -s build");
@@ -287,14 +290,14 @@ it("storage is not taken for kept while an update without protect has failed aft
 });
 
 it("storage that allowDestroy names goes with its binding, and the plan says so before, with the state and without it", async () => {
-  const text = copy.read(FILE).replace("config:\n", "config:\n  durable-stack:allowDestroy: [SECOND]\n");
+  const text = copy.read(FILE).replace("config:\n", `config:\n  ${NAME}:allowDestroy: [SECOND]\n`);
   copy.write(FILE, text.replace("protect: true", "protect: false"));
-  const goes = /storage_goes\] SECOND: the KV namespace durable-stack-trial-second is deleted with all/;
+  const goes = new RegExp(String.raw`storage_goes\] SECOND: the KV namespace ${NAME}-trial-second is deleted with all`);
   expect(await done(`npm run -s migrations -- plan --stack ${STACK}`)).toMatch(goes);
   const gone = await done(UP);
   expect(gone).toMatch(goes);
   expect(gone).toContain("- SECOND (KV namespace), deleted with all that is in it");
-  expect(await left()).not.toContain("durable-stack-trial-second");
+  expect(await left()).not.toContain(`${NAME}-trial-second`);
   expect(await done(UP)).toMatch(
     /allowance_unused\] SECOND: allowDestroy names it, but this release does not delete it/,
   );

@@ -7,12 +7,15 @@ import { join } from "node:path";
 import type { RunningAccount } from "@durable-stack/local-account";
 import * as v from "valibot";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { projectName } from "../../infra/stack/project.ts";
 import { startChecked, TestAccount } from "../../packages/local-account/test/support.ts";
 import { ProjectCopy } from "../project-copy.ts";
 import { memberOf } from "./expression.ts";
 import { GitHub } from "./github.ts";
 import { Ground } from "./ground.ts";
 import { type JobEnded, type JobOptions, type Place, Workflow } from "./workflow.ts";
+
+const NAME = projectName();
 
 const workflow = new Workflow("pr-stack.yml");
 const sweep = new Workflow("pr-sweep.yml");
@@ -147,10 +150,10 @@ async function inAccount(): Promise<readonly string[]> {
 }
 
 /** All that a pull request's stack has. */
-const allOf = (pull: number) => ["", "-blobs", "-reads"].map((part) => `durable-stack-pr-${pull}${part}`);
+const allOf = (pull: number) => ["", "-blobs", "-reads"].map((part) => `${NAME}-pr-${pull}${part}`);
 
 const health = async (pull: number) =>
-  JSON.parse((await new TestAccount(account).ask(`durable-stack-pr-${pull}`, "/health")).text);
+  JSON.parse((await new TestAccount(account).ask(`${NAME}-pr-${pull}`, "/health")).text);
 
 const r2 = (path: string, { headers, ...request }: RequestInit) =>
   fetch(`${account.apiUrl}/accounts/${account.accountId}/r2/buckets${path}`, {
@@ -164,7 +167,7 @@ const put = (bucket: string, key: string, headers: Record<string, string> = {}) 
 /** What a request to a bucket in the EU says. */
 const IN_EU = { "cf-r2-jurisdiction": "eu" };
 
-const OTHERS = "durable-stack-pr-60-blobs";
+const OTHERS = `${NAME}-pr-60-blobs`;
 const NONE = { up: { result: "skipped" }, down: { result: "skipped" } };
 
 describe("the label", () => {
@@ -200,10 +203,10 @@ it("serves on an address of its own, again after a push, and is told of in one c
   await origin.run("git commit -qam more");
   const { outputs } = await done("up");
   const url = new URL(outputs["address.url"] ?? "");
-  expect(url.hostname).toMatch(/^durable-stack-pr-5\./);
+  expect(url.hostname).toMatch(new RegExp(String.raw`^${NAME}-pr-5\.`));
   expect(await health(5)).toMatchObject({ status: "ok" });
-  expect(await inAccount()).toEqual([...allOf(5), "durable-stack-pr-5-blobs-eu", "durable-stack-pr-5-foo"].sort());
-  expect((await put("durable-stack-pr-5-blobs-eu", "file", IN_EU)).ok).toBe(true);
+  expect(await inAccount()).toEqual([...allOf(5), `${NAME}-pr-5-blobs-eu`, `${NAME}-pr-5-foo`].sort());
+  expect((await put(`${NAME}-pr-5-blobs-eu`, "file", IN_EU)).ok).toBe(true);
 
   const needs = { up: { result: "success", outputs: { url: url.href } }, down: { result: "skipped" } };
   await origin.run("git reset -q --hard v1");
@@ -221,8 +224,8 @@ it("is swept away at night with all that a killed deployment left, and no other 
   expect(killed).toMatchObject({ code: null });
   // What no state has, and what only begins like it.
   const cloudflare = new TestAccount(account);
-  for (const name of ["durable-stack-pr-6-more", OTHERS]) await cloudflare.call("post", "/r2/buckets", { name });
-  await put("durable-stack-pr-6-more", "left");
+  for (const name of [`${NAME}-pr-6-more`, OTHERS]) await cloudflare.call("post", "/r2/buckets", { name });
+  await put(`${NAME}-pr-6-more`, "left");
   const branch = "topic$(touch pwned)";
   const open = (number: number) => ({
     number,
@@ -247,11 +250,11 @@ it("is swept away at night with all that a killed deployment left, and no other 
 });
 
 it("goes with all its data, by the default branch's code", async () => {
-  expect((await put("durable-stack-pr-5-blobs", "room/a file.txt")).ok).toBe(true);
+  expect((await put(`${NAME}-pr-5-blobs`, "room/a file.txt")).ok).toBe(true);
   // In a jurisdiction that the default branch's regions do not have.
-  const law = JSON.stringify({ name: "durable-stack-pr-5-blobs-eu" });
+  const law = JSON.stringify({ name: `${NAME}-pr-5-blobs-eu` });
   await r2("", { method: "POST", body: law, headers: { "content-type": "application/json", ...IN_EU } });
-  expect((await put("durable-stack-pr-5-blobs-eu", "room/file", IN_EU)).ok).toBe(true);
+  expect((await put(`${NAME}-pr-5-blobs-eu`, "room/file", IN_EU)).ok).toBe(true);
   const inputs: string[] = [];
   await done(
     "down",

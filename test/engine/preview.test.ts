@@ -6,11 +6,14 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { projectName } from "../../infra/stack/project.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { memberOf } from "./expression.ts";
 import { GitHub } from "./github.ts";
 import { TwoAccounts } from "./two-accounts.ts";
 import { type JobEnded, Workflow } from "./workflow.ts";
+
+const NAME = projectName();
 
 const preview = new Workflow("preview.yml");
 const comment = new Workflow("comment.yml");
@@ -114,8 +117,8 @@ describe("a pull request from the same repository", () => {
     expect(body).toMatch(/\| `[\w-]+` \| [\d.]+ \| 99 \| \+[\d.]+ \|/);
     expect(body).toMatch(/\| all modules \| \d+\.\d KiB \| \d+\.\d KiB \|/);
     expect(body).toContain("on a local account: passed.");
-    expect(body).toMatch(/Plan of `staging`\*\*\n\n```text\ndurable-stack-staging: in sync[\s\S]+100 %/);
-    expect(body).toMatch(/Plan of `production`\*\*\n\n```text\ndurable-stack-production: fresh/);
+    expect(body).toMatch(new RegExp(`Plan of \`staging\`\\*\\*\n\n\`\`\`text\n${NAME}-staging: in sync[\\s\\S]+100 %`));
+    expect(body).toContain(`Plan of \`production\`**\n\n\`\`\`text\n${NAME}-production: fresh`);
     expect(github.asked()).toContain("head=me:topic");
   });
 

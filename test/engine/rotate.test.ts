@@ -1,8 +1,11 @@
 /** The workflow that rotates the admin token, by its own lines: which token works afterwards, and after a kill. */
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { projectName } from "../../infra/stack/project.ts";
 import { takesToken } from "../admin-token.ts";
 import { Pipeline } from "./release-run.ts";
 import { ADMIN_TOKENS } from "./two-accounts.ts";
+
+const NAME = projectName();
 
 let pipeline: Pipeline;
 beforeAll(async () => {
@@ -103,7 +106,7 @@ it("rotates nothing while versions share the traffic, as where a CI job has left
 it("keeps the secret as it was where what serves does not take the new token", { tags: ["nightly"] }, async () => {
   const before = secret();
   // A spelling that the step before does not see.
-  pipeline.two.copy.replace("Pulumi.staging.yaml", "config:\n", "config:\n  durable-stack:rollout: +0\n");
+  pipeline.two.copy.replace("Pulumi.staging.yaml", "config:\n", `config:\n  ${NAME}:rollout: +0\n`);
   await pipeline.two.done("git commit -qam held");
   expect((await pipeline.rotate("staging", "rotate")).text).toContain("refused the admin token");
   expect([secret(), await works(secret())]).toEqual([before, true]);

@@ -2,8 +2,11 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { projectName } from "../../infra/stack/project.ts";
 import { type Ended, ProjectCopy } from "../project-copy.ts";
 import { Ground } from "./ground.ts";
+
+const NAME = projectName();
 
 /** Reads the state before anything else. */
 const DESTROY = "npm run -s destroy -- --stack staging --yes";
@@ -23,7 +26,7 @@ beforeAll(async () => {
   ground = await Ground.make();
   copy = new ProjectCopy();
   state = ground.stateFile("staging");
-  lock = join(ground.backend, ".pulumi/locks/organization/durable-stack/staging/left.json");
+  lock = join(ground.backend, `.pulumi/locks/organization/${NAME}/staging/left.json`);
   expect(await run("pulumi stack init staging")).toMatchObject({ code: 0 });
 });
 afterAll(() => {
@@ -49,11 +52,11 @@ it("a copy of it goes back over a damaged one, once its .attrs is deleted", asyn
 
 it("another stack's file in its place is refused, whoever copied it there", async () => {
   const own = readFileSync(state);
-  const urn = "urn:pulumi:production::durable-stack::pulumi:pulumi:Stack::durable-stack-production";
+  const urn = `urn:pulumi:production::${NAME}::pulumi:pulumi:Stack::${NAME}-production`;
   const file = {
     version: 3,
     checkpoint: {
-      stack: "organization/durable-stack/production",
+      stack: `organization/${NAME}/production`,
       latest: {
         manifest: { time: "2026-01-01T00:00:00Z", magic: "", version: "" },
         resources: [{ urn, type: "pulumi:pulumi:Stack", custom: false }],
@@ -63,7 +66,7 @@ it("another stack's file in its place is refused, whoever copied it there", asyn
   writeFileSync(state, JSON.stringify(file));
   rmSync(`${state}.attrs`, { force: true });
   expect((await run(DESTROY)).text).toMatch(
-    /The state of staging is another's\. It has resources of the stack production of the project durable-stack, and this is staging/,
+    `The state of staging is another's. It has resources of the stack production of the project ${NAME}, and this is staging`,
   );
   writeFileSync(state, own);
   rmSync(`${state}.attrs`, { force: true });

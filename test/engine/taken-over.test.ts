@@ -4,10 +4,13 @@
  */
 import { history } from "@durable-stack/class-lifecycle";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { projectName } from "../../infra/stack/project.ts";
 import { live } from "../../packages/local-account/test/support.ts";
 import { Checkouts } from "../checkouts.ts";
 import type { Intervention } from "../proxy.ts";
 import { Site } from "./site.ts";
+
+const NAME = projectName();
 
 const checkouts = new Checkouts();
 afterAll(() => checkouts.remove());
@@ -127,7 +130,7 @@ describe("a state that is lost", () => {
       .call("get", "/storage/kv/namespaces")
       .then((found) => (Array.isArray(found) ? found : []));
     await direct.sdk.kv.namespaces.values.update("kept", { account_id: direct.id, namespace_id: kv.id, value: "yes" });
-    await fetch(`${direct.running.apiUrl}/accounts/${direct.id}/r2/buckets/durable-stack-local-blobs/objects/kept`, {
+    await fetch(`${direct.running.apiUrl}/accounts/${direct.id}/r2/buckets/${NAME}-local-blobs/objects/kept`, {
       method: "PUT",
       headers: { authorization: `Bearer ${direct.running.token}` },
       body: "yes",
@@ -136,9 +139,11 @@ describe("a state that is lost", () => {
     site.proxy.takeWrites();
     const preview = await stack.preview();
     expect(preview.text).toMatch(/in sync, at 0001-create/);
-    expect(preview.text).toMatch(/takes over Worker durable-stack, found in the account: it has this stack's tag/);
-    expect(preview.text).toMatch(/takes over KV namespace durable-stack-local-reads.*versions of this stack are bound/);
-    expect(preview.text).toMatch(/takes over bucket durable-stack-local-blobs/);
+    expect(preview.text).toContain(`takes over Worker ${NAME}, found in the account: it has this stack's tag`);
+    expect(preview.text).toMatch(
+      new RegExp(`takes over KV namespace ${NAME}-local-reads.*versions of this stack are bound`),
+    );
+    expect(preview.text).toContain(`takes over bucket ${NAME}-local-blobs`);
     const up = await stack.up();
     expect(up.ok, up.text).toBe(true);
     expect(changes(up.steps).map((step) => step.replace(/ [0-9a-f]{12}-.*/, ""))).toEqual([
@@ -151,7 +156,7 @@ describe("a state that is lost", () => {
     expect(await site.call("Visits")).toMatchObject({ count: 2 });
     const value = await direct.sdk.kv.namespaces.values.get("kept", { account_id: direct.id, namespace_id: kv.id });
     expect(await value.text()).toBe("yes");
-    expect(await direct.call("get", "/r2/buckets/durable-stack-local-blobs/objects")).toMatchObject([{ key: "kept" }]);
+    expect(await direct.call("get", `/r2/buckets/${NAME}-local-blobs/objects`)).toMatchObject([{ key: "kept" }]);
     site.proxy.takeWrites();
     expect(changes((await stack.up()).steps)).toEqual([]);
     expect(site.proxy.takeWrites()).toEqual([]);
@@ -160,7 +165,7 @@ describe("a state that is lost", () => {
   it("a Worker that is renamed, there and back, keeps its objects", async () => {
     for (const [name, count] of [
       ["trips", 3],
-      ["durable-stack", 4],
+      [NAME, 4],
     ] as const) {
       site.set({ workerName: name });
       const up = await site.stack.up();
@@ -185,21 +190,23 @@ describe("a state that is lost", () => {
       site.proxy.takeWrites();
       const up = await site.stack.up();
       expect(up.ok).toBe(false);
-      expect(up.text).toMatch(/Nothing was sent[\s\S]*\[worker_name_taken\] theirs: .*called durable-stack/);
+      expect(up.text).toMatch(
+        new RegExp(String.raw`Nothing was sent[\s\S]*\[worker_name_taken\] theirs: .*called ${NAME}`),
+      );
       expect(site.proxy.takeWrites()).toEqual([]);
     }
-    site.set({ workerName: "durable-stack", adopt: false });
+    site.set({ workerName: NAME, adopt: false });
     expect(changes((await site.stack.up()).steps)).toEqual([]);
     expect(await site.call("Visits")).toMatchObject({ count: 5 });
   });
 
   it("does not take over another stack's Worker", async () => {
-    again = await Site.open({ name: "staging", beside: site, config: { protect: false, workerName: "durable-stack" } });
+    again = await Site.open({ name: "staging", beside: site, config: { protect: false, workerName: NAME } });
     try {
       site.proxy.takeWrites();
       const up = await again.deploy(checkouts.make("other", migrations));
       expect(up.ok).toBe(false);
-      expect(up.text).toMatch(/\[worker_of_another_stack\] durable-stack: .*\(durable-stack:local\)/);
+      expect(up.text).toMatch(new RegExp(String.raw`\[worker_of_another_stack\] ${NAME}: .*\(${NAME}:local\)`));
       expect(site.proxy.takeWrites()).toEqual([]);
     } finally {
       await again.close();
