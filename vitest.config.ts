@@ -3,6 +3,7 @@ import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { reachOwnDirectly } from "./packages/local-account/src/no-proxy.ts";
 import LongestFirst from "./test/longest-first.ts";
+import { otherWorkers } from "./test/other-workers.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -42,7 +43,7 @@ const BINDINGS = {
 const workerd = () =>
   cloudflareTest({
     wrangler: { configPath: "./wrangler.jsonc" },
-    miniflare: { bindings: BINDINGS },
+    miniflare: { bindings: BINDINGS, workers: otherWorkers() },
     verbose: process.env.WORKERD_LOG !== undefined,
   });
 

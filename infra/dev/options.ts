@@ -1,11 +1,12 @@
 /** What Miniflare is told of the Worker: its modules, and the bindings that wrangler would give it. */
 import { join } from "node:path";
-import { convertV4MiniflareOptions, Log, LogLevel, type MiniflareOptions } from "miniflare";
+import { convertV4MiniflareOptions, getDefaultDevRegistryPath, Log, LogLevel, type MiniflareOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 import { BuildError } from "../release/build-error.ts";
 import type { Bundle } from "../release/bundle.ts";
 import { MAIN_MODULE } from "../release/manifest.ts";
 import { ROOT } from "../release/root.ts";
+import { readWorkerConfig, type WorkerConfig } from "../release/worker-config.ts";
 import { doorOf } from "./door.ts";
 
 /** What the command line says of it. */
@@ -53,12 +54,20 @@ export function runnable({ main, modules }: Bundle, { port, inspectorPort }: Bou
     inspectorPort,
     cf: false,
     log: new Log(LogLevel.WARN),
+    // Where `wrangler dev` of another Worker says that it runs. One that does not run answers 503.
+    ...(leadsOut(readWorkerConfig()) && { unsafeDevRegistryPath: getDefaultDevRegistryPath() }),
     workers: [worker, ...externalWorkers],
   });
   return {
     options: { ...options, resourcePersistencePath: STATE, telemetry: { enabled: false } },
     adminToken: hasOwn ? "the ADMIN_TOKEN that this project sets (.dev.vars, .env)" : ADMIN_TOKEN,
   };
+}
+
+/** Whether the Worker is bound to others, or tells them of its requests. */
+function leadsOut({ services, tail_consumers, durable_objects }: WorkerConfig): boolean {
+  const isAnothers = durable_objects.bindings.some(({ script_name }) => script_name !== undefined);
+  return isAnothers || services.length + tail_consumers.length > 0;
 }
 
 function bindings(): ReturnType<typeof unstable_getMiniflareWorkerOptions> {

@@ -27,7 +27,8 @@ beforeAll(async () => {
   mkdirSync(join(project.root, "worker/linked"));
   symlinkSync(join(project.root, "../beside"), join(project.root, "worker/linked/beside"), "junction");
   project.commit("v0.0.0");
-  dev = new DevServer(project);
+  // Where Workers that run on this machine find each other: here there are none.
+  dev = new DevServer(project, `export CLOUDFLARE_DEV_REGISTRY_PATH="$PWD/.cache/registry"; ${DEV}`);
   entry = dev.project.read(ENTRY);
   await dev.ready();
 });
@@ -97,6 +98,14 @@ it("follows wrangler.jsonc, also in what the Worker is bundled by", async () => 
   );
   await dev.onSave("wrangler.jsonc", config, RELOADED);
   expect(await dev.ask("/nowhere")).toContain('"nothing"');
+});
+
+it("runs without the other Workers that it is bound to and tells of its requests", async () => {
+  const config = dev.project.read("wrangler.jsonc");
+  const leads = '"services": [{ "binding": "AUTH", "service": "auth" }], "tail_consumers": [{ "service": "logs" }],';
+  await dev.onSave("wrangler.jsonc", config.replace('"observability"', `${leads} $&`), RELOADED);
+  expect(await dev.ask("/nowhere")).toContain("There is nothing at /nowhere");
+  await dev.onSave("wrangler.jsonc", config, RELOADED);
 });
 
 it("follows .dev.vars", async () => {
