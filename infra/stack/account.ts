@@ -40,6 +40,13 @@ export function describedAccount(env: Environment, config: Environment = {}, acc
 }
 
 /**
+ * Whether the account is a local one, which lacks some of Cloudflare: that of `npm start`, of a rehearsal or of a test.
+ * `config`: the stack's, by full key.
+ */
+export const isLocal = (config: Environment, env: Environment = process.env): boolean =>
+  describedAccount(env, config).apiUrl !== CLOUDFLARE;
+
+/**
  * What the stack that a release comes from is read with, where its account is another: `FROM_CLOUDFLARE_API_TOKEN` and
  * `FROM_CLOUDFLARE_ACCOUNT_ID` in place of the target's. A token that only reads is enough.
  */
