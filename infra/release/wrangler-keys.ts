@@ -81,6 +81,8 @@ export const MACHINE: Readonly<Record<string, string>> = {
 const INDEX = "add the binding to `bindings` in infra/index.ts";
 const WORKER = "set it in workerInputs (infra/stack/declared.ts)";
 const VERSION = "set it on the WorkerVersion in infra/durable-worker.ts";
+/** Not of the release: a promotion would take the files of whoever deploys, and a rollout would not see that they changed. */
+const FRONTEND = "deploy the frontend as a Worker of its own, with wrangler (docs/make-it-yours.md)";
 const ADDRESS = "set hostname, or zoneId and routes, in Pulumi.<stack>.yaml";
 const HISTORY = "write the step into infra/migrations.ts";
 const ANOTHER = "deploy what needs it as a Worker of its own, with wrangler";
@@ -147,7 +149,7 @@ export const REFUSED: Readonly<Record<string, string>> = {
   python_modules: ANOTHER,
   pages_build_output_dir: ANOTHER,
   cache: VERSION,
-  assets: VERSION,
+  assets: FRONTEND,
   upload_source_maps: "the map stays in the release's folder: leave the key out",
   site: MODULES,
   wasm_modules: MODULES,
