@@ -49,6 +49,8 @@ const MAX_RESERVE = 100;
 const RESERVE_GROWTH = 4;
 /** An object that is idle for so long is evicted (Cloudflare, "Lifecycle of a Durable Object") and loses its reserve. */
 export const IDLE_MS = 10_000;
+/** Who has to wait no longer still finds the object: they are told whole seconds, rounded up, and take time to come. */
+export const FOUND_MS = IDLE_MS - 2_000;
 
 const periodMs = ({ periodSeconds }: Policy) => periodSeconds * MS_PER_SECOND;
 const fullUnits = (policy: Policy) => policy.capacity * periodMs(policy);

@@ -20,6 +20,7 @@ import {
   adapt,
   type Bucket,
   covers,
+  FOUND_MS,
   full,
   giveBack,
   IDLE_MS,
@@ -52,8 +53,8 @@ const KEY = "bucket";
 /** Rare enough to cost almost nothing, soon enough that old buckets do not pile up. */
 const CLEAN_UP_AFTER_MS = 3_600_000;
 /**
- * Who is told to come within `IDLE_MS`, and does, still finds the object. Who comes later may meet the stored bucket alone,
- * which lets them in after so long at most.
+ * Who is told to come within `FOUND_MS`, and does, still finds the object. Who comes later may meet the stored bucket
+ * alone, which lets them in after so long at most.
  */
 const BEHIND_MS = 2 * IDLE_MS;
 
@@ -100,9 +101,7 @@ export class RateLimiterDO extends DurableObject<Env> {
         this.#write(reserve(bucket, policy, reserved), policy, now);
       }
     }
-    const verdict = this.#verdict({ policy, cost, now }, taken.allowed);
-    if (!taken.allowed && this.#isBehind({ policy, cost, now }, verdict)) this.#write(bucket, policy, now);
-    return { ...verdict, ...(leased > 0 && { leased }) };
+    return { ...this.#verdict({ policy, cost, now }, bucket, taken.allowed), ...(leased > 0 && { leased }) };
   }
 
   /** `take` without a lease, with numbers both ways (verdict.ts). */
@@ -118,7 +117,8 @@ export class RateLimiterDO extends DurableObject<Env> {
   /** The verdict of `take`, without taking anything. */
   peek(policy: Policy, cost: number): Verdict {
     const now = Date.now();
-    return this.#verdict({ policy, cost, now }, waitFor(this.#refilled(policy, now), policy, cost, now) === 0);
+    const bucket = this.#refilled(policy, now);
+    return this.#verdict({ policy, cost, now }, bucket, waitFor(bucket, policy, cost, now) === 0);
   }
 
   /** Deletes a full bucket, since no bucket means a full one; else comes again. May run early, late or twice. */
@@ -200,21 +200,24 @@ export class RateLimiterDO extends DurableObject<Env> {
    * Whether a caller who waits as long as the verdict says is denied again if the object is evicted meanwhile, because
    * the stored bucket has too little or fills by a lower policy. While calls come with two policies, it has to.
    */
-  #isBehind({ policy, cost, now }: Asked, { waitMs }: Verdict): boolean {
+  #isBehind({ policy, cost, now }: Asked, waitMs: number): boolean {
     const row = this.#written;
     if (!row || !samePolicy(this.#lowest ?? policy, policy)) return false;
     const stored = waitFor(refill(row.bucket, row.policy, now), row.policy, cost, now);
-    return stored > (waitMs < IDLE_MS ? BEHIND_MS : waitMs);
+    return stored > (waitMs < FOUND_MS ? BEHIND_MS : waitMs);
   }
 
-  #verdict({ policy, cost, now }: Asked, allowed: boolean): Verdict {
-    const bucket = this.#bucket ?? full(policy, now);
+  /** Tells of the bucket. What it tells a denied caller holds also after an eviction. */
+  #verdict(asked: Asked, bucket: Bucket, allowed: boolean): Verdict {
+    const { policy, cost, now } = asked;
     const remaining = tokens(bucket, policy);
     const wanted = allowed ? Math.min(remaining + 1, policy.capacity) : cost;
     // While isolates hold tokens the bucket may have no room for so many.
     const room = policy.capacity - this.#holds.tokens;
     const untilRoomMs = wanted > room ? this.#holds.waitMs(now) : 0;
-    return { allowed, remaining, waitMs: untilRoomMs + waitFor(bucket, policy, wanted, now) };
+    const waitMs = untilRoomMs + waitFor(bucket, policy, wanted, now);
+    if (!allowed && this.#isBehind(asked, waitMs)) this.#write(bucket, policy, now);
+    return { allowed, remaining, waitMs };
   }
 
   #write(bucket: Bucket, policy: Policy, now: number): void {

@@ -7,7 +7,7 @@
  * it; a lease that is asked for ahead (cost 0) does not. Others may take tokens meanwhile, so a remembered denial says
  * that none is left.
  */
-import { IDLE_MS, type Policy } from "../objects/bucket.ts";
+import { FOUND_MS, type Policy } from "../objects/bucket.ts";
 import { Memory } from "../objects/memory.ts";
 import { LEASE_MS, mostHeld } from "./holds.ts";
 import { hasLeases } from "./leases.ts";
@@ -15,9 +15,10 @@ import type { Verdict } from "./verdict.ts";
 
 interface Denial {
   cost: number;
+  /** When the object was asked last. */
   since: number;
   until: number;
-  /** Whether the object was asked how long a wait over IDLE_MS is. Then it has stored what the wait depends on. */
+  /** Whether the object was asked how long a wait over FOUND_MS is. Then it has stored what the wait depends on. */
   isLasting: boolean;
 }
 
@@ -38,10 +39,10 @@ export class RememberedDenials {
     // How long there is no room for so many, beside what isolates hold, only the object knows.
     if (cost > denial.cost && hasLeases(policy) && cost > policy.capacity - mostHeld(policy.capacity)) return undefined;
     const longer = Math.ceil(((cost - denial.cost) * policy.periodSeconds * 1_000) / policy.capacity);
-    const waitMs = denial.until - now + longer;
-    // Meanwhile an idle object is evicted, and may have stored less than it had when it told the shorter wait.
-    if (longer > 0 && waitMs >= IDLE_MS && !denial.isLasting) return undefined;
-    return { allowed: false, remaining: 0, waitMs };
+    const until = denial.until + longer;
+    // An object that nobody asked since is evicted then, and may have stored less than it had when it told the shorter wait.
+    if (longer > 0 && until - denial.since >= FOUND_MS && !denial.isLasting) return undefined;
+    return { allowed: false, remaining: 0, waitMs: until - now };
   }
 
   /** Remembers a denial, or forgets it. If several costs were denied, the lowest counts, because its wait ends first. */
@@ -51,9 +52,9 @@ export class RememberedDenials {
       return;
     }
     const known = this.#denials.get(name, now);
-    const isLasting = verdict.waitMs >= IDLE_MS || known?.isLasting === true;
+    const isLasting = verdict.waitMs >= FOUND_MS || known?.isLasting === true;
     if (known && known.cost <= cost && known.since <= now) {
-      known.isLasting = isLasting;
+      Object.assign(known, { since: now, isLasting });
       return;
     }
     const until = now + verdict.waitMs;

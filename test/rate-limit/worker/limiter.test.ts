@@ -3,6 +3,7 @@
 import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { seconds } from "../../../worker/rate-limit/headers.ts";
 import { packed, unpacked } from "../../../worker/rate-limit/verdict.ts";
 import { fc } from "../../properties.ts";
 import { pass, stopClock } from "../../worker/clock.ts";
@@ -24,6 +25,11 @@ afterEach(() => {
 /** Takes one token at a time until denied. Returns how many were allowed. */
 async function drain(stub: ReturnType<typeof bucket>, policy = DEFAULT): Promise<number> {
   for (let allowed = 0; ; allowed++) if (!(await stub.take(policy, 1)).allowed) return allowed;
+}
+
+/** Takes what a bucket holds, without a denial. */
+async function takeAll(stub: ReturnType<typeof bucket>, policy: typeof DEFAULT): Promise<void> {
+  for (let taken = 0; taken < policy.capacity; taken++) await stub.take(policy, 1);
 }
 
 describe("a bucket", () => {
@@ -229,6 +235,21 @@ describe("a bucket that loses its memory", () => {
     await evictDurableObject(stub);
     expect(await stub.take(policy, 150)).toMatchObject({ allowed: true });
   });
+
+  it.each(["take", "peek"] as const)(
+    "keeps what it told a caller of `%s` who comes in as many whole seconds as an idle object lives",
+    async (method) => {
+      const policy = { capacity: 5, periodSeconds: 50 };
+      const stub = bucket();
+      await takeAll(stub, policy);
+      pass(method === "take" ? 1_500 : 0);
+      const { allowed, waitMs } = await stub[method](policy, 1);
+      expect(allowed).toBe(false);
+      pass(seconds(waitMs) * 1_000);
+      await evictDurableObject(stub);
+      expect(await stub.take(policy, 1)).toMatchObject({ allowed: true });
+    },
+  );
 
   it("admits capacity and refill, and no more, under any sequence of calls, waits, clock steps and evictions", async () => {
     const step = fc.oneof(

@@ -26,6 +26,18 @@ describe("remembered denials", () => {
     expect(denials.answer("a", policy, 2, 1_099)?.waitMs).toBe(1);
   });
 
+  it("leave a higher cost to the object, if one that nobody asks is evicted before that cost fits", () => {
+    const denials = new RememberedDenials();
+    denials.remember("a", policy, { cost: 1, verdict: denial(5_000) }, 1_000);
+    expect(denials.answer("a", policy, 3, 5_000)).toEqual(denial(3_000));
+    expect(denials.answer("a", policy, 8, 5_000)).toBeUndefined();
+    denials.remember("a", policy, { cost: 7, verdict: denial(7_000) }, 5_000);
+    expect(denials.answer("a", policy, 7, 5_000)).toEqual(denial(7_000));
+    expect(denials.answer("a", policy, 8, 5_000)).toBeUndefined();
+    denials.remember("a", policy, { cost: 8, verdict: denial(8_000) }, 5_000);
+    expect(denials.answer("a", policy, 8, 5_000)).toEqual(denial(8_000));
+  });
+
   it("are not used after the clock has gone back, and an allowed answer is not remembered", () => {
     const denials = new RememberedDenials();
     denials.remember("a", policy, { cost: 1, verdict: denial(500) }, 1_000);
