@@ -26,7 +26,7 @@ import type { ChatFrame, Message, ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
 import { isSameLink, LOOK_EVERY_MS, type Order, type Push, type RelayState, type Talker } from "./relay-protocol.ts";
 import { Showing } from "./showing.ts";
-import { isSameTold, type Told, toldAfter } from "./told.ts";
+import { differing, isSameTold, type Told, takeTold, toldAfter } from "./told.ts";
 
 /** Joins and leaves are told to the home together. */
 const REPORT_AFTER_MS = 250;
@@ -87,6 +87,11 @@ export class Relay {
   #copy: Copy | undefined;
   #door: Door | undefined;
   readonly #ended = new Set<string>();
+  /**
+   * Names that a newcomer's greeting had and the readers had not, or the other way round, until a frame tells of them.
+   * None does of somebody who came and went, or went and came, before the home heard of it.
+   */
+  readonly #untold = new Set<string>();
   #heardAt = 0;
   #stateAt = 0;
   /** When the home was last asked for a number that it did not have either (ms since the epoch). */
@@ -252,6 +257,8 @@ export class Relay {
       deleted: (last: number) => this.#copy?.deleted(last) ?? [],
     };
     const { answer } = letIn(joining, { audience, kept }, now);
+    for (const name of differing(this.#numbers.told, this.#here())) this.#untold.add(name);
+    this.#correctLater();
     await this.#look();
     return answer;
   }
@@ -290,7 +297,10 @@ export class Relay {
     const told = push.frames.reduce(toldAfter, this.#numbers ? this.#numbers.told : this.#here());
     const { epoch, link } = push;
     this.#keep({ epoch, link, have: last, turn: orders.at(-1)?.turn ?? turn, others: count, told });
-    for (const frame of push.frames) this.#pass(frame);
+    for (const frame of push.frames) {
+      this.#pass(frame);
+      takeTold(this.#untold, frame);
+    }
     this.#correctLater();
   }
 
@@ -299,19 +309,24 @@ export class Relay {
     return toldAfter(undefined, this.#audience.presence());
   }
 
+  /** Whether all readers know who is here. */
+  #isTold(): boolean {
+    return this.#untold.size === 0 && isSameTold(this.#numbers?.told, this.#here());
+  }
+
   /** If a frame that says who came or went does not come, the readers are told who is here. */
   #correctLater(): void {
-    if (isSameTold(this.#numbers?.told, this.#here())) {
+    if (this.#isTold()) {
       clearTimeout(this.#correcting ?? 0);
       this.#correcting = undefined;
       return;
     }
     this.#correcting ??= setTimeout(() => {
       this.#correcting = undefined;
-      const told = this.#here();
-      if (!this.#numbers || isSameTold(this.#numbers.told, told)) return;
+      if (!this.#numbers || this.#isTold()) return;
       this.#audience.tell(this.#audience.presence());
-      this.#keep({ ...this.#numbers, told });
+      this.#untold.clear();
+      this.#keep({ ...this.#numbers, told: this.#here() });
     }, CORRECT_AFTER_MS);
   }
 
@@ -447,6 +462,7 @@ export class Relay {
   #forget(): void {
     this.#numbers = this.#copy = this.#door = undefined;
     this.#ended.clear();
+    this.#untold.clear();
     this.#heardAt = 0;
     // The alarm goes with the rest.
     this.#isLooking = false;

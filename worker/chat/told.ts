@@ -19,7 +19,17 @@ export const tellsWho = ({ type }: ServerFrame): boolean =>
 
 /** Whether both are the same people, in any order. */
 export const isSameTold = (a: Told, b: Told): boolean =>
-  a === b || (a !== undefined && b !== undefined && new Set(a).symmetricDifference(new Set(b)).size === 0);
+  a === b || (a !== undefined && b !== undefined && differing(a, b).size === 0);
+
+/** The names that only one of them has. */
+export const differing = (a: Told, b: Told): Set<string> => new Set(a).symmetricDifference(new Set(b));
+
+/** Takes out the names that a frame tells of. */
+export function takeTold(names: Set<string>, frame: ServerFrame): void {
+  if (frame.type === "presence") names.clear();
+  else if (frame.type === "user_joined" || frame.type === "user_left") names.delete(frame.userId);
+  else if (frame.type === "presence_changed") for (const name of [...frame.joined, ...frame.left]) names.delete(name);
+}
 
 const changed = (told: Told, joined: readonly string[], left: readonly string[]): Told =>
   told && [...new Set([...told, ...joined]).difference(new Set(left))];

@@ -50,6 +50,42 @@ describe("who is here, at a relay", () => {
     }
   });
 
+  /** The relay reports who came and went when `report` is called, and not a moment later. */
+  function holdReports(): { report: () => void } {
+    const whole = globalThis.setTimeout;
+    const { promise: released, resolve: report } = Promise.withResolvers<void>();
+    const hold = (work: () => void, ms?: number) =>
+      ms === 250 ? whole(() => void released.then(work), 0) : whole(work, ms);
+    vi.spyOn(globalThis, "setTimeout").mockImplementation(hold);
+    return { report };
+  }
+  const isGone = (room: string, userId: string) => expect.poll(() => relayObject(room).hasUser(userId)).toBe(false);
+
+  it("is told to who came while somebody was gone, too shortly for the room to notice", async () => {
+    const { room, far } = await roomWithRelay();
+    const second = await enter(relayObject(room), "second");
+    await far.nextOf("user_joined");
+    const { report } = holdReports();
+    second.close();
+    await isGone(room, "second");
+    const newcomer = await enter(relayObject(room), "newcomer");
+    expect(newcomer.greeting.at(-1)).toMatchObject({ users: ["far", "newcomer", "near"] });
+    await enter(relayObject(room), "second");
+    report();
+    expect((await newcomer.nextOf("presence")).users.toSorted()).toEqual(["far", "near", "newcomer", "second"]);
+  });
+
+  it("is told to who came while somebody was there, too shortly for the room to notice", async () => {
+    const { room } = await roomWithRelay();
+    const { report } = holdReports();
+    const visitor = await enter(relayObject(room), "visitor");
+    const newcomer = await enter(relayObject(room), "newcomer");
+    visitor.close();
+    await isGone(room, "visitor");
+    report();
+    expect((await newcomer.nextOf("presence")).users.toSorted()).toEqual(["far", "near", "newcomer"]);
+  });
+
   /** A reader at a relay, of a room that others have joined and left while calls to the relay were lost. */
   async function misinformed() {
     const { room, near, far } = await roomWithRelay();
