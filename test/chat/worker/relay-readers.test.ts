@@ -214,8 +214,8 @@ describe("a reader at a relay", () => {
   });
 
   it("shares the user's budget with their sockets at home, and hears of the limit", async () => {
-    const { room, near } = await roomWithRelay();
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const { room, near } = await roomWithRelay();
     const same = await enter(relayObject(room), "near");
     for (let i = 0; i < 19; i++) await near.say(`message ${i}`);
     same.send({ type: "chat", text: "one too many", clientId: "x" });
