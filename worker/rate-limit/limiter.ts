@@ -109,8 +109,9 @@ export class RateLimiterDO extends DurableObject<Env> {
     return packed(this.take({ capacity, periodSeconds }, cost));
   }
 
-  /** Takes back what was not used of a lease. */
-  giveBack(policy: Policy, ended: Ended): void {
+  /** Takes back what was not used of a lease. It may be of an older limit, by which the bucket must not refill again. */
+  giveBack(leased: Policy, ended: Ended): void {
+    const policy = this.#policy ?? leased;
     this.#end([ended], this.#refilled(policy, Date.now()), policy);
   }
 

@@ -105,6 +105,19 @@ describe("a bucket", () => {
   });
 });
 
+describe("a bucket whose limit was lowered", () => {
+  it("does not refill by the old limit because a lease of that comes back late", async () => {
+    const old = { capacity: 500, periodSeconds: 1 };
+    const lowered = { capacity: 100, periodSeconds: 1 };
+    const stub = bucket();
+    await stub.take(old, 1);
+    expect(await stub.take(lowered, 100)).toMatchObject({ allowed: true, remaining: 0 });
+    await stub.giveBack(old, { id: "over", unused: 5 });
+    pass(200);
+    expect(await stub.peek(lowered, 1)).toMatchObject({ remaining: 20 });
+  });
+});
+
 describe("what a bucket writes", () => {
   it("is no more while calls come with old and new limits, and nothing for a denied flood of both", async () => {
     const lowered = { capacity: 60, periodSeconds: 60 };
