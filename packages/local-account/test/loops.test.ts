@@ -57,6 +57,15 @@ it("ends a loop in a request with 1102, and other Workers answer again", async (
   expect((await test.ask("app")).text).toBe("ok");
 });
 
+it("ends no Worker whose requests come together and each compute for less than the limit", async () => {
+  const test = await account();
+  // About 100 ms of CPU time.
+  const busy = "let sum = 0; for (let i = 0; i < 2e7; i++) sum = (sum * 31 + i) | 0; return new Response(String(sum));";
+  await test.deploy("app", { fetch: busy });
+  const answers = await Promise.all(Array.from({ length: 16 }, () => test.ask("app")));
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
+});
+
 const OBJECT = `
 import { DurableObject } from "cloudflare:workers";
 export class Thing extends DurableObject {

@@ -56,6 +56,12 @@ const SLACK_MS = { request: 5, alarm: 50, after: 150 };
  */
 const ORDER_MS = 50;
 
+/**
+ * How long before workerd was asked a task may have begun and still be what keeps it from answering. That it computes is
+ * seen late where other processes have the processor.
+ */
+const SEEN_LATE_MS = 1_000;
+
 /** For how many different tasks it is known that they have ended well. */
 const MOST_KNOWN = 10_000;
 
@@ -79,6 +85,7 @@ export class Activity<Alarm extends DueAlarm> {
   readonly #known = new Set<string>();
   #ended: (Task & { readonly at: number }) | undefined;
   #next = 0;
+  #ends = 0;
 
   /** The Workers with a task that has begun. */
   get busyWorkers(): ReadonlySet<string> {
@@ -121,7 +128,10 @@ export class Activity<Alarm extends DueAlarm> {
   /** The task is over, or its client has left and nobody knows. */
   end(ticket: Ticket, how: "answered" | "left"): void {
     if (!this.#running.delete(ticket.id) || ticket.fate !== undefined) return;
-    if (how === "answered") this.#learn(ticket);
+    if (how === "answered") {
+      this.#learn(ticket);
+      this.#ends++;
+    }
     // If it had looped, nothing could have ended since.
     if (this.#ended !== undefined) this.#learn(this.#ended);
     this.#ended = { ...ticket, ...(how === "answered" && { what: afterwards(ticket) }), at: performance.now() };
@@ -145,6 +155,21 @@ export class Activity<Alarm extends DueAlarm> {
     const newest = candidates[0]?.at ?? 0;
     const together = candidates.filter(({ at, slackMs }) => at + slackMs >= newest);
     return (together.find(({ suspect }) => !this.#known.has(keyOf(suspect.task))) ?? together[0])?.suspect;
+  }
+
+  /** How many tasks have ended well. */
+  get ends(): number {
+    return this.#ends;
+  }
+
+  /**
+   * How many of the tasks that have not ended may keep workerd from answering, which was asked at `askedAt`. Those that
+   * come together all begin before the first of them computes, and none is answered before the last has.
+   */
+  together(askedAt: number, alarms: readonly Alarm[]): number {
+    const since = askedAt - SEEN_LATE_MS;
+    const running = [...this.#running.values()].filter(({ beganAt }) => beganAt !== undefined && beganAt >= since);
+    return running.length + alarms.filter(({ dueAt }) => dueAt >= since).length;
   }
 
   /** What runs and began last, of one Worker or of all: when workerd crashes, more cannot be known. */

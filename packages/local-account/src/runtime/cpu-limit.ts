@@ -23,6 +23,9 @@ const [LEAST_LIMIT_MS, MOST_LIMIT_MS] = [250, 30_000];
 /** The limit of the account's own work, such as the import of a database. */
 export const OWN_LIMIT_MS = MOST_LIMIT_MS;
 
+/** The most that several tasks may compute together, if each is within its limit. After that, one of them loops. */
+const MOST_TOGETHER_MS = 10_000;
+
 /** How long a version may compute without a pause, in milliseconds: `limits.cpu_ms`, within bounds. */
 export function cpuLimitOf({ extras }: Version): number {
   const { limits } = extras;
@@ -76,6 +79,7 @@ export class CpuLimit {
     this.#pulse = new Pulse({
       pid: () => (this.#isJudging ? undefined : parts.process()?.child.pid),
       isBusy: () => this.activity.isBusy,
+      ends: () => this.activity.ends,
       ping: parts.ping,
       onSilence: (silence) => void this.#judge(silence).catch(failed),
     });
@@ -116,7 +120,7 @@ export class CpuLimit {
   }
 
   async #judge(silence: Silence): Promise<void> {
-    const { spentMs } = silence;
+    const { spentMs, askedAt, ended } = silence;
     if (spentMs < LEAST_LIMIT_MS) return;
     const due = await this.#due().catch((error: unknown) => {
       console.error("The account cannot read which alarms are due:", error);
@@ -124,7 +128,9 @@ export class CpuLimit {
     });
     const suspect = this.activity.suspect(due);
     const limitMs = suspect?.task.limitMs ?? DEFAULT_LIMIT_MS;
-    if (spentMs < limitMs || this.#isJudging || !this.#pulse.isSilent) return;
+    const togetherMs = limitMs * (this.activity.together(askedAt, due) + ended);
+    if (spentMs < Math.max(limitMs, Math.min(togetherMs, MOST_TOGETHER_MS)) || this.#isJudging || !this.#pulse.isSilent)
+      return;
     this.#isJudging = true;
     try {
       await this.#end(suspect, { silence, limitMs });

@@ -20,6 +20,8 @@ interface Watched {
   readonly pid: () => number | undefined;
   /** Whether it can have something to do. Only asked where the CPU time is not known. */
   readonly isBusy: () => boolean;
+  /** How much it has finished so far. */
+  readonly ends: () => number;
   /** Settles when it answers, or its process has ended. */
   readonly ping: (signal: AbortSignal) => Promise<unknown>;
   /** Told at every tick while it does not answer. */
@@ -28,6 +30,10 @@ interface Watched {
 
 /** How long workerd has not answered. */
 export interface Silence {
+  /** When it was asked, by `performance.now()`. */
+  readonly askedAt: number;
+  /** How much it has finished since. */
+  readonly ended: number;
   /** Its CPU time since it was asked, in milliseconds. */
   readonly spentMs: number;
   /** The same by the clock. */
@@ -40,6 +46,8 @@ interface Question {
   readonly askedAt: number;
   /** The CPU time of workerd when it was asked. */
   readonly cpuMs: number | undefined;
+  /** How much it had finished by then. */
+  readonly ends: number;
   /** As it was at the last tick. */
   silence: Silence | undefined;
 }
@@ -91,6 +99,7 @@ export class Pulse {
       abort: new AbortController(),
       askedAt: performance.now(),
       cpuMs,
+      ends: this.#watched.ends(),
       silence: undefined,
     };
     this.#question = question;
@@ -106,9 +115,12 @@ export class Pulse {
    */
   #judge(question: Question, cpuMs: number | undefined): void {
     if (question.silence !== undefined) this.#watched.onSilence(question.silence);
-    const elapsedMs = performance.now() - question.askedAt;
+    const { askedAt } = question;
+    const ended = this.#watched.ends() - question.ends;
+    const elapsedMs = performance.now() - askedAt;
     const isKnown = cpuMs !== undefined && question.cpuMs !== undefined;
-    question.silence = { spentMs: isKnown ? cpuMs - question.cpuMs : elapsedMs / CLOCK_FACTOR, elapsedMs };
+    const spentMs = isKnown ? cpuMs - question.cpuMs : elapsedMs / CLOCK_FACTOR;
+    question.silence = { askedAt, ended, spentMs, elapsedMs };
   }
 
   #forget(): void {
