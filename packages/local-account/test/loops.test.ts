@@ -66,6 +66,20 @@ it("ends no Worker whose requests come together and each compute for less than t
   expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
 });
 
+it("names the request that loops, and not the account's own call before it", async () => {
+  const looping = await withLoop({
+    fetch: `if (new URL(request.url).search === "?loop") { ${LOOP} } return new Response("ok");`,
+  });
+  const { test } = looping;
+  await test.ask("app");
+  const { id } = await test.sdk.kv.namespaces.create({ account_id: test.id, title: "kv" });
+  await test.call("put", `/storage/kv/namespaces/${id}/values/a`, "x");
+  await test.call("post", "/workers/scripts/app/tails", {});
+  const answer = test.ask("app", "/?loop");
+  expect(await othersAnswer(looping)).toContain("app: GET / used");
+  expect(await answer).toMatchObject({ status: 503 });
+});
+
 const OBJECT = `
 import { DurableObject } from "cloudflare:workers";
 export class Thing extends DurableObject {

@@ -134,6 +134,8 @@ export class Activity<Alarm extends DueAlarm> {
     }
     // If it had looped, nothing could have ended since.
     if (this.#ended !== undefined) this.#learn(this.#ended);
+    // After a call of the account itself nothing goes on.
+    if (ticket.worker === undefined) return;
     this.#ended = { ...ticket, ...(how === "answered" && { what: afterwards(ticket) }), at: performance.now() };
   }
 

@@ -153,6 +153,11 @@ export default {
     if (how !== null) return dispatch(request, env, how);
     if (request.headers.get("Account-Secret") !== env.SECRET) return NOT_FOUND();
     if (request.headers.has("Account-Ping")) return new Response();
+    // It begins nothing: another workerd is told of the tails while all that has waited for it begins.
+    if (request.headers.has("Account-Tailed")) {
+      tailed = new Set(await request.json());
+      return Response.json({});
+    }
     tell(env, request.headers.get("Account-Task"), "begun");
     const database = request.headers.get("Account-Database");
     if (database !== null) {
@@ -161,10 +166,6 @@ export default {
     }
     const namespace = request.headers.get("Account-Kv");
     if (namespace !== null) return batch(request, env.KV_OBJECTS, namespace);
-    if (request.headers.has("Account-Tailed")) {
-      tailed = new Set(await request.json());
-      return Response.json({});
-    }
     if (request.headers.has("Account-Binding")) return callBinding(request, env);
     const queue = request.headers.get("Account-Queue");
     if (queue !== null) return askQueue(request, env.QUEUE_OBJECTS, queue);
