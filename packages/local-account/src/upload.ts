@@ -172,21 +172,30 @@ export const SOURCE_MAP = "application/source-map";
 
 /** Reads the multipart form of `PUT …/scripts/:name` and `POST …/scripts/:name/versions`. */
 export async function readForm(request: Request, options: { strictInherit: boolean; source: string }): Promise<Upload> {
+  const type = request.headers.get("content-type") ?? "";
+  if (MODULE_TYPES.get(bareType(type)) === "cjs") throw serviceWorker(`a body of type ${type}`);
   const form = await formIn(request);
   const metadata = parseMetadata(await partText(form, "metadata"));
-  if (metadata.body_part !== undefined)
-    throw new ApiError(
-      501,
-      10021,
-      "metadata.body_part: the local account runs module Workers only. Export handlers from an ES module instead.",
-    );
-  const modules: UploadedModule[] = [];
-  for (const [name, part] of form) {
-    if (name === "metadata" || typeof part === "string") continue;
-    modules.push({ name, contentType: part.type, contents: new Uint8Array(await part.arrayBuffer()) });
-  }
-  return toUpload(metadata, modules, options);
+  if (metadata.body_part !== undefined) throw serviceWorker("metadata.body_part");
+  const parts = [...form].flatMap(([name, part]) =>
+    name === "metadata" || typeof part === "string" ? [] : [{ name, part }],
+  );
+  // The SDK names each part `files`; the modules' names are those of the files, as at Cloudflare.
+  const isByPart = parts.some(({ name }) => name === metadata.main_module);
+  const modules = parts.map(async ({ name, part }) => ({
+    name: isByPart ? name : part.name,
+    contentType: part.type,
+    contents: new Uint8Array(await part.arrayBuffer()),
+  }));
+  return toUpload(metadata, await Promise.all(modules), options);
 }
+
+const serviceWorker = (what: string) =>
+  new ApiError(
+    501,
+    10021,
+    `${what}: the local account runs module Workers only. Export handlers from an ES module, and send it in a form (multipart/form-data) with its name as \`main_module\`.`,
+  );
 
 /** Reads the JSON form of `POST …/workers/:id/versions`. */
 export function readJson(body: unknown): Upload {
@@ -272,6 +281,8 @@ function checkModules(mainModule: string | null, modules: readonly UploadedModul
     if (seen.has(name)) throw invalid(`modules: there are two modules named '${name}'.`);
     seen.add(name);
     const type = bareType(contentType);
+    if (type.startsWith("text/x-python"))
+      throw new ApiError(501, 10021, `module ${name}: the local account runs no Python.`);
     if (!MODULE_TYPES.has(type) && type !== SOURCE_MAP)
       throw invalid(
         `module ${name}: content type '${contentType}' is not served. Served are ${[...MODULE_TYPES.keys()].join(", ")}.`,

@@ -245,6 +245,43 @@ it("refuses a storage class that is no text", async () => {
     });
 });
 
+/** Uploads modules in a form whose parts are all named `part`, as the SDK (to its version 6) and others do. */
+function formOf(files: readonly File[], part = "files"): FormData {
+  const form = new FormData();
+  const metadata = JSON.stringify({ main_module: "app.mjs", compatibility_date: "2026-11-01" });
+  form.append("metadata", new File([metadata], "metadata", { type: "application/json" }));
+  for (const file of files) form.append(part, file);
+  return form;
+}
+
+const ES_MODULE = { type: "application/javascript+module" };
+
+it("names the modules of a form by their files, or by their parts where those have the name", async () => {
+  const test = await account();
+  const sent = formOf([
+    new File(['import b from "./b.mjs"; export default { fetch: () => new Response(b) };'], "app.mjs", ES_MODULE),
+    new File(['export default "from b";'], "b.mjs", ES_MODULE),
+  ]);
+  expect((await send(test, "PUT", "/workers/scripts/app", { body: sent })).status).toBe(200);
+  await test.call("post", "/workers/scripts/app/subdomain", { enabled: true });
+  expect((await test.ask("app")).text).toBe("from b");
+  const version = formOf([new File(["export default { fetch() {} };"], "dist.js", ES_MODULE)], "app.mjs");
+  expect((await send(test, "POST", "/workers/scripts/app/versions", { body: version })).status).toBe(200);
+});
+
+it("says of a service worker, and of Python, that it does not run them", async () => {
+  const test = await account();
+  const put = async (init: RequestInit) => refused(await send(test, "PUT", "/workers/scripts/app", init));
+  const alone = { headers: { "content-type": "application/javascript" }, body: "addEventListener('fetch', () => {})" };
+  expect(await put(alone)).toMatchObject({ status: 501, message: expect.stringContaining("module Workers only") });
+  const python = new File(["from workers import Response"], "app.mjs", { type: "text/x-python" });
+  expect(await put({ body: formOf([python]) })).toMatchObject({
+    status: 501,
+    message: expect.stringContaining("Python"),
+  });
+  expect(await test.call("get", "/workers/scripts")).toEqual([]);
+});
+
 it("keeps a KV value of a form as its bytes are", async () => {
   const test = await account();
   const at = await namespaceOf(test);
