@@ -294,14 +294,23 @@ export class Relay {
     this.#show(fresh, have);
     for (const { order } of orders) if (order.kind === "deleted") this.#obey(order);
     // A relay that starts has shown nothing, so all of that is behind it.
-    const told = push.frames.reduce(toldAfter, this.#numbers ? this.#numbers.told : this.#here());
+    const frames = push.frames.flatMap((frame) => this.#asOfNow(frame));
+    const told = frames.reduce(toldAfter, this.#numbers ? this.#numbers.told : this.#here());
     const { epoch, link } = push;
     this.#keep({ epoch, link, have: last, turn: orders.at(-1)?.turn ?? turn, others: count, told });
-    for (const frame of push.frames) {
+    for (const frame of frames) {
       this.#pass(frame);
       takeTold(this.#untold, frame);
     }
     this.#correctLater();
+  }
+
+  /** A frame without what is over here: the home may not have heard yet of who came meanwhile. */
+  #asOfNow(frame: ServerFrame): ServerFrame | [] {
+    const isGone = (userId: string) => !this.hasUser(userId);
+    if (frame.type === "presence") return this.#audience.presence();
+    if (frame.type === "presence_changed") return { ...frame, left: frame.left.filter(isGone) };
+    return frame.type === "user_left" && !isGone(frame.userId) ? [] : frame;
   }
 
   /** Who is here, as readers should know it. */

@@ -6,7 +6,7 @@
  * new one is written first, and the output gate holds the answer until the write is durable. So most checks of a busy
  * caller write nothing, and a crash can only cost tokens. A slow caller, whose object is evicted between its calls, loses
  * nothing. A denial writes only if the caller would be denied again at the time that it is told, because of an eviction:
- * one row, however many denials follow. A bucket that is full again deletes itself.
+ * one row for all denials that follow one another. A bucket that is full again deletes itself.
  *
  * A Worker isolate in which a caller comes often gets a lease: tokens that it may give out by itself for a second
  * (leases.ts). They are taken out of the bucket first, and until the lease is over the bucket does not refill in their
@@ -101,7 +101,9 @@ export class RateLimiterDO extends DurableObject<Env> {
         this.#write(reserve(bucket, policy, reserved), policy, now);
       }
     }
-    return { ...this.#verdict({ policy, cost, now }, bucket, taken.allowed), ...(leased > 0 && { leased }) };
+    const verdict = this.#verdict({ policy, cost, now }, bucket, taken.allowed);
+    if (!taken.allowed && this.#behindMs({ policy, cost, now }, verdict) > 0) this.#write(bucket, policy, now);
+    return { ...verdict, ...(leased > 0 && { leased }) };
   }
 
   /** `take` without a lease, with numbers both ways (verdict.ts). */
@@ -115,11 +117,13 @@ export class RateLimiterDO extends DurableObject<Env> {
     this.#end([ended], this.#refilled(policy, Date.now()), policy);
   }
 
-  /** The verdict of `take`, without taking anything. */
+  /** The verdict of `take`, without taking or writing anything: whoever is to wait may wait for the stored bucket. */
   peek(policy: Policy, cost: number): Verdict {
     const now = Date.now();
     const bucket = this.#refilled(policy, now);
-    return this.#verdict({ policy, cost, now }, bucket, waitFor(bucket, policy, cost, now) === 0);
+    const verdict = this.#verdict({ policy, cost, now }, bucket, waitFor(bucket, policy, cost, now) === 0);
+    const behindMs = verdict.allowed ? 0 : this.#behindMs({ policy, cost, now }, verdict);
+    return { ...verdict, waitMs: Math.max(verdict.waitMs, behindMs) };
   }
 
   /** Deletes a full bucket, since no bucket means a full one; else comes again. May run early, late or twice. */
@@ -198,27 +202,24 @@ export class RateLimiterDO extends DurableObject<Env> {
   }
 
   /**
-   * Whether a caller who waits as long as the verdict says is denied again if the object is evicted meanwhile, because
-   * the stored bucket has too little or fills by a lower policy. While calls come with two policies, it has to.
+   * How long the stored bucket has a caller wait who waits as long as the verdict says and is denied again, because the
+   * object was evicted meanwhile and the row has too little or fills by a lower policy. 0 if it lets them in. While calls
+   * come with two policies, it has to fill by the lower one.
    */
-  #isBehind({ policy, cost, now }: Asked, waitMs: number): boolean {
+  #behindMs({ policy, cost, now }: Asked, { waitMs }: Verdict): number {
     const row = this.#written;
-    if (!row || !samePolicy(this.#lowest ?? policy, policy)) return false;
+    if (!row || !samePolicy(this.#lowest ?? policy, policy)) return 0;
     const stored = waitFor(refill(row.bucket, row.policy, now), row.policy, cost, now);
-    return stored > (waitMs < FOUND_MS ? BEHIND_MS : waitMs);
+    return stored > (waitMs < FOUND_MS ? BEHIND_MS : waitMs) ? stored : 0;
   }
 
-  /** Tells of the bucket. What it tells a denied caller holds also after an eviction. */
-  #verdict(asked: Asked, bucket: Bucket, allowed: boolean): Verdict {
-    const { policy, cost, now } = asked;
+  #verdict({ policy, cost, now }: Asked, bucket: Bucket, allowed: boolean): Verdict {
     const remaining = tokens(bucket, policy);
     const wanted = allowed ? Math.min(remaining + 1, policy.capacity) : cost;
     // While isolates hold tokens the bucket may have no room for so many.
     const room = policy.capacity - this.#holds.tokens;
     const untilRoomMs = wanted > room ? this.#holds.waitMs(now) : 0;
-    const waitMs = untilRoomMs + waitFor(bucket, policy, wanted, now);
-    if (!allowed && this.#isBehind(asked, waitMs)) this.#write(bucket, policy, now);
-    return { allowed, remaining, waitMs };
+    return { allowed, remaining, waitMs: untilRoomMs + waitFor(bucket, policy, wanted, now) };
   }
 
   #write(bucket: Bucket, policy: Policy, now: number): void {

@@ -75,6 +75,29 @@ describe("who is here, at a relay", () => {
     expect((await newcomer.nextOf("presence")).users.toSorted()).toEqual(["far", "near", "newcomer", "second"]);
   });
 
+  it("is not taken from who came once somebody was back, by word of their leaving that comes late", async () => {
+    const { room, near, far } = await roomWithRelay();
+    const second = await enter(relayObject(room), "second");
+    await far.nextOf("user_joined");
+    const { take } = ChatRoomDO.prototype;
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const late = vi.spyOn(ChatRoomDO.prototype, "take").mockImplementation(async function (this: ChatRoomDO, push) {
+      await released;
+      return take.call(this, push);
+    });
+    second.close();
+    await near.nextOf("user_left");
+    await expect.poll(() => late).toHaveBeenCalled();
+    await enter(relayObject(room), "second");
+    const newcomer = await enter(relayObject(room), "newcomer");
+    expect(newcomer.greeting.at(-1)).toMatchObject({ users: expect.arrayContaining(["second"]) });
+    release();
+    await near.say("hello");
+    const heard: string[] = [];
+    for (let { type } = await newcomer.next(); type !== "message"; { type } = await newcomer.next()) heard.push(type);
+    expect(heard).not.toContain("user_left");
+  });
+
   it("is told to who came while somebody was there, too shortly for the room to notice", async () => {
     const { room } = await roomWithRelay();
     const { report } = holdReports();

@@ -119,6 +119,15 @@ describe("a bucket whose limit was lowered", () => {
 });
 
 describe("what a bucket writes", () => {
+  it("is nothing for whoever only looks, also at costs that are far away", async () => {
+    const policy = { capacity: 300, periodSeconds: 60 };
+    const stub = bucket();
+    for (let taken = 0; taken < 60; taken++) await stub.take(policy, 1);
+    const rows = await countRows(stub);
+    for (const cost of [1, 290, 300, 300]) await stub.peek(policy, cost);
+    expect(rows()).toBe(0);
+  });
+
   it("is no more while calls come with old and new limits, and nothing for a denied flood of both", async () => {
     const lowered = { capacity: 60, periodSeconds: 60 };
     const rowsOf = async (policies: readonly (typeof DEFAULT)[]) => {
