@@ -315,7 +315,7 @@ describe("the search for a release by its digest", () => {
 });
 
 describe("the token that may write secrets", () => {
-  it("is seen by gh, and by no other program that a rotation starts", () => {
+  it("is in the environment of gh, and of no other program that a rotation starts", () => {
     const { jobs } = v.parse(Workflow, parse(readFileSync(join(DIR, "rotate.yml"), "utf8")));
     const steps = Object.values(jobs).flatMap((job) => job.steps);
     const [rotate] = steps.filter(({ run }) => run?.includes("openssl rand"));

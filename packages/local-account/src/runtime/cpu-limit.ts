@@ -14,7 +14,7 @@ import { Pulse, type Silence } from "./pulse.ts";
 
 /**
  * The limit of a Worker that sets none. Cloudflare's is 30 s, but there nobody else waits. With this, other Workers
- * answer again within two seconds.
+ * answer again within two seconds, where nothing else began with what loops (MOST_TOGETHER_MS).
  */
 export const DEFAULT_LIMIT_MS = 750;
 /** A Worker's own limit counts between these: this machine may be slower than Cloudflare's. */
@@ -23,7 +23,10 @@ const [LEAST_LIMIT_MS, MOST_LIMIT_MS] = [250, 30_000];
 /** The limit of the account's own work, such as the import of a database. */
 export const OWN_LIMIT_MS = MOST_LIMIT_MS;
 
-/** The most that several tasks may compute together, if each is within its limit. After that, one of them loops. */
+/**
+ * The most that several tasks may compute together, if each is within its limit. After that, one of them loops. Tasks
+ * that only wait count, too: nobody can tell them from those that compute.
+ */
 const MOST_TOGETHER_MS = 10_000;
 
 /** How long a version may compute without a pause, in milliseconds: `limits.cpu_ms`, within bounds. */
@@ -120,7 +123,7 @@ export class CpuLimit {
   }
 
   async #judge(silence: Silence): Promise<void> {
-    const { spentMs, askedAt, ended } = silence;
+    const { spentMs, askedAt, ends } = silence;
     if (spentMs < LEAST_LIMIT_MS) return;
     const due = await this.#due().catch((error: unknown) => {
       console.error("The account cannot read which alarms are due:", error);
@@ -128,7 +131,9 @@ export class CpuLimit {
     });
     const suspect = this.activity.suspect(due);
     const limitMs = suspect?.task.limitMs ?? DEFAULT_LIMIT_MS;
-    const togetherMs = limitMs * (this.activity.together(askedAt, due) + ended);
+    // Both at one moment: what ends between two would count in neither.
+    const begun = this.activity.together(askedAt, due) + this.activity.ends - ends;
+    const togetherMs = limitMs * begun;
     if (spentMs < Math.max(limitMs, Math.min(togetherMs, MOST_TOGETHER_MS)) || this.#isJudging || !this.#pulse.isSilent)
       return;
     this.#isJudging = true;

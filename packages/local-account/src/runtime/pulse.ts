@@ -32,8 +32,8 @@ interface Watched {
 export interface Silence {
   /** When it was asked, by `performance.now()`. */
   readonly askedAt: number;
-  /** How much it has finished since. */
-  readonly ended: number;
+  /** How much it had finished by then. */
+  readonly ends: number;
   /** Its CPU time since it was asked, in milliseconds. */
   readonly spentMs: number;
   /** The same by the clock. */
@@ -115,12 +115,11 @@ export class Pulse {
    */
   #judge(question: Question, cpuMs: number | undefined): void {
     if (question.silence !== undefined) this.#watched.onSilence(question.silence);
-    const { askedAt } = question;
-    const ended = this.#watched.ends() - question.ends;
+    const { askedAt, ends } = question;
     const elapsedMs = performance.now() - askedAt;
     const isKnown = cpuMs !== undefined && question.cpuMs !== undefined;
     const spentMs = isKnown ? cpuMs - question.cpuMs : elapsedMs / CLOCK_FACTOR;
-    question.silence = { askedAt, ended, spentMs, elapsedMs };
+    question.silence = { askedAt, ends, spentMs, elapsedMs };
   }
 
   #forget(): void {
