@@ -73,11 +73,12 @@ export async function buildPage(patterns: readonly OfPage[]): Promise<BuiltPage>
 
 /**
  * A file of HTML without what a browser does not need. A line's end is never between words in it, so it can go with the
- * indentation; so can the quotes around one word.
+ * indentation; so can the quotes around one word, and the type of a button that submits, which is what a button does.
  */
 const markup = (file: string): string =>
   readNamed(join(WORKER, file))
     .replace(/\s*\n\s*/g, "")
+    .replaceAll('<button type="submit"', "<button")
     .replace(/="([\w-]+)"(?=[ >])/g, "=$1");
 
 /** Where the source and its guides are, when package.json says so (`repository`). */

@@ -233,8 +233,38 @@ it("keeps the versions that it knows where they cannot be read again", async () 
   await page.route("**/versions", (route) => route.fulfill({ status: 503, json: { detail: "Try again" } }));
   await cut(page);
   await panel(page).getByRole("button", { name: "Reconnect" }).click();
-  await expect.poll(() => note(page)).toBe("Try again");
+  await expect.poll(() => note(page)).toBe("The versions could not be listed: Try again");
   expect(await slider.isVisible()).toBe(true);
+});
+
+it("does not say that a version was not restored where only the list of versions cannot be read", async () => {
+  const page = await visit({ ids: { document: randomUUID() } });
+  await open(page, "Ann");
+  await text(page).fill("first");
+  await page.getByRole("button", { name: "Keep a version" }).click();
+  const slider = page.getByLabel("Versions");
+  await slider.waitFor();
+  await text(page).fill("second");
+  await slider.fill("0");
+  await written(page, "first");
+  await page.route("**/versions", (route) => route.fulfill({ status: 503, json: { detail: "Try again" } }));
+  await page.getByRole("button", { name: "Restore this version" }).click();
+  await expect.poll(() => note(page)).toBe("The versions could not be listed: Try again");
+  expect(await slider.getAttribute("aria-valuetext")).toBe("Now");
+  await written(page, "first");
+});
+
+it("leaves the focus where it is when the visitor logs in elsewhere", async () => {
+  const page = await visit({ ids: { document: randomUUID() } });
+  await open(page, "Ann");
+  // A browser that gives buttons no focus by a click leaves it to the page.
+  await page.evaluate(`{
+    document.activeElement.blur();
+    document.querySelector("#session form").requestSubmit();
+  }`);
+  await expect.poll(() => page.locator("#session [data-link]").textContent()).toMatch(/^Logged in/);
+  await expect.poll(() => state(page)).toBe("Live");
+  expect(await page.evaluate("document.activeElement === document.body")).toBe(true);
 });
 
 it("goes on in the text with the keyboard, once it is open", async () => {

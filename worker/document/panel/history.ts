@@ -1,14 +1,16 @@
 /** The versions of a document: kept under a name, looked at in time, and restored. */
-import * as v from "valibot";
 import * as Y from "yjs";
 import type { call as Call } from "../../page/client/api.ts";
 import { element } from "../../page/client/dom.ts";
+import { listOf, numberOf, textOf } from "../../page/client/read.ts";
 import { shownOf } from "./shown.ts";
 
-const Versions = v.object({
-  versions: v.array(v.object({ number: v.number(), name: v.optional(v.string()), at: v.number() })),
-});
-type Version = v.InferOutput<typeof Versions>["versions"][number];
+interface Version {
+  readonly number: number;
+  /** Undefined where the document kept it by itself. */
+  readonly name: string | undefined;
+  readonly at: number;
+}
 
 interface Shows {
   /** Shows a version's text; `undefined`: the text as it is now. */
@@ -54,9 +56,11 @@ export class History {
   async refresh(): Promise<void> {
     const answer = await this.#call(`${this.#at}/versions`);
     // What was read before stays. A document that does not exist yet has none.
-    if (!answer.ok && answer.status !== 404) return this.#shows.failed(answer.message);
-    const read = v.safeParse(Versions, answer.body);
-    this.#versions = read.success ? read.output.versions.toReversed() : [];
+    if (!answer.ok && answer.status !== 404) {
+      this.#reset();
+      return this.#shows.failed(`The versions could not be listed: ${answer.message}`);
+    }
+    this.#versions = versionsOf(answer.body).reverse();
     this.#reset();
   }
 
@@ -90,7 +94,7 @@ export class History {
     const content = await this.#content(version);
     if (this.#chosen !== version) return;
     if (typeof content === "string") {
-      // Back to the text as it is now, which is what is shown.
+      // Back to the text as it is now.
       this.#reset();
       return this.#shows.failed(content);
     }
@@ -119,4 +123,13 @@ export class History {
     if (document.activeElement === this.#restore) this.#slider.focus();
     await this.refresh();
   }
+}
+
+/** The versions of an answer, the newest first as they come. */
+function versionsOf(body: unknown): Version[] {
+  return listOf(body, "versions").flatMap((version) => {
+    const number = numberOf(version, "number");
+    const at = numberOf(version, "at");
+    return number === undefined || at === undefined ? [] : [{ number, at, name: textOf(version, "name") }];
+  });
 }

@@ -34,12 +34,14 @@ export interface Opening {
   readonly unsent?: Uint8Array;
   /** What to say while all is well; may be "". */
   readonly aside: string;
+  /** Whether the visitor asked for it, by a key that is gone since, and the focus with it. */
+  readonly isAsked: boolean;
   /** Opens the document from the start. */
   again(): void;
 }
 
 /** Opens a document in the panel. Returns a function that closes it, and returns what could not be sent. */
-export function open(panel: Panel, { id, call, unsent, aside, again }: Opening): () => Uint8Array | undefined {
+export function open(panel: Panel, { id, call, unsent, aside, isAsked, again }: Opening): () => Uint8Array | undefined {
   style();
   const doc = new Y.Doc();
   const text = doc.getText("text");
@@ -149,8 +151,7 @@ export function open(panel: Panel, { id, call, unsent, aside, again }: Opening):
   };
   show();
   state();
-  // The key that opened it is gone, and the focus with it.
-  if (document.activeElement === document.body) field.focus();
+  if (isAsked && document.activeElement === document.body) field.focus();
 
   return () => {
     // What is not synced may not have arrived. Nobody wants a deleted document back.

@@ -24,7 +24,7 @@ export function start(): void {
     const waiting = close();
     if (waiting) unsent.set(id, waiting);
   };
-  const open = () => {
+  const open = (isAsked = false) => {
     if (!later) return;
     const waiting = unsent.get(id);
     unsent.delete(id);
@@ -34,9 +34,10 @@ export function start(): void {
       call,
       ...(waiting && { unsent: waiting }),
       aside: left && `What you wrote in ${left} waits here. Choose it again as the document's id to send it.`,
+      isAsked,
       again() {
         leave();
-        open();
+        open(true);
       },
     });
   };
@@ -46,7 +47,7 @@ export function start(): void {
     try {
       later = await load<Later>("document");
       key.remove();
-      open();
+      open(true);
     } catch {
       key.disabled = false;
       panel.link("Not open", false);

@@ -17,9 +17,9 @@ const RULES = `
 .paper[data-past] textarea { color: var(--dim); }
 .controls .line { display: flex; flex: 1 1 18rem; gap: 0.6rem; align-items: flex-end; }
 .line button { flex: none; }
+.line ::placeholder { color: var(--soft); opacity: 1; }
 .controls .time { flex: 1 1 12rem; }
 .time input { padding: 0; accent-color: var(--accent); }
-::placeholder { color: var(--soft); opacity: 1; }
 .time[hidden] { display: none; }
 `;
 
