@@ -31,6 +31,25 @@ it("shows the release of now whenever the visitor comes back to the window", asy
   await expect.poll(() => digest.textContent()).toBe("f".repeat(12));
 });
 
+it("keeps the release that it shows where a proxy answers in the Worker's place", async () => {
+  const page = await visit();
+  const digest = page.locator("#digest");
+  await expect.poll(() => digest.textContent()).toBe(stack.digest.slice(0, 12));
+  const answers = [{ status: 502, body: "<h1>Bad gateway</h1>" }, { json: { digest: "f".repeat(64) } }];
+  await page.route("**/health", (route) => route.fulfill(answers.shift()));
+  await page.evaluate(`{
+    globalThis.shown = [];
+    const digest = document.querySelector("#digest");
+    new MutationObserver(() => shown.push(digest.textContent)).observe(digest, { childList: true });
+  }`);
+  const answered = page.waitForResponse("**/health");
+  await page.evaluate("dispatchEvent(new Event('focus'))");
+  await (await answered).finished();
+  await page.evaluate("dispatchEvent(new Event('focus'))");
+  await expect.poll(() => digest.textContent()).toBe("f".repeat(12));
+  expect(await page.evaluate("shown")).toEqual(["f".repeat(12)]);
+});
+
 it("starts every panel where the browser keeps nothing for the page", async () => {
   const page = await visit();
   await page.addInitScript(
@@ -44,6 +63,8 @@ it("starts every panel where the browser keeps nothing for the page", async () =
 
 it("shows what a refusal says, and only its status where it says nothing, such as one of a proxy", async () => {
   const page = await visit();
+  // A panel that comes to be live clears its note.
+  await settled(page);
   const note = page.locator("#counter [data-note]");
   const answers = [
     { status: 429, json: { detail: "Too many windows show this counter" }, headers: { "Retry-After": "10" } },
@@ -56,7 +77,8 @@ it("shows what a refusal says, and only its status where it says nothing, such a
   await expect.poll(() => note.textContent()).toBe("The Worker answered 429.");
 });
 
-it("says why a socket is refused, also after it was open", async () => {
+/** A page whose sockets are refused once its `refuse()` was called. */
+async function refusable(): Promise<Page> {
   const page = await visit({ ids: { room: randomUUID() } });
   await page.addInitScript(`{
     const sockets = [];
@@ -74,12 +96,27 @@ it("says why a socket is refused, also after it was open", async () => {
   }`);
   await page.reload();
   await settled(page);
+  return page;
+}
+
+const ASKS_WHY = /\/counter\/value|\/room\/.*\/messages/;
+
+it.each(["at once", "after an outage"])("says why a socket is refused, also after it was open: %s", async (when) => {
+  const page = await refusable();
   const refusal = { status: 403, json: { detail: "Not for you any more" } };
-  await page.route(/\/counter\/value|\/room\/.*\/messages/, (route) => route.fulfill(refusal));
+  /** How many attempts in each panel find nobody; each asks twice. */
+  const outage = new Map<string, number>();
+  if (when === "after an outage") for (const id of ["counter", "room"]) outage.set(id, 3 * 2);
+  await page.route(ASKS_WHY, (route) => {
+    const id = new URL(route.request().url()).pathname.split("/")[1] ?? "";
+    const left = outage.get(id) ?? 0;
+    outage.set(id, left - 1);
+    return left > 0 ? route.abort() : route.fulfill(refusal);
+  });
   await page.evaluate("refuse()");
   for (const id of ["counter", "chat"])
     await expect
-      .poll(() => page.locator(`#${id} [data-note]`).textContent(), { message: id })
+      .poll(() => page.locator(`#${id} [data-note]`).textContent(), { message: id, timeout: 25_000 })
       .toBe(refusal.json.detail);
 });
 

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Page } from "playwright-core";
+import * as v from "valibot";
 import { expect, it } from "vitest";
 import { stack, useBrowser, visit } from "../browser/browser.ts";
 
@@ -87,6 +88,52 @@ it("does not say that nothing moved where it cannot know: behind a fault it may 
   await page.route("**/transfer", (route) => route.fulfill({ status: 502, body: "<h1>Bad gateway</h1>" }));
   await page.getByRole("button", { name: "Transfer" }).click();
   await expect.poll(() => note(page).textContent()).toBe("The Worker answered 502.");
+});
+
+it("does not say that nothing moved where the answer was lost, and the call made again is one too many", async () => {
+  const page = await visit({ ids: { ledger: randomUUID() } });
+  await deposit(page, "alice", 100);
+  await expect.poll(() => balances(page)).toEqual([["alice", "100"]]);
+  let calls = 0;
+  await page.route("**/transfer", async (route) => {
+    if (calls++ > 0) return route.fulfill({ status: 429, json: { detail: "Too many requests" } });
+    await route.fetch();
+    await route.abort();
+  });
+  await page.getByRole("button", { name: "Transfer" }).click();
+  await expect.poll(() => note(page).textContent()).toBe("Too many requests.");
+  await page.reload();
+  await expect.poll(() => balances(page)).toContainEqual(["bob", "5"]);
+});
+
+it("says once why it cannot be read, waits as told, and leaves what the visitor did meanwhile", async () => {
+  const page = await visit();
+  const state = page.locator("#ledger [data-link]");
+  await expect.poll(() => state.textContent()).toBe("Up to date");
+  const asked: number[] = [];
+  await page.route("**/transactions?*", (route) => {
+    asked.push(Date.now());
+    if (asked.length > 2) return route.continue();
+    const headers = { "Retry-After": "4" };
+    return route.fulfill({ status: 429, headers, json: { detail: "Too many requests" } });
+  });
+  await page.evaluate(`{
+    globalThis.said = [];
+    const note = document.querySelector("#ledger [data-note]");
+    new MutationObserver(() => said.push(note.textContent)).observe(note, { childList: true });
+  }`);
+  await page.getByLabel("Ledger id").fill(randomUUID());
+  await page.keyboard.press("Enter");
+  await expect.poll(() => note(page).textContent()).toBe("Too many requests");
+  await page.getByRole("button", { name: "Audit" }).click();
+  const audited = "Audit: 0 transactions over 0 accounts add up.";
+  await expect.poll(() => note(page).textContent()).toBe(audited);
+  await expect.poll(() => state.textContent(), { timeout: 15_000 }).toBe("Up to date");
+  expect(await note(page).textContent()).toBe(audited);
+  const said = v.parse(v.array(v.string()), await page.evaluate("said"));
+  expect(said.filter((each) => each === "Too many requests")).toHaveLength(1);
+  const [first = 0, second = 0] = asked;
+  expect(second - first).toBeGreaterThanOrEqual(3_900);
 });
 
 it("comes back by itself where it could not be read", async () => {

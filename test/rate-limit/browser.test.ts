@@ -88,6 +88,17 @@ it("says once how long a refused call has to wait, and leaves the focus where th
   expect(await page.evaluate("document.activeElement.hasAttribute('data-step')")).toBe(true);
 });
 
+it("does not take the refusal of another policy for one of the bucket that it shows", async () => {
+  const page = await visit();
+  await expect.poll(() => page.locator("#limit [data-capacity]").textContent()).toBe("of 100 tokens");
+  await page.route("**/limit/check", (route) => {
+    const headers = { "RateLimit-Policy": '"limit";q=10;w=60', "X-RateLimit-Remaining": "0", "Retry-After": "6" };
+    return route.fulfill({ status: 429, headers, json: { detail: "Too many checks" } });
+  });
+  await page.getByRole("button", { name: "Costly call (10)" }).click();
+  await expect.poll(() => note(page)).toBe("Too many checks");
+});
+
 it("hardly uses the bucket: opening the page takes few tokens", async () => {
   const page = await visit();
   await expect.poll(() => page.locator("#limit [data-capacity]").textContent()).toBe("of 100 tokens");

@@ -36,7 +36,7 @@ export function start(): void {
   let last = 0;
   /** `missed`: messages that came while the connection was lost, counted while the room still sends them. */
   let link: { state: "new" | "open" } | { state: "lost"; missed: number } = { state: "new" };
-  /** Whether it was asked why there is no connection. */
+  /** Whether it is asked, or answered, why there is no connection. */
   let isAsked = false;
   let typingTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -73,7 +73,10 @@ export function start(): void {
   const explain = async () => {
     const asked = client;
     const answer = await call(`/room/${room}/messages?limit=1`);
-    if (answer.ok || !isAsked || client !== asked) return;
+    if (client !== asked) return;
+    // Nothing was said, so the next failure asks again. The page's banner says that nobody answers.
+    if (answer.status === 0) isAsked = false;
+    if (answer.ok || !isAsked) return;
     panel.alert(answer.message);
     // Not a valid room id, so trying again cannot help.
     if (answer.status === 400) void client?.close();

@@ -1,5 +1,5 @@
 /** The ledger's panel: transfers, refusals, and the audit. */
-import { type Answer, call } from "../../page/client/api.ts";
+import { type Answer, call, waitOf } from "../../page/client/api.ts";
 import { curl } from "../../page/client/curl.ts";
 import { find, grouped, onReturn, onSubmit } from "../../page/client/dom.ts";
 import { onName } from "../../page/client/names.ts";
@@ -18,19 +18,22 @@ interface Moved {
 /** How often to ask what became of a transfer to another ledger, and how far apart (ms). */
 const FOLLOWED = 20;
 const FOLLOW_MS = 250;
-/** After what passes by itself: no answer, too many calls, a fault. */
+/** At least, after what passes by itself: no answer, too many calls, a fault. */
 const AGAIN_MS = 3_000;
 
 export function start(): void {
   const panel = new Panel("ledger");
   const view = new LedgerView(panel.find("balances"), panel.find("entries"));
   const head = panel.find("head");
+  const note = panel.find("note");
   const transfer = panel.form("transfer");
   const deposit = panel.form("deposit");
   const field = (form: HTMLFormElement, name: string) => find(form, `[data-${name}]`, HTMLInputElement);
   const windows = new BroadcastChannel("ledger");
   let ledger = "";
   let again: ReturnType<typeof setTimeout> | undefined;
+  /** Why the ledger could not be read the last time; "" if it could. */
+  let failure = "";
   const at = (path: string) => `/account/${ledger}/${path}`;
 
   /** Reads the ledger: the transactions first, so that the balances are at least as new. */
@@ -44,11 +47,15 @@ export function start(): void {
     panel.link(refused ? "Not loaded" : "Up to date", !refused);
     if (refused) {
       const { status, message } = refused;
-      if (status === 0 || status === 429 || status >= 500) again = setTimeout(load, AGAIN_MS);
-      return panel.alert(message);
+      if (status === 0 || status === 429 || status >= 500)
+        again = setTimeout(load, Math.max(AGAIN_MS, waitOf(refused)));
+      // Once: a screen reader reads all that is said here.
+      if (message !== failure) panel.alert(message);
+      failure = message;
+      return;
     }
-    if (again) panel.note("");
-    again = undefined;
+    if (note.textContent === failure) panel.note("");
+    failure = "";
     const accounts = listOf(balances.body, "balances").map(
       (account) => [textOf(account, "account") ?? "", numberOf(account, "balance") ?? 0] as const,
     );
@@ -57,8 +64,8 @@ export function start(): void {
 
   const moved = (answer: Answer, said: string) => {
     if (!answer.ok) {
-      // Only a refusal says so: behind a fault, or no answer, it may have moved.
-      const isRefusal = answer.status > 0 && answer.status < 500;
+      // Behind a fault, or no answer, it may have moved; so it may where the call made again is one too many (429).
+      const isRefusal = answer.status > 0 && answer.status < 429;
       return panel.alert(sentence(answer.message) + (isRefusal ? " Nothing moved." : ""));
     }
     const entry = entryOf(answer.body);
@@ -137,6 +144,7 @@ export function start(): void {
     ledger = chosen;
     view.clear();
     head.hidden = true;
+    failure = "";
     panel.note("");
     panel.link("Loading", false);
     commands();

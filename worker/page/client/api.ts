@@ -34,6 +34,9 @@ export function socketUrl(path: string): string {
   return new URL(path, location.origin.replace("http", "ws")).href;
 }
 
+/** How long a refused call has to wait, if the answer says so (ms). */
+export const waitOf = ({ headers }: Answer): number => (Number(headers.get("Retry-After")) || 0) * 1_000;
+
 type Watcher = (answer: Answer) => void;
 const watchers: Watcher[] = [];
 

@@ -1,7 +1,7 @@
 /**
  * A WebSocket that reconnects after every cut, with a longer wait each time, and notices a dead connection.
  */
-import { call, socketUrl } from "./api.ts";
+import { call, socketUrl, waitOf } from "./api.ts";
 
 const FIRST_WAIT_MS = 500;
 /** Every attempt costs a token of the rate limiter. */
@@ -22,6 +22,8 @@ export function live(path: string, reasonAt: string, on: Live): () => void {
   let socket: WebSocket | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let failures = 0;
+  /** Whether the Worker has answered why there is no socket. If nobody answers, the page's banner says so. */
+  let isAnswered = false;
   let ended = false;
 
   const connect = () => {
@@ -42,14 +44,18 @@ export function live(path: string, reasonAt: string, on: Live): () => void {
       mine.close();
       on.state(false, "");
       const wait = Math.min(FIRST_WAIT_MS * 2 ** failures++, LONGEST_WAIT_MS) * (0.5 + Math.random() / 2);
-      const answer = opened || failures > 2 ? undefined : await call(reasonAt);
+      const answer = opened || isAnswered ? undefined : await call(reasonAt);
       if (ended || socket) return;
-      if (answer && !answer.ok) on.state(false, answer.message);
-      if (answer?.status === 400) return;
-      timer = setTimeout(connect, Math.max(wait, Number(answer?.headers.get("Retry-After") ?? 0) * 1_000));
+      if (answer?.status) {
+        isAnswered = true;
+        if (!answer.ok) on.state(false, answer.message);
+        if (answer.status === 400) return;
+      }
+      timer = setTimeout(connect, Math.max(wait, answer ? waitOf(answer) : 0));
     };
     mine.addEventListener("open", () => {
       opened = true;
+      isAnswered = false;
       failures = 0;
       on.state(true, "");
     });

@@ -30,8 +30,8 @@ export async function nameplate(): Promise<void> {
 
   const load = async () => {
     const answer = await call("/health");
-    // What was shown before an outage is the newest that is known.
-    if (answer.status === 0 && !facts.hasAttribute("aria-busy")) return;
+    // What was shown before an outage, or a refusal, is the newest that is known.
+    if (!answer.ok && !facts.hasAttribute("aria-busy")) return;
     for (const name of FACTS) {
       const value = textOf(answer.body, name);
       const shown = find(facts, `#${name}`, HTMLElement);

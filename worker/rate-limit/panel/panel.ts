@@ -4,12 +4,14 @@
  */
 
 import { type Bucket, type Policy, refill } from "../../objects/bucket.ts";
-import { type Answer, call, watchAnswers } from "../../page/client/api.ts";
+import { type Answer, call, waitOf, watchAnswers } from "../../page/client/api.ts";
 import { curl } from "../../page/client/curl.ts";
 import { element, fill, grouped, onReturn, onSubmit } from "../../page/client/dom.ts";
 import { Panel } from "../../page/client/panel.ts";
 
 const POLICY = "default";
+/** What an answer says of it. */
+const SAID = /^"default";q=(\d+);w=(\d+)/;
 const HEADERS = ["RateLimit", "RateLimit-Policy", "Retry-After"];
 /** More cells than this are too thin to see, so each cell then means several tokens. */
 const MAX_CELLS = 100;
@@ -38,15 +40,21 @@ export function start(): void {
     panel.alert(message);
   };
 
+  /** The policy of an answer, if it is about the bucket that is shown. */
+  const policyOf = ({ headers }: Answer): Policy | undefined => {
+    const said = SAID.exec(headers.get("RateLimit-Policy") ?? "");
+    return said ? { capacity: Number(said[1]), periodSeconds: Number(said[2]) } : undefined;
+  };
+
   const learn = (answer: Answer) => {
     if (isUnanswered && answer.status !== 0) {
       isUnanswered = false;
       panel.note("");
       void look();
     }
-    const said = /^"([^"]*)";q=(\d+);w=(\d+)/.exec(answer.headers.get("RateLimit-Policy") ?? "");
-    if (said?.[1] !== POLICY) return;
-    policy = { capacity: Number(said[2]), periodSeconds: Number(said[3]) };
+    const said = policyOf(answer);
+    if (!said) return;
+    policy = said;
     const remaining = Number(answer.headers.get("X-RateLimit-Remaining"));
     bucket = { units: remaining * policy.periodSeconds * 1_000, at: Date.now() };
     meter.style.setProperty("--cells", String(Math.min(policy.capacity, MAX_CELLS)));
@@ -84,20 +92,20 @@ export function start(): void {
   const take = async (cost: number): Promise<boolean> => {
     const answer = await call("/limit/check", { json: { policy: POLICY, cost } });
     show(answer);
-    const seconds = Number(answer.headers.get("Retry-After"));
+    const wait = waitOf(answer);
+    const said = policyOf(answer);
     if (answer.ok) {
       refused = undefined;
       panel.note(`200. Took ${counted(cost)}.`);
-    } else if (answer.status === 429 && policy && seconds) {
+    } else if (answer.status === 429 && said && wait) {
       const now = Date.now();
-      const wait = seconds * 1_000;
       refused = { cost, until: now + wait };
       // An evicted bucket comes back owing tokens, so its wait says more than its tokens left.
-      const units = cost * policy.periodSeconds * 1_000 - wait * policy.capacity;
+      const units = cost * said.periodSeconds * 1_000 - wait * said.capacity;
       bucket = { units: Math.min(bucket.units, units), at: now };
       draw();
       // Once, and not each second: a screen reader reads all that is said here.
-      panel.alert(`429. A call of ${counted(cost)} passes in ${seconds} s.`);
+      panel.alert(`429. A call of ${counted(cost)} passes in ${wait / 1_000} s.`);
     } else failed(answer);
     return answer.ok;
   };
