@@ -116,8 +116,8 @@ export function missing(text: string, wanted: readonly string[]): string | undef
   let from = 0;
   for (const line of wanted) {
     // A column is as wide as what this project has in it, such as the name of a step.
-    const text = line.trim().split("…").map(escaped).join(".*").replaceAll(/ {2,}/g, " {2,}");
-    const pattern = new RegExp(`^${text}$`);
+    const source = line.trim().split("…").map(escaped).join(".*").replaceAll(/ {2,}/g, " {2,}");
+    const pattern = new RegExp(`^${source}$`);
     const found = lines.findIndex((candidate, i) => i >= from && pattern.test(candidate));
     if (found < 0) return line;
     from = found + 1;
