@@ -323,7 +323,11 @@ it("the plan tells of a secret and a binding of infra/index.ts where they come, 
     lines.length = 0;
     const own = before
       .replace("const secrets = {", `$& ANOTHER_KEY: ${JSON.stringify(secret)},`)
-      .replace(/(const bindings: .* = \[)/, '$1{ type: "analytics_engine", name: "MORE_EVENTS", dataset: "events" },');
+      // The list may be any expression, such as one that is empty on the local account.
+      .replace(
+        /(const bindings: [^=]* = )([\s\S]*?);\n/,
+        '$1[{ type: "analytics_engine", name: "MORE_EVENTS", dataset: "events" }, ...($2)];\n',
+      );
     expect(own).toMatch(/ANOTHER_KEY[\s\S]*MORE_EVENTS/);
     writeFileSync(file, secret === undefined ? before : own);
     await buildAndApply(project, dir, account, { config: { bind: {} }, onLine: (line) => lines.push(line) });
