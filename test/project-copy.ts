@@ -19,7 +19,7 @@ import type { Readable } from "node:stream";
 import { ROOT } from "../infra/release/root.ts";
 import { STACK_FILES } from "./stack-files.ts";
 import { userEnvironment } from "./user-environment.ts";
-import { asShipped, WORKER_FILE } from "./worker-file.ts";
+import { asShipped, selfContained, WORKER_FILE } from "./worker-file.ts";
 
 /** A command's exit code and output. */
 export interface Ended {
@@ -93,6 +93,11 @@ export class ProjectCopy {
     );
   }
 
+  /** Leaves out what was added to wrangler.jsonc: for a test that counts what is made, or names it. */
+  bindAsShipped(): void {
+    this.write(WORKER_FILE, asShipped(this.read(WORKER_FILE)));
+  }
+
   /** Starts a shell command as a user would, with the project's own programs first on the PATH. */
   start(
     command: string,
@@ -127,8 +132,8 @@ export class ProjectCopy {
 }
 
 /**
- * Copies only the files that git tracks or would add to `folder`, the stacks' files and wrangler.jsonc as they come.
- * Returns their names.
+ * Copies only the files that git tracks or would add to `folder`: the stacks' files as they come, and wrangler.jsonc without
+ * what leads out of the project. Returns their names.
  */
 export function copyFiles(folder: string): readonly string[] {
   const names = git(ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard");
@@ -136,7 +141,7 @@ export function copyFiles(folder: string): readonly string[] {
   for (const file of files) cpSync(join(ROOT, file), join(folder, file));
   for (const [file, text] of STACK_FILES) if (files.includes(file)) writeFileSync(join(folder, file), text);
   const worker = join(folder, WORKER_FILE);
-  writeFileSync(worker, asShipped(readFileSync(worker, "utf8")));
+  writeFileSync(worker, selfContained(readFileSync(worker, "utf8")));
   return files;
 }
 

@@ -6,6 +6,7 @@ import { buildRelease } from "../infra/release/build.ts";
 import { digestOf, MAIN_MODULE, MANIFEST, releaseDigest } from "../infra/release/manifest.ts";
 import { ROOT } from "../infra/release/root.ts";
 import { type Source, sourceOf } from "../infra/release/source.ts";
+import type { WorkerConfig } from "../infra/release/worker-config.ts";
 import { shippedConfig } from "./worker-file.ts";
 
 /** The source as it will be once what is being worked on is committed: a protected stack takes no other. */
@@ -32,10 +33,11 @@ export interface Releases {
   remove(): void;
 }
 
-export async function makeReleases(): Promise<Releases> {
+/** `config`: what they are built from; without it, wrangler.jsonc as it comes. */
+export async function makeReleases(config: WorkerConfig = shippedConfig()): Promise<Releases> {
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-releases-"));
   const built = join(dir, "built");
-  const { manifest } = await buildRelease(built, committedSource(), shippedConfig());
+  const { manifest } = await buildRelease(built, committedSource(), config);
   const variant = (name: string, more: Partial<typeof manifest>): TestRelease => {
     const copy = join(dir, name);
     cpSync(built, copy, { recursive: true });

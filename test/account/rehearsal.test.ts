@@ -2,6 +2,7 @@
 import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatLock, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
+import { applyEdits, modify } from "jsonc-parser";
 import * as v from "valibot";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { migrations } from "../../infra/migrations.ts";
@@ -205,8 +206,10 @@ it("has storage in the place of what a stack is bound to, and no pin", async () 
     '{ "binding": "BLOBS" }',
     '{ "binding": "BLOBS" }, { "binding": "FILES", "bucket_name": "files" }',
   );
-  const database = '{ "binding": "PEOPLE", "database_name": "people", "database_id": "0" }';
-  project.replace("wrangler.jsonc", '"main":', `"d1_databases": [${database}], "main":`);
+  const database = { binding: "PEOPLE", database_name: "people", database_id: "0" };
+  const file = project.read("wrangler.jsonc");
+  const insert = { isArrayInsertion: true };
+  project.write("wrangler.jsonc", applyEdits(file, modify(file, ["d1_databases", 0], database, insert)));
   const bind = {
     CACHE: "0123456789abcdef0123456789abcdef",
     FILES: "files-of-old",

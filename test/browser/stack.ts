@@ -11,6 +11,7 @@ import type { TestProject } from "vitest/node";
 import { applyProgram } from "../../infra/apply/apply.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { makeReleases } from "../releases.ts";
+import { selfContainedConfig } from "../worker-file.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -42,7 +43,7 @@ const SESSION = { slidingMinutes: 1, absoluteHours: 12 };
 
 export async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
   const dir = mkdtempSync(join(tmpdir(), "durable-stack-browser-"));
-  const releases = await makeReleases();
+  const releases = await makeReleases(selfContainedConfig());
   const account = await startAccount({ dir, port: 0, apiPort: 0 });
   const stop = async () => {
     await account.close();

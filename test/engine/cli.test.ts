@@ -26,6 +26,7 @@ beforeAll(async () => {
   ground = await Ground.make();
   // A folder may have such a name, which is not spelled so in a URL.
   copy = new ProjectCopy(undefined, "C# 50%25 (new?)");
+  copy.bindAsShipped();
   const built = await copy.run("npm run -s build");
   expect(built.code, built.text).toBe(0);
 });

@@ -32,6 +32,7 @@ beforeAll(async () => {
   account = await startChecked({ dir: ground.folder("account"), port: 0, apiPort: 0 });
   proxy = await startProxy(account.apiUrl);
   copy = new ProjectCopy();
+  copy.bindAsShipped();
   copy.write(FILE, copy.read("Pulumi.local.yaml").replace("environmentPrefix: loc-", "environmentPrefix: tri-"));
   // More of each kind of storage than every stack has.
   copy.replace("wrangler.jsonc", '"kv_namespaces": [', '"kv_namespaces": [{ "binding": "USERS" }, ');

@@ -40,6 +40,7 @@ beforeAll(async () => {
   resolver = join(ground.folder("resolver"), "localhost.cjs");
   writeFileSync(resolver, RESOLVER);
   origin = new ProjectCopy();
+  origin.bindAsShipped();
   origin.commit("v1");
 });
 afterAll(async () => {

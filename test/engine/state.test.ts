@@ -54,6 +54,7 @@ beforeAll(async () => {
     CLOUDFLARE_ACCOUNT_ID: account.accountId,
   };
   copy = new ProjectCopy();
+  copy.bindAsShipped();
   copy.write(FILE, copy.read("Pulumi.local.yaml").replace("environmentPrefix: loc-", "environmentPrefix: tri-"));
   await done("npm run -s build");
 });

@@ -25,6 +25,7 @@ let kept: Kept;
 beforeAll(async () => {
   releases = await makeReleases();
   copy = new ProjectCopy();
+  copy.bindAsShipped();
   site = await Site.open({ config: { release: releases.built.setting } });
   const up = await site.stack.up();
   expect(up.ok, up.text).toBe(true);
