@@ -171,7 +171,7 @@ it.skipIf(all.length < 2 || !removable)(
     project.write("infra/migrations.ts", handed.text);
     project.write(LOCK_FILE, formatLock(handed.done));
     project.replace("worker/index.ts", "class Come", "class Received");
-    project.replace("wrangler.jsonc", '"vars": {', '"vars": { "GREETING": "hello",');
+    project.replace("wrangler.jsonc", '"vars": {', '"vars": { "TRIED_GREETING": "hello",');
     const codeOnly = await rehearse("dist/handed");
     expect(codeOnly).toMatchObject({ code: 0, ok: true, back: { kind: "tried", faults: [] } });
   },
@@ -196,24 +196,25 @@ it("has what the release needs outside of it: queues, other Workers and their cl
 });
 
 it("has storage in the place of what a stack is bound to, and no pin", async () => {
+  // Names that no project has of its own.
   project.replace(
     "wrangler.jsonc",
     '{ "binding": "READS" }',
-    '{ "binding": "READS" }, { "binding": "CACHE", "id": "0" }',
+    '{ "binding": "READS" }, { "binding": "TRIED_CACHE", "id": "0" }',
   );
   project.replace(
     "wrangler.jsonc",
     '{ "binding": "BLOBS" }',
-    '{ "binding": "BLOBS" }, { "binding": "FILES", "bucket_name": "files" }',
+    '{ "binding": "BLOBS" }, { "binding": "TRIED_FILES", "bucket_name": "files" }',
   );
-  const database = { binding: "PEOPLE", database_name: "people", database_id: "0" };
+  const database = { binding: "TRIED_PEOPLE", database_name: "people", database_id: "0" };
   const file = project.read("wrangler.jsonc");
   const insert = { isArrayInsertion: true };
   project.write("wrangler.jsonc", applyEdits(file, modify(file, ["d1_databases", 0], database, insert)));
   const bind = {
-    CACHE: "0123456789abcdef0123456789abcdef",
-    FILES: "files-of-old",
-    PEOPLE: "01234567-89ab-4cde-8f01-23456789abcd",
+    TRIED_CACHE: "0123456789abcdef0123456789abcdef",
+    TRIED_FILES: "files-of-old",
+    TRIED_PEOPLE: "01234567-89ab-4cde-8f01-23456789abcd",
   };
   project.write("Pulumi.local.yaml", `${project.read("Pulumi.local.yaml")}  pin: 7\n  bind: ${JSON.stringify(bind)}\n`);
   const { code, ok, classes } = await rehearse("dist/older");
@@ -288,7 +289,7 @@ it("fails if the code looks for the data in another place, although no class cha
 });
 
 it("passes if the config adds a region, and says why it does not go back", async () => {
-  project.replace("wrangler.jsonc", '"vars": {', '"vars": { "GREETING": "hello",');
+  project.replace("wrangler.jsonc", '"vars": {', '"vars": { "TRIED_GREETING": "hello",');
   project.replace(
     "Pulumi.local.yaml",
     "  regions:\n",
@@ -321,7 +322,7 @@ it("passes if the config drops a region, and loses nothing of the others", async
 });
 
 it("passes if the config gives up names of objects, and says why it does not go back", async () => {
-  project.replace("wrangler.jsonc", '"vars": {', '"vars": { "GREETING": "hello",');
+  project.replace("wrangler.jsonc", '"vars": {', '"vars": { "TRIED_GREETING": "hello",');
   project.replace("Pulumi.local.yaml", "prefix: us,", "prefix: na,");
   project.replace("Pulumi.local.yaml", "homeRegion: eu", "homeRegion: us");
   project.write("Pulumi.local.yaml", `${project.read("Pulumi.local.yaml")}  allowRegionLoss: [loc-us, loc-eu]\n`);
