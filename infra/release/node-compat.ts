@@ -3,7 +3,7 @@
  * wrangler (its hybrid-nodejs-compat.ts, 4.156.2). Both packages are wrangler's own versions; a test says so.
  */
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Plugin, PluginBuild } from "esbuild";
 import type { ResolvedEnvironment } from "unenv";
 import { ROOT } from "./root.ts";
@@ -29,6 +29,8 @@ export function nodeMode(date: string, flags: readonly string[]): NodeMode {
 const REQUIRED_BUILT_IN = "required-built-in";
 const REQUIRED_UNENV = "required-unenv";
 const GLOBALS = "_node_globals-";
+/** Out of esbuild's own, whose modules are files: the source map would name one that nobody has written. */
+const GLOBALS_NAMESPACE = "node-globals";
 
 /** Resolves Node's modules and sets Node's globals. */
 export function nodeModules(compatibilityDate: string, compatibilityFlags: readonly string[]): Plugin {
@@ -108,8 +110,8 @@ function injectGlobals(
     ...polyfill.map((module) => resolve(module)),
   ];
   const module = new RegExp(`${GLOBALS}\\d+$`);
-  build.onResolve({ filter: module }, ({ path }) => ({ path }));
-  build.onLoad({ filter: module }, ({ path }) => ({
+  build.onResolve({ filter: module }, ({ path }) => ({ path: basename(path), namespace: GLOBALS_NAMESPACE }));
+  build.onLoad({ filter: /.*/, namespace: GLOBALS_NAMESPACE }, ({ path }) => ({
     contents: globals[Number(path.slice(path.lastIndexOf("-") + 1))] ?? "",
     resolveDir: ROOT,
   }));

@@ -154,6 +154,18 @@ describe("this checkout's own release", () => {
     // `npm run build` would not replace it.
     expect(staleLine(readRelease(join(dir, "one")), root)).toBeUndefined();
   });
+
+  it("is not told to be of older files for the modules that set Node's globals, which are no files", async () => {
+    const root = join(dir, "node globals");
+    for (const part of ["worker", "contract"]) cpSync(join(ROOT, part), join(root, part), { recursive: true });
+    const own = join(root, "dist/release");
+    // Of this date the Worker's runtime does not have all of them.
+    const node = { compatibility_date: "2024-09-23", compatibility_flags: ["nodejs_compat"] };
+    await buildRelease(own, sourceOf(ROOT), { ...shippedConfig(), ...node });
+    const { sources } = JSON.parse(readFileSync(join(own, SOURCE_MAP), "utf8"));
+    expect(sources.filter((name: string) => name.includes("node-globals:"))).not.toEqual([]);
+    expect(staleLine(readRelease(own), root)).toBeUndefined();
+  });
 });
 
 /** The packages of these files. */
