@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ADDRESS_FILE, runningAccount } from "@durable-stack/local-account/address";
+import { LOOPBACK } from "@durable-stack/local-account/loopback";
 import { deployedFolders } from "../apply/folders.ts";
 import { isUserError, UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
@@ -44,7 +45,10 @@ export function describedAccount(env: Environment, config: Environment = {}, acc
  * `config`: the stack's, by full key.
  */
 export const isLocal = (config: Environment, env: Environment = process.env): boolean =>
-  describedAccount(env, config).apiUrl !== CLOUDFLARE;
+  isOfThisMachine(describedAccount(env, config).apiUrl);
+
+/** Not every other address is a local account's: a company may send what goes to Cloudflare through a gateway of its own. */
+const isOfThisMachine = (url: string): boolean => URL.canParse(url) && LOOPBACK.test(new URL(url).hostname);
 
 /**
  * What the stack that a release comes from is read with, where its account is another: `FROM_CLOUDFLARE_API_TOKEN` and

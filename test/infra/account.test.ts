@@ -2,14 +2,22 @@
 import { expect, it } from "vitest";
 import { isLocal } from "../../infra/stack/account.ts";
 
-it("is local where the config or the environment leads to another address than Cloudflare's", () => {
+it("is local where the config or the environment leads to an address of this machine", () => {
   const here = "http://127.0.0.1:8788/client/v4";
   expect(isLocal({ "cloudflare:baseUrl": here }, {})).toBe(true);
   expect(isLocal({}, { CLOUDFLARE_BASE_URL: here })).toBe(true);
 });
 
-it("is Cloudflare where nothing leads elsewhere, or to its own address", () => {
+it("is Cloudflare where nothing leads elsewhere, or to its own address, or to a company's gateway", () => {
   expect(isLocal({}, {})).toBe(false);
   expect(isLocal({ "cloudflare:apiToken": "t" }, { CLOUDFLARE_BASE_URL: "" })).toBe(false);
-  expect(isLocal({}, { CLOUDFLARE_BASE_URL: "https://api.cloudflare.com/client/v4" })).toBe(false);
+  for (const url of [
+    "https://api.cloudflare.com/client/v4",
+    "https://api.cloudflare.com/client/v4/",
+    "https://cloudflare.gateway.example/client/v4",
+    "notaurl",
+  ]) {
+    expect(isLocal({}, { CLOUDFLARE_BASE_URL: url }), url).toBe(false);
+    expect(isLocal({ "cloudflare:baseUrl": url }, {}), url).toBe(false);
+  }
 });
