@@ -3,13 +3,14 @@
 import { createInterface } from "node:readline/promises";
 import { setImmediate } from "node:timers/promises";
 import { isOfMachine } from "@durable-stack/local-account/disk";
-import type { Command } from "commander";
+import type { Command, Option } from "commander";
 import { exitCodeOf, Interrupted, interruptionOf } from "../common/interrupted.ts";
 import { refusal } from "../common/named-file.ts";
 import { inFull, isUserError, UserError } from "../common/user-error.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { inWords } from "../stack/way-back.ts";
 import { DIR } from "./options.ts";
+import { areMissed, leftByNpm, takenText } from "./taken-by-npm.ts";
 
 export interface StackCommandOptions {
   readonly stack: string;
@@ -25,18 +26,18 @@ export const onStack = (command: Command): Command =>
 
 /** Runs the command line; see `failed` for how it ends when something is wrong. */
 export function runCommand(command: Command): Promise<void> {
-  return orFail(() => guarded(command).parseAsync());
+  return orFail(() => parseLine(command));
 }
 
-/** Makes a command refuse an option that is given twice, and those that npm has taken. Every command is. */
-export function guarded(command: Command): Command {
+/**
+ * Runs the command line. An option that is given twice is refused, and one that npm has taken. What goes wrong is thrown,
+ * for a command that has something to say of it.
+ */
+export async function parseLine(command: Command): Promise<void> {
   refuseSecond(command);
   refuseTakenByNpm(command);
-  return command;
+  await command.parseAsync();
 }
-
-/** Those that a person may have set for all that npm does (.npmrc). A command without them asks, or answers in words. */
-const SETTINGS_OF_NPM: readonly string[] = ["--json", "--yes"];
 
 /**
  * Makes a command and those below it say which of their options npm has taken for its own: those that stand before `--`.
@@ -46,21 +47,21 @@ function refuseTakenByNpm(command: Command): void {
   tellTakenByNpm(command);
   command.hook("preAction", (_, running) => {
     const line = lineOf(running);
-    const taken = takenByNpm(line).filter((long) => !SETTINGS_OF_NPM.includes(long));
-    if (taken.length > 0) running.error(`error: ${takenText(taken, line)}`);
+    const taken = takenByNpm(line);
+    if (areMissed(taken)) running.error(`error: ${takenText(taken, scriptOf(line))}`);
   });
 }
 
 /** Where the command line is wrong otherwise, it is told after what is wrong. */
 function tellTakenByNpm(command: Command): void {
-  const line = lineOf(command);
-  const taken = takenByNpm(line);
-  if (taken.length > 0) {
-    const told = takenText(taken, line);
-    command.configureOutput({
-      outputError: (text, write) => write(text.includes(told) ? text : `${text}${told}\n`),
-    });
-  }
+  command.configureOutput({
+    outputError: (text, write) => {
+      const line = lineOf(command);
+      const taken = takenByNpm(line);
+      const told = takenText(taken, scriptOf(line));
+      write(taken.length === 0 || text.includes(told) ? text : `${text}${told}\n`);
+    },
+  });
   for (const below of command.commands) tellTakenByNpm(below);
 }
 
@@ -68,18 +69,23 @@ function tellTakenByNpm(command: Command): void {
 const lineOf = (command: Command): readonly Command[] =>
   command.parent ? [...lineOf(command.parent), command] : [command];
 
-/** The options of these commands that npm has taken. It leaves each in a variable; `--no-crons` as an empty `crons`. */
+/** The options of these commands that npm has taken, and that the command line does not say as well. */
 const takenByNpm = (line: readonly Command[]): readonly string[] =>
-  line
-    .flatMap(({ options }) => options)
-    .flatMap(({ long, negate }) => {
-      const name = (long ?? "").slice(negate ? "--no-".length : "--".length);
-      const left = process.env[`npm_config_${name.replaceAll("-", "_")}`];
-      return long && (negate ? left === "" : left) ? [long] : [];
-    });
+  line.flatMap((command) =>
+    command.options.flatMap((option) => {
+      const { long, negate } = option;
+      const left = long && leftByNpm(negate ? long.replace("--no-", "--") : long);
+      if (!long || (negate ? left !== "" : !left) || isSaid(command, option, left)) return [];
+      return [long];
+    }),
+  );
 
-const takenText = (taken: readonly string[], line: readonly Command[]): string =>
-  `npm has taken ${taken.join(" and ")} for its own. Options of a command come after \`--\`: ${scriptOf(line)} -- …`;
+/** Whether the command line says of an option what npm has left of it. */
+function isSaid(command: Command, option: Option, left: string | undefined): boolean {
+  const name = option.attributeName();
+  if (command.getOptionValueSource(name) !== "cli") return false;
+  return option.isBoolean() || option.negate || String(command.getOptionValue(name)) === left;
+}
 
 /** The line that runs a command's script: `npm run keys`, `npm start`. Its name may be in a command and the one below. */
 function scriptOf(line: readonly Command[]): string {

@@ -10,7 +10,7 @@ import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 import { localWorker, workerOf } from "../stack/local-worker.ts";
 import { absentStack, LOCAL } from "../stack/project.ts";
 import { settingsFile } from "../stack/settings-file.ts";
-import { guarded, orFail } from "./command.ts";
+import { orFail, parseLine } from "./command.ts";
 import { dirAs } from "./options.ts";
 
 interface Options {
@@ -105,7 +105,7 @@ const fixFor = (status: Refusal["status"]): string | undefined =>
 
 await orFail(async () => {
   try {
-    await guarded(program).parseAsync();
+    await parseLine(program);
   } catch (error) {
     if (!(error instanceof Cloudflare.APIError)) throw error;
     throw new KeysError(said(error), { cause: error, fix: fixFor(error.status) });

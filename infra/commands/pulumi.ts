@@ -22,6 +22,25 @@ import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
 import { settingsFile } from "../stack/settings-file.ts";
 import { orFail } from "./command.ts";
+import { leftByNpm, takenText } from "./taken-by-npm.ts";
+
+/** Options of the CLI, and `--dir`, without which it would do something else. None of them is a setting of npm's. */
+const MISSED = [
+  ...[
+    "--stack",
+    "--dir",
+    "--cwd",
+    "--config",
+    "--config-file",
+    "--config-path",
+    "--override-env",
+    "--secrets-provider",
+  ],
+  ...["--target", "--target-dependents", "--target-replace", "--exclude", "--exclude-dependents", "--replace"],
+  ...["--refresh", "--run-program", "--ignore-protect", "--continue-on-error", "--parallel", "--skip-preview"],
+  ...["--expect-no-changes", "--strict", "--policy-pack", "--policy-pack-config"],
+  ...["--plan", "--save-plan", "--import-file", "-t", "-x", "-r"],
+];
 
 const [command = "", ...options] = process.argv.slice(2);
 
@@ -35,6 +54,8 @@ await orFail(async () => {
     process.exitCode = await runPulumi([command, "--help"], ROOT);
     return;
   }
+  const taken = MISSED.filter(leftByNpm);
+  if (taken.length > 0) throw new UserError(takenText(taken, `npm run ${command}`));
   if (!stack) {
     throw new UserError(`Which stack? npm run ${command} -- --stack ${LOCAL} (or staging, production…)`);
   }

@@ -232,6 +232,58 @@ it.each([
   ]);
 });
 
+/** Runs a command as npm does that has these settings, or has taken them. How it ends, and what it says. */
+function underNpm(line: string, settings: Readonly<Record<string, string>>) {
+  const [file = "", ...args] = line.split(" ");
+  const variables = Object.entries(settings).map(([name, value]) => [`npm_config_${name}`, value]);
+  const { status, stderr } = spawnSync(process.execPath, [join(ROOT, "infra/commands", file), ...args], {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: { ...process.env, npm_config_yes: "", ...Object.fromEntries(variables) },
+  });
+  const [told = ""] = stderr.trimEnd().split("\n\nUsage: ");
+  return [status, ...told.split("\n")];
+}
+
+it.each([
+  ["up --stack staging --yes", { target: "true" }, "--target", "npm run up"],
+  ["up --stack local", { dir: ".other" }, "--dir", "npm run up"],
+  ["up urn:pulumi:a", { stack: "true", t: "true" }, "--stack and -t", "npm run up"],
+  ["preview --stack staging", { refresh: "true" }, "--refresh", "npm run preview"],
+])("the Pulumi CLI does not run without an option that npm has taken: %s", (line, taken, options, script) => {
+  expect(underNpm(`pulumi.ts ${line}`, taken)).toEqual([
+    1,
+    `npm has taken ${options} for its own. Options of a command come after \`--\`: ${script} -- …`,
+  ]);
+});
+
+it.each([
+  ["pattern.ts remove no-such --dry-run", { dry_run: "true" }],
+  ["start.ts account cron no-such --dir no-such-folder", { dir: "no-such-folder" }],
+  ["migrations.ts import --worker app --dir no-such-folder", { force: "true" }],
+])(
+  "a command runs where npm has a setting of that name, and the line says the same or does without: %s",
+  (line, set) => {
+    const [status, ...told] = underNpm(line, set);
+    expect([status, told.join("\n")]).toEqual([1, expect.stringContaining("no-such")]);
+    expect(told.join("\n")).not.toContain("npm has taken");
+  },
+);
+
+it("a command does not run where npm has taken another value of an option than the line says", () => {
+  expect(underNpm("rollback.ts --stack staging", { stack: "production" })).toEqual([
+    1,
+    expect.stringMatching(/^error: npm has taken --stack for its own\. /),
+  ]);
+});
+
+it("all options that npm has taken are told in one line", () => {
+  expect(underNpm("promote.ts --from staging --to production", { check: "true", yes: "true" })).toEqual([
+    1,
+    "error: npm has taken --check and --yes for its own. Options of a command come after `--`: npm run promote -- …",
+  ]);
+});
+
 it.each(["cost.ts", "rehearse.ts", "promote.ts", "migrations.ts status", "rollout.ts run"])(
   "the help of %s fits into 80 columns, and names each default once",
   (line) => {

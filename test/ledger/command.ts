@@ -5,7 +5,7 @@ import path from "node:path";
 import { pipeline } from "node:stream/promises";
 import { Command, InvalidArgumentError } from "commander";
 import * as v from "valibot";
-import { orFail } from "../../infra/commands/command.ts";
+import { runCommand } from "../../infra/commands/command.ts";
 import { workerUrl } from "../../infra/commands/options.ts";
 import { attempt, mustBeWritable, refusal } from "../../infra/common/named-file.ts";
 import { UserError } from "../../infra/common/user-error.ts";
@@ -106,7 +106,7 @@ program
     console.log(`${account}: ${balance} (${since})`);
   });
 
-await orFail(() => program.parseAsync());
+await runCommand(program);
 
 /**
  * Writes all parts of an export, and returns their bytes.

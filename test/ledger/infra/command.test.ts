@@ -76,8 +76,11 @@ afterAll(() => {
 });
 
 /** Runs the command. Its output, and how it ended. */
-async function ledger(...args: readonly string[]): Promise<{ code: number; text: string }> {
-  const env = { ...process.env, ADMIN_TOKEN: "secret" };
+const ledger = (...args: readonly string[]) => ledgerIn({}, ...args);
+
+/** As above, with more in its environment. */
+async function ledgerIn(more: NodeJS.ProcessEnv, ...args: readonly string[]): Promise<{ code: number; text: string }> {
+  const env = { ...process.env, ADMIN_TOKEN: "secret", ...more };
   const run = promisify(execFile)(process.execPath, ["test/ledger/command.ts", ...args], { cwd: ROOT, env });
   return run.then(
     ({ stdout, stderr }) => ({ code: 0, text: stdout + stderr }),
@@ -109,6 +112,15 @@ describe("npm run ledger", () => {
     expect([existsSync(none), existsSync(`${none}.part`)]).toEqual([false, false]);
     const gone = await ledger("export", "--url", "http://127.0.0.1:2", "--ledger", "x", "--out", none);
     expect(gone).toMatchObject({ code: 1, text: expect.stringContaining("cannot be reached") });
+  });
+
+  it("does not run without an option that npm has taken, as in `npm run ledger --head … -- verify`", async () => {
+    expect(await ledgerIn({ npm_config_head: GENESIS }, "verify", file)).toEqual({
+      code: 1,
+      text: expect.stringMatching(
+        /^error: npm has taken --head for its own\. Options of a command come after `--`: npm run ledger -- …\n$/,
+      ),
+    });
   });
 
   it("verifies a file, and whether it has a head that was told before", async () => {
