@@ -16,11 +16,10 @@ import { ApiError } from "../provider/api.ts";
 import { findRelease } from "../release/find.ts";
 import { ROOT } from "../release/root.ts";
 import { refusePinned } from "../rollout/pinned.ts";
+import { isShareDecided } from "../rollout/share-setting.ts";
 import { underWayText } from "../rollout/under-way.ts";
-import { keptIn } from "../stack/kept-settings.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL, wantLocal } from "../stack/project.ts";
-import { settingsFile } from "../stack/settings-file.ts";
 import { orFail } from "./command.ts";
 import { leftByNpm, takenText } from "./taken-by-npm.ts";
 
@@ -79,8 +78,7 @@ async function keepTraffic(stack: string, dir: string): Promise<void> {
   const open = opened(stack, dir);
   if (open?.settings.pin !== 0) return;
   try {
-    const [[, share] = []] = keptIn(settingsFile(stack, dir), ["rollout"]);
-    const atHand = { stack, dir, digest: () => digestAtHand(open), isDecided: share !== undefined };
+    const atHand = { stack, dir, digest: () => digestAtHand(open), isDecided: isShareDecided(stack, dir) };
     const underWay = underWayText(atHand, await refusePinned(open, dir));
     if (underWay !== undefined) throw new UserError(underWay);
   } catch (error) {

@@ -16,14 +16,14 @@ import { trafficBefore } from "../plan/traffic/words.ts";
 import { shortDigest } from "../release/manifest.ts";
 import { readRelease } from "../release/read.ts";
 import { pinnedElsewhereText } from "../rollout/pinned.ts";
+import { isShareDecided } from "../rollout/share-setting.ts";
 import { underWayText } from "../rollout/under-way.ts";
 import { releaseDir } from "../stack/config.ts";
 import { LOGICAL } from "../stack/declared.ts";
 import { engineResources, knownOf } from "../stack/engine-file.ts";
-import { keptIn } from "../stack/kept-settings.ts";
 import { type OpenStack, openStack } from "../stack/open.ts";
 import { LOCAL } from "../stack/project.ts";
-import { appliesHere, settingsFile } from "../stack/settings-file.ts";
+import { appliesHere } from "../stack/settings-file.ts";
 import { confirm, onStack, runCommand, type StackCommandOptions } from "./command.ts";
 
 interface Options extends StackCommandOptions {
@@ -89,7 +89,7 @@ function refuseUnlessLost(name: string, { errors, ownWorker, claims }: Preview):
 /** @throws UserError where the update would end a pin, or a rollout before it was judged, that another checkout has begun. */
 function mustKeepTraffic({ settings: { stack, pin }, release, live }: Preview, dir: string): void {
   if (pin !== 0) return;
-  const isDecided = keptIn(settingsFile(stack, dir), ["rollout"]).some(([, share]) => share !== undefined);
+  const isDecided = isShareDecided(stack, dir);
   const text =
     pinnedElsewhereText(stack, dir, live) ??
     underWayText({ stack, dir, digest: () => release.digest, isDecided }, live);

@@ -146,7 +146,7 @@ async function carryOut(
 /** The version that the stack is pinned to, as its settings say, or else the account; 0: none. */
 const pinOf = ({ settings }: OpenStack, live: LiveWorker): number => settings.pin || (live.pinned ?? 0);
 
-/** Also of a stack without a pin: where the update that was to release it has not done so, it is carried out. */
+/** Also of a stack without a pin: where the update that was to end it has not done so, that is carried out. */
 async function unpin(stack: OpenStack, live: LiveWorker, { dir, yes = false }: Options): Promise<void> {
   const { name, settings } = stack;
   const { serving } = live;

@@ -14,6 +14,10 @@ const settingsOf = (share: number) => ({
 /** What a stack's file says of the share now. */
 export const keptShare = (stack: string, dir: string): Kept => keptIn(settingsFile(stack, dir), KEYS);
 
+/** Whether the settings say a share: then somebody has decided it. */
+export const isShareDecided = (stack: string, dir: string): boolean =>
+  keptIn(settingsFile(stack, dir), ["rollout"]).some(([, share]) => share !== undefined);
+
 /** Writes the share (per cent) into the stack's settings. */
 export function writeShare(stack: string, dir: string, share: number): Changed {
   const file = settingsFile(stack, dir);

@@ -27,7 +27,7 @@ interface Pinning extends Servable {
   readonly pin: number;
 }
 
-/** All traffic for the pinned version, and none for the release until the pin is released. */
+/** All traffic for the pinned version, and none for the release until the pin is ended. */
 export function pinned(pinning: Pinning): Traffic {
   const { stack, pin, versions } = pinning;
   const obstacle = whyNot(pinning);
