@@ -24,22 +24,15 @@ import { orFail } from "./command.ts";
 import { leftByNpm, takenText } from "./taken-by-npm.ts";
 
 /** Options of the CLI, and `--dir`, without which it would do something else. None of them is a setting of npm's. */
-const MISSED = [
-  ...[
-    "--stack",
-    "--dir",
-    "--cwd",
-    "--config",
-    "--config-file",
-    "--config-path",
-    "--override-env",
-    "--secrets-provider",
-  ],
-  ...["--target", "--target-dependents", "--target-replace", "--exclude", "--exclude-dependents", "--replace"],
-  ...["--refresh", "--run-program", "--ignore-protect", "--continue-on-error", "--parallel", "--skip-preview"],
-  ...["--expect-no-changes", "--strict", "--policy-pack", "--policy-pack-config"],
-  ...["--plan", "--save-plan", "--import-file", "-t", "-x", "-r"],
-];
+const MISSED = `
+  --stack --dir --cwd --config --config-file --config-path --override-env --secrets-provider
+  --target --target-dependents --target-replace --exclude --exclude-dependents --replace
+  --refresh --run-program --ignore-protect --continue-on-error --parallel --skip-preview
+  --expect-no-changes --strict --policy-pack --policy-pack-config
+  --plan --save-plan --import-file -t -x -r
+`
+  .trim()
+  .split(/\s+/);
 
 const [command = "", ...options] = process.argv.slice(2);
 
