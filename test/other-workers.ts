@@ -1,34 +1,28 @@
 /** What stands in a test for the Workers that wrangler.jsonc leads to: they are not of this project. */
+import { standInModule } from "../infra/rehearsal/stand-in-module.ts";
 import { readWorkerConfig } from "../infra/release/worker-config.ts";
 
 /** A Worker in the place of each, with the entrypoints and classes that are bound. It answers 503. */
 export function otherWorkers({ compatibility_date, services, durable_objects } = readWorkerConfig()) {
   const bound = [
-    ...services.map(({ service, entrypoint }) => ({ name: service, exported: entrypoint, kind: "WorkerEntrypoint" })),
-    ...durable_objects.bindings.flatMap(({ script_name: name, class_name: exported }) =>
-      name === undefined ? [] : [{ name, exported, kind: "DurableObject" }],
+    ...services.map(({ service: name, entrypoint }) => ({
+      name,
+      entrypoints: entrypoint === undefined ? [] : [entrypoint],
+      classes: [],
+    })),
+    ...durable_objects.bindings.flatMap(({ script_name: name, class_name }) =>
+      name === undefined ? [] : [{ name, entrypoints: [], classes: [class_name] }],
     ),
   ];
-  return [...Map.groupBy(bound, ({ name }) => name)].map(([name, all]) => ({
-    name,
-    modules: true as const,
-    compatibilityDate: compatibility_date,
-    durableObjects: Object.fromEntries(
-      all.flatMap(({ exported, kind }) =>
-        kind === "DurableObject" && exported !== undefined
-          ? [[exported, { className: exported, useSQLite: true }]]
-          : [],
-      ),
-    ),
-    script: [
-      'import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";',
-      `const answer = () => new Response("${name} is another Worker: a test stands in for it", { status: 503 });`,
-      "export default { fetch: answer };",
-      ...new Set(all.flatMap(({ exported, kind }) => (isNamed(exported) ? exportOf(exported, kind) : []))),
-    ].join("\n"),
-  }));
+  return [...Map.groupBy(bound, ({ name }) => name)].map(([name, all]) => {
+    const entrypoints = new Set(all.flatMap((one) => one.entrypoints));
+    const classes = new Set(all.flatMap((one) => one.classes));
+    return {
+      name,
+      modules: true as const,
+      compatibilityDate: compatibility_date,
+      durableObjects: Object.fromEntries([...classes].map((className) => [className, { className, useSQLite: true }])),
+      script: standInModule({ entrypoints, classes }, `${name} is another Worker: a test stands in for it`),
+    };
+  });
 }
-
-const isNamed = (exported: string | undefined): exported is string => exported !== undefined && exported !== "default";
-const exportOf = (exported: string, kind: string) =>
-  `export class ${exported} extends ${kind} { fetch() { return answer(); } }`;

@@ -11,6 +11,7 @@ import type { Release } from "../release/read.ts";
 import type { Account } from "../stack/account.ts";
 import type { PublicSettings } from "../stack/config.ts";
 import { extraBindings, isMadeByHand, tailConsumersOf } from "../stack/extras.ts";
+import { standInModule } from "./stand-in-module.ts";
 
 /** What another Worker must export. */
 interface StandIn {
@@ -170,15 +171,10 @@ async function upload(
   { entrypoints, classes, awaited }: StandIn,
   sender?: string,
 ): Promise<void> {
-  const exported = (kind: string) => (className: string) =>
-    `export class ${className} extends ${kind} { fetch() { return answer(); } }`;
-  const code = [
-    'import { DurableObject, WorkerEntrypoint } from "cloudflare:workers";',
-    'const answer = () => new Response("This Worker stands in for another one in a rehearsal", { status: 503 });',
-    "export default { fetch: answer, tail() {} };",
-    ...[...entrypoints].filter((entrypoint) => entrypoint !== "default").map(exported("WorkerEntrypoint")),
-    ...[...classes, ...awaited].map(exported("DurableObject")),
-  ].join("\n");
+  const code = standInModule(
+    { entrypoints, classes: [...classes, ...awaited] },
+    "This Worker stands in for another one in a rehearsal",
+  );
   const metadata = {
     main_module: "index.js",
     compatibility_date: COMPATIBILITY_DATE,
