@@ -7,10 +7,8 @@ export type Told = readonly string[] | undefined;
 /** What readers know after a frame. */
 export function toldAfter(told: Told, frame: ServerFrame): Told {
   if (frame.type === "presence") return frame.count === undefined ? frame.users : undefined;
-  if (frame.type === "user_joined") return changed(told, [frame.userId], []);
-  if (frame.type === "user_left") return changed(told, [], [frame.userId]);
-  if (frame.type === "presence_changed") return changed(told, frame.joined, frame.left);
-  return told;
+  const { joined, left } = changesIn(frame);
+  return told && [...new Set([...told, ...joined]).difference(new Set(left))];
 }
 
 /** Whether the frame is about who is in the room. */
@@ -27,9 +25,15 @@ export const differing = (a: Told, b: Told): Set<string> => new Set(a).symmetric
 /** Takes out the names that a frame tells of. */
 export function takeTold(names: Set<string>, frame: ServerFrame): void {
   if (frame.type === "presence") names.clear();
-  else if (frame.type === "user_joined" || frame.type === "user_left") names.delete(frame.userId);
-  else if (frame.type === "presence_changed") for (const name of [...frame.joined, ...frame.left]) names.delete(name);
+  const { joined, left } = changesIn(frame);
+  for (const name of [...joined, ...left]) names.delete(name);
 }
 
-const changed = (told: Told, joined: readonly string[], left: readonly string[]): Told =>
-  told && [...new Set([...told, ...joined]).difference(new Set(left))];
+/** Who came and who went, by a frame that is not the whole list. */
+function changesIn(frame: ServerFrame): { readonly joined: readonly string[]; readonly left: readonly string[] } {
+  if (frame.type === "presence_changed") return frame;
+  return {
+    joined: frame.type === "user_joined" ? [frame.userId] : [],
+    left: frame.type === "user_left" ? [frame.userId] : [],
+  };
+}

@@ -101,8 +101,9 @@ export class RateLimiterDO extends DurableObject<Env> {
         this.#write(reserve(bucket, policy, reserved), policy, now);
       }
     }
-    const verdict = this.#verdict({ policy, cost, now }, bucket, taken.allowed);
-    if (!taken.allowed && this.#behindMs({ policy, cost, now }, verdict) > 0) this.#write(bucket, policy, now);
+    const asked = { policy, cost, now };
+    const verdict = this.#verdict(asked, bucket, taken.allowed);
+    if (!taken.allowed && this.#behindMs(asked, verdict) > 0) this.#write(bucket, policy, now);
     return { ...verdict, ...(leased > 0 && { leased }) };
   }
 
@@ -121,8 +122,9 @@ export class RateLimiterDO extends DurableObject<Env> {
   peek(policy: Policy, cost: number): Verdict {
     const now = Date.now();
     const bucket = this.#refilled(policy, now);
-    const verdict = this.#verdict({ policy, cost, now }, bucket, waitFor(bucket, policy, cost, now) === 0);
-    const behindMs = verdict.allowed ? 0 : this.#behindMs({ policy, cost, now }, verdict);
+    const asked = { policy, cost, now };
+    const verdict = this.#verdict(asked, bucket, waitFor(bucket, policy, cost, now) === 0);
+    const behindMs = verdict.allowed ? 0 : this.#behindMs(asked, verdict);
     return { ...verdict, waitMs: Math.max(verdict.waitMs, behindMs) };
   }
 
