@@ -61,6 +61,17 @@ async function two(): Promise<[Page, Page]> {
   return [ann, ben];
 }
 
+/** A visitor whose document has the text "first", and one version with it. */
+async function withVersion() {
+  const page = await visit({ ids: { document: randomUUID() } });
+  await open(page, "Ann");
+  await text(page).fill("first");
+  await page.getByRole("button", { name: "Keep a version" }).click();
+  const slider = page.getByLabel("Versions");
+  await slider.waitFor();
+  return { page, slider };
+}
+
 it("writes one text in two windows, and shows who is there and where", async () => {
   const [ann, ben] = await two();
   await expect.poll(() => people(ann)).toMatch(/^2 here.*Ben/);
@@ -209,12 +220,7 @@ it("says why an id cannot be a document", async () => {
 });
 
 it("says that a version cannot be read, and shows the text as it is now", async () => {
-  const page = await visit({ ids: { document: randomUUID() } });
-  await open(page, "Ann");
-  await text(page).fill("first");
-  await page.getByRole("button", { name: "Keep a version" }).click();
-  const slider = page.getByLabel("Versions");
-  await slider.waitFor();
+  const { page, slider } = await withVersion();
   await text(page).fill("second");
   await page.route("**/versions/1", (route) => route.abort());
   await slider.fill("0");
@@ -224,12 +230,7 @@ it("says that a version cannot be read, and shows the text as it is now", async 
 });
 
 it("keeps the versions that it knows where they cannot be read again", async () => {
-  const page = await visit({ ids: { document: randomUUID() } });
-  await open(page, "Ann");
-  await text(page).fill("first");
-  await page.getByRole("button", { name: "Keep a version" }).click();
-  const slider = page.getByLabel("Versions");
-  await slider.waitFor();
+  const { page, slider } = await withVersion();
   await page.route("**/versions", (route) => route.fulfill({ status: 503, json: { detail: "Try again" } }));
   await cut(page);
   await panel(page).getByRole("button", { name: "Reconnect" }).click();
@@ -238,12 +239,7 @@ it("keeps the versions that it knows where they cannot be read again", async () 
 });
 
 it("does not say that a version was not restored where only the list of versions cannot be read", async () => {
-  const page = await visit({ ids: { document: randomUUID() } });
-  await open(page, "Ann");
-  await text(page).fill("first");
-  await page.getByRole("button", { name: "Keep a version" }).click();
-  const slider = page.getByLabel("Versions");
-  await slider.waitFor();
+  const { page, slider } = await withVersion();
   await text(page).fill("second");
   await slider.fill("0");
   await written(page, "first");
