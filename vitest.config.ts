@@ -1,4 +1,4 @@
-/** The suites: `npm test` runs worker, infra and local; account, engine, wrangler and browser have commands of their own. */
+/** The suites: `npm test` runs worker, infra and local; the others have commands of their own. */
 import { cloudflareTest } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { reachOwnDirectly } from "./packages/local-account/src/no-proxy.ts";
@@ -122,7 +122,17 @@ export default defineConfig({
       {
         test: {
           name: "local",
-          include: ["test/local/**/*.test.ts", "packages/local-account/test/*.test.ts"],
+          include: ["test/local/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          expect: PATIENT,
+        },
+      },
+      {
+        // The local account by itself, for whoever changes it.
+        test: {
+          name: "local-account",
+          include: ["packages/local-account/test/*.test.ts"],
           testTimeout: 180_000,
           hookTimeout: 120_000,
           expect: PATIENT,
