@@ -26,5 +26,7 @@ export const Identity = v.object({
     v.string("must be text"),
     v.check(isSafe, "must be an address like https://login.example.com/.well-known/jwks.json"),
   ),
+  /** The claim with a user's roles: a list of them, or one text with spaces between them, as in `scope`. */
+  rolesClaim: v.optional(text("the claim that has a user's roles", 512)),
 });
 export type Identity = v.InferOutput<typeof Identity>;

@@ -17,6 +17,8 @@ export interface Caller {
   readonly session?: string;
   /** For a user by a token of the issuer: when the token expires (ms since the epoch). */
   readonly until?: number;
+  /** The roles that this token gives the user (setting `identity.rolesClaim`). */
+  readonly roles?: readonly string[];
   /** For an anonymous caller: the token to show next time. */
   readonly token?: string;
 }
@@ -56,6 +58,12 @@ const RULES = {
 
 /** A rule by its name, or one of the project's own. */
 export type Rule = keyof typeof RULES | ((asked: Asked) => Answer);
+
+/** The rule for users with a role (setting `identity.rolesClaim`). */
+export const role =
+  (name: string) =>
+  ({ caller }: Asked): boolean =>
+    caller.roles?.includes(name) === true;
 
 /** An action of a pattern, and who may do it. */
 export interface Action {

@@ -214,7 +214,7 @@ describe("the issuer of identity", () => {
 
   it("is accepted over https, and on this machine over http", () => {
     expect(told({})).toEqual([]);
-    expect(told({ jwksUrl: "http://127.0.0.1:8080/keys" })).toEqual([]);
+    expect(told({ jwksUrl: "http://127.0.0.1:8080/keys", rolesClaim: "https://example.com/roles" })).toEqual([]);
   });
 
   it.each([
@@ -222,6 +222,11 @@ describe("the issuer of identity", () => {
     ["with an empty issuer", { issuer: "" }, /identity.issuer must be the issuer's name/],
     ["with keys over plain http", { jwksUrl: "http://login.example.com/keys" }, /identity.jwksUrl must be an address/],
     ["with an invalid address", { jwksUrl: "keys" }, /identity.jwksUrl must be an address/],
+    [
+      "with a claim without a name",
+      { rolesClaim: "" },
+      /identity.rolesClaim must be the claim that has a user's roles/,
+    ],
     ["with an unknown key", { scope: "x" }, /identity.scope is not a setting/],
   ])("is refused %s", (_, changes, words) => {
     expect(told(changes)).toEqual([expect.stringMatching(words)]);

@@ -5,6 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vite
 import { callerOf } from "../../worker/http/caller.ts";
 import type { App } from "../../worker/http/context.ts";
 import { problemResponse, Refusal } from "../../worker/http/problem.ts";
+import { answerOf, type Caller, NOBODY, role, THE_ADMIN } from "../../worker/who.ts";
 import { unique } from "./helpers.ts";
 
 const ISSUER = "https://login.example.test/";
@@ -156,10 +157,41 @@ describe("a token of the issuer", () => {
     for (const token of forged) expect((await show(token)).status, token).toBe(401);
   });
 
+  it.each([
+    ["a list", ["auditor", "editor"], ["auditor", "editor"]],
+    ["a text with spaces between them", "auditor  editor", ["auditor", "editor"]],
+    ["a list with what is no role", ["auditor", 7, "", null], ["auditor"]],
+    ["nothing", undefined, undefined],
+    ["an empty text", "", undefined],
+    ["another kind of value", { auditor: true }, undefined],
+  ])("gives its user the roles of the claim that the stack names: %s", async (_, claim, roles) => {
+    const token = await tokenOf(key, { "https://example.test/roles": claim });
+    const identity = { ...settings(), rolesClaim: "https://example.test/roles" };
+    const user = { kind: "user", id: "auth0|6123", until: expect.any(Number), roles };
+    expect(await ask({ Authorization: `Bearer ${token}` }, identity)).toEqual({ status: 200, body: user });
+  });
+
+  it("gives its user no roles where the stack names no claim for them", async () => {
+    expect((await show(await tokenOf(key, { roles: ["auditor"] }))).body).not.toHaveProperty("roles");
+  });
+
   it("is refused on a stack without an issuer", async () => {
     const { status } = await ask({ Authorization: `Bearer ${await tokenOf(key)}` }, null);
     expect(status).toBe(401);
     expect(asked).not.toHaveBeenCalled();
+  });
+});
+
+describe("the rule for a role", () => {
+  const answer = (caller: Caller) => answerOf(role("auditor"), "ledger.audit", { caller });
+
+  it("lets in the users that have it, and nobody else but the admin and granted keys", () => {
+    const user: Caller = { kind: "user", id: "ann" };
+    expect(answer({ ...user, roles: ["editor", "auditor"] })).toBe(true);
+    for (const roles of [[], ["audit"], ["auditors"], ["Auditor"]]) expect(answer({ ...user, roles })).toBe(false);
+    expect([answer(user), answer(NOBODY), answer(THE_ADMIN)]).toEqual([false, false, true]);
+    const key: Caller = { kind: "service", id: "key-1" };
+    expect([answer({ ...key, grants: ["counter"] }), answer({ ...key, grants: ["ledger"] })]).toEqual([false, true]);
   });
 });
 

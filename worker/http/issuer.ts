@@ -1,8 +1,9 @@
 /**
  * Users by a JSON Web Token of the stack's issuer (setting `identity`). The signature is checked with the issuer's
- * public keys, which an isolate keeps. The claim `sub` is the user.
+ * public keys, which an isolate keeps. The claim `sub` is the user, and `rolesClaim` names the one with the user's roles.
  */
 import { decode, verifyWithJwks } from "hono/utils/jwt/jwt";
+import type { JWTPayload } from "hono/utils/jwt/types";
 import * as v from "valibot";
 import type { Identity } from "../../contract/identity.ts";
 import { DAY_MS, MINUTE_MS } from "../objects/units.ts";
@@ -53,13 +54,20 @@ export async function userOf(identity: Identity, token: string): Promise<Caller 
   if (header?.kid === undefined) return undefined;
   const keys = await keysFor(identity.jwksUrl, header.kid);
   // The type is optional, and many tokens have none (RFC 7519, 5.1).
-  const claims = v.safeParse(
-    Claims,
-    await claimsOf(identity, token, keys, header.typ === undefined ? {} : { typ: TYPES }),
-  );
+  const issued = await claimsOf(identity, token, keys, header.typ === undefined ? {} : { typ: TYPES });
+  const claims = v.safeParse(Claims, issued);
   // Hono does not refuse a token without an expiry.
   if (!claims.success) return undefined;
-  return { kind: "user", id: claims.output.sub, until: claims.output.exp * 1_000 };
+  const { sub, exp } = claims.output;
+  const { rolesClaim } = identity;
+  const roles = rolesClaim === undefined ? [] : rolesIn(issued?.[rolesClaim]);
+  return { kind: "user", id: sub, until: exp * 1_000, ...(roles.length > 0 && { roles }) };
+}
+
+/** The roles in a claim: a list, or a text with spaces between them. Of anything else, none. */
+function rolesIn(claim: unknown): readonly string[] {
+  const roles: readonly unknown[] = typeof claim === "string" ? claim.split(" ") : Array.isArray(claim) ? claim : [];
+  return roles.filter((role): role is string => typeof role === "string" && role !== "");
 }
 
 function headerOf(token: string): ReturnType<typeof decode>["header"] | undefined {
@@ -75,7 +83,7 @@ async function claimsOf(
   token: string,
   keys: Keys["keys"],
   type: { readonly typ?: string[] },
-): Promise<unknown> {
+): Promise<JWTPayload | undefined> {
   try {
     return await verifyWithJwks(token, {
       keys: [...keys],
