@@ -108,4 +108,15 @@ describe("in an empty project", () => {
       stderr: expect.stringContaining("0 to 65535"),
     });
   });
+
+  it("local-account says which Node it needs where that one is older", async () => {
+    const file = join(project, "node_modules/@durable-stack/local-account/package.json");
+    const manifest = readFileSync(file, "utf8");
+    writeFileSync(file, manifest.replace(/"node": ">=[^"]+"/, '"node": ">=99.1"'));
+    const ended = run(join(project, "node_modules/.bin/local-account"), ["--help"], { cwd: project });
+    await expect(ended.finally(() => writeFileSync(file, manifest))).rejects.toMatchObject({
+      code: 1,
+      stderr: `local-account needs Node 99.1 or later, and this is ${process.version}.\n`,
+    });
+  });
 });
