@@ -40,7 +40,7 @@ export interface JobOptions {
   readonly meaning: Meaning;
   /** Does what an action would do. */
   readonly action?: (uses: string, inputs: Variables) => void;
-  /** What a runner sets beside GITHUB_OUTPUT, GITHUB_STEP_SUMMARY and GITHUB_REPOSITORY. */
+  /** What a runner sets beside its files, and what it says of the repository and the ref (`RunnerFiles`). */
   readonly env?: Variables;
   /** A step that is ended in its middle, once it has printed what `killWhen` matches. */
   readonly kill?: RegExp;
@@ -155,7 +155,14 @@ class RunnerFiles {
   }
 
   get variables(): Variables {
-    return { GITHUB_OUTPUT: this.#output, GITHUB_STEP_SUMMARY: this.#summary, GITHUB_REPOSITORY: "me/it" };
+    return {
+      GITHUB_OUTPUT: this.#output,
+      GITHUB_STEP_SUMMARY: this.#summary,
+      GITHUB_SERVER_URL: "https://github.com",
+      GITHUB_REPOSITORY: "me/it",
+      GITHUB_REF: "refs/heads/main",
+      GITHUB_REF_NAME: "main",
+    };
   }
 
   /** What the last step put out; the next one begins with none. */

@@ -307,6 +307,54 @@ describe("the search for a release by its digest", () => {
     expect([status, stdout]).toEqual([1, expect.stringContaining("this source builds another one")]);
   });
 
+  it.runIf(attests)("takes what a tag v* has attested, or the branch that it runs from, and no other branch's", () => {
+    const by = "https://github.com/me/it/.github/workflows/release.yml";
+    // An artifact is the ref that attested it, which each of gh's flags is held to as gh does it.
+    const gh = `
+case "$1 $2" in
+  "run list") printf '%s\\n' $REFS ;;
+  "run download") mkdir dist && echo "$3" > dist/release.tar.gz ;;
+  *)
+    san="${by}@$(cat "$3")"
+    while [ $# -gt 0 ]; do
+      case "$1" in
+        --signer-workflow) echo "$san" | grep -q "^https://github.com/$2" || exit 1 ;;
+        --cert-identity-regex) echo "$san" | grep -Eq "$2" || exit 1 ;;
+        --cert-identity) [ "$san" = "$2" ] || exit 1 ;;
+      esac
+      shift
+    done ;;
+esac`;
+    const taken = (refs: string) => {
+      const given = `export GITHUB_SERVER_URL=https://github.com GITHUB_REF=refs/heads/main REFS="${refs}"`;
+      const lines = `${given} GITHUB_OUTPUT=gone\n${searches("drift.yml").join("\n")}`;
+      return onRunner(lines, { gh, npm: "echo took $(cat dist/release.tar.gz)" }).stdout.trim();
+    };
+    expect(taken("refs/heads/evil refs/heads/v1 refs/tags/other refs/tags/v1.0.0")).toBe("took refs/tags/v1.0.0");
+    expect(taken("refs/heads/main-too refs/heads/main")).toBe("took refs/heads/main");
+    expect(taken("refs/heads/evil")).toBe("");
+  });
+
+  it("runs the code of no commit that only another branch has, whatever the release says that it was built from", () => {
+    const { jobs } = v.parse(Workflow, parse(readFileSync(join(DIR, "drift.yml"), "utf8")));
+    const [source] = Object.values(jobs).flatMap(({ steps }) => steps.filter(({ run }) => run?.includes("checkout")));
+    const ranFor = (ref: string) => {
+      const commit = (name: string) => `git commit -q --allow-empty -m ${name}`;
+      const lines = `
+export GITHUB_REF_NAME=main GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b.c GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b.c
+git init -q -b main && ${commit("released")} && ${commit("later")}
+git checkout -q -b side && ${commit("tagged")} && git tag v1 && ${commit("evil")} && git tag not-a-release
+git checkout -q main && mkdir -p dist/release
+git rev-parse ${ref} > dist/release/manifest.json
+trap "git log -1 --format=%s" EXIT
+${source?.run}`;
+      return onRunner(lines, { jq: "cat dist/release/manifest.json" }).stdout.trim().split("\n");
+    };
+    expect(ranFor("main~1")).toEqual(["released"]);
+    expect(ranFor("v1")).toEqual(["tagged"]);
+    expect(ranFor("side")).toEqual([expect.stringContaining("neither in main nor in a tag v*"), "later"]);
+  });
+
   it("says what GitHub said where the runs cannot be listed, and not that there is no artifact", () => {
     const programs = { gh: "echo 'HTTP 502' >&2\nexit 1" };
     const { status, stdout, stderr } = onRunner(searches("rotate.yml").join("\n"), programs);
