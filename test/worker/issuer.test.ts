@@ -104,6 +104,7 @@ describe("a token of the issuer", () => {
     ["one for several audiences", { aud: ["https://other.test", AUDIENCE] }, {}, "auth0|6123"],
     ["the id of another provider", { sub: "did:plc:abc" }, {}, "did:plc:abc"],
     ["an id with an apostrophe", { sub: "O'Brien" }, {}, "O'Brien"],
+    ["an id with an accent and an emoji", { sub: "Zoë ❤️" }, {}, "Zoë ❤️"],
   ])("is valid as %s", async (_, claims, header, id) => {
     expect(await show(await tokenOf(key, claims, header))).toMatchObject({ status: 200, body: { kind: "user", id } });
   });
@@ -125,6 +126,10 @@ describe("a token of the issuer", () => {
     ["would be the admin", { sub: "admin" }, {}],
     ["would be a guest", { sub: "guest-1" }, {}],
     ["has an invisible character in its id", { sub: "a\u202Eb" }, {}],
+    ["has an invisible letter in its id", { sub: "bob\u3164" }, {}],
+    ["has an invisible mark in its id", { sub: "bob\u034F" }, {}],
+    ["has an empty pattern of Braille in its id", { sub: "bob\u2800" }, {}],
+    ["has what makes an emoji behind a letter of its id", { sub: "bob\uFE0F" }, {}],
     ["names no key", {}, { kid: undefined }],
     ["names an unknown key", {}, { kid: "other" }],
     ["has an unknown critical header", {}, { crit: ["exp"] }],

@@ -80,6 +80,11 @@ describe("an id", () => {
     ["a\u200Fb", "cannot be seen"],
     ["\uFEFFab", "cannot be seen"],
     ["a\u200Db", "cannot be seen"],
+    ["lobby\u3164", "cannot be seen"],
+    ["lobby\u034F", "cannot be seen"],
+    ["lobby\u2800", "cannot be seen"],
+    ["lobby\uFE0F", "cannot be seen"],
+    ["❤\uFE0F\uFE0F", "cannot be seen"],
     ["\ud800", "not valid Unicode"],
     [" lobby", "white space"],
     ["lobby ", "white space"],
@@ -95,7 +100,7 @@ describe("an id", () => {
   });
 
   it("may be as long as the limit, and have any script and any emoji", () => {
-    for (const id of ["x".repeat(MAX_ID_BYTES), "ロビー", "👨‍👩‍👧", "a b", "a/b", "100%"]) {
+    for (const id of ["x".repeat(MAX_ID_BYTES), "ロビー", "👨‍👩‍👧", "❤️", "❤️‍🔥", "1️⃣", "a b", "a/b", "100%"]) {
       expect(parseId(table, `us~${id}`)).toEqual({ place: { region: us, id } });
     }
   });

@@ -8,10 +8,16 @@ const MAX_BYTES = 240;
 /** Most ids: visible ASCII, which needs no tables of Unicode. */
 const PLAIN = /^(?!__)[\w-](?:[ -~]*[!-~])?$/;
 
-/** Visible characters of any script; none that is unassigned or changes the direction of the text. */
+/**
+ * Visible characters of any script; none that is unassigned, changes the direction of the text, or is a letter or a mark
+ * that nobody sees.
+ */
 const isFormed = (id: string): boolean =>
   // A literal in a function: its tables take a millisecond of a cold start, and are made at the first id that needs them.
-  PLAIN.test(id) || /^(?!__)[\p{L}\p{N}_-](?:[\p{L}\p{N}\p{M}\p{P}\p{S} ]*[\p{L}\p{N}\p{M}\p{P}\p{S}])?$/u.test(id);
+  PLAIN.test(id) ||
+  /^(?!__|.*(?:(?!\uFE0F)\p{DI}|(?<!\p{ExtPict})\uFE0F|\u2800))[\p{L}\p{N}_-](?:[\p{L}\p{N}\p{M}\p{P}\p{S} ]*[\p{L}\p{N}\p{M}\p{P}\p{S}])?$/u.test(
+    id,
+  );
 
 /** An id by its form. Ids that Unicode treats as equal (NFC) are the same id. */
 export const Id = v.pipe(

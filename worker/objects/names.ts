@@ -168,19 +168,22 @@ export function inJurisdiction<T extends Rpc.DurableObjectBranded | undefined>(
 const PRINTABLE_ASCII = /^[ -~]*$/;
 
 /**
- * A text without the zero-width joiners that join two emoji into one. The literal stands in a function: its tables take
- * part of a millisecond of a cold start, and are made when they are needed.
+ * A text without the zero-width joiners that join two emoji into one, and without what makes a character an emoji. The
+ * literal stands in a function: its tables take part of a millisecond of a cold start, and are made when they are needed.
  */
 const withoutJoiners = (text: string): string =>
-  text.replaceAll(/(?<=\p{Extended_Pictographic}|\p{EMod}|\uFE0F)\u200D(?=\p{Extended_Pictographic})/gu, "");
+  text.replaceAll(
+    /(?<=\p{ExtPict}|\p{EMod}|\uFE0F)\u200D(?=\p{ExtPict})|(?<=\p{ExtPict})\uFE0F|\uFE0F(?=\u20E3)/gu,
+    "",
+  );
 
 /** What is wrong with an id without its region; undefined if it is valid. */
 function faultOf(id: string): string | undefined {
   if (id === "") return "the id is empty";
   if (id.includes(NAME_SEPARATOR)) return `the id contains "${NAME_SEPARATOR}"`;
   // Controls, unassigned and private-use characters, line and paragraph separators; and characters that cannot be seen,
-  // such as zero-width characters and direction marks, with which two different ids look the same.
-  if (!PRINTABLE_ASCII.test(id) && /[\p{C}\p{Zl}\p{Zp}]/u.test(withoutJoiners(id)))
+  // such as zero-width characters, direction marks and fillers, with which two different ids look the same.
+  if (!PRINTABLE_ASCII.test(id) && /[\p{C}\p{Zl}\p{Zp}\p{DI}\u2800]/u.test(withoutJoiners(id)))
     return "the id has a character that cannot be seen";
   if (id !== id.trim()) return "the id begins or ends with white space";
   const bytes = new TextEncoder().encode(id).byteLength;

@@ -352,6 +352,7 @@ describe("an attachment", () => {
     ["a name that reads backwards", { name: "gnp\u202Eexe.txt" }, 400],
     ["an invisible name", { name: "\u200B\u2060" }, 400],
     ["a name of spaces", { name: "   " }, 400],
+    ["a name of fillers", { name: "\u3164\uFE0F" }, 400],
   ])("is refused: %s", async (_, options, status) => {
     const room = newRoom();
     const member = await join(room);

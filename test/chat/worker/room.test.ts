@@ -655,6 +655,11 @@ describe("the limits", () => {
       '{"type":"chat","text":"\u200B\u2060 \uFEFF"}',
       "text: must have at least one visible character",
     ],
+    [
+      "text of fillers",
+      '{"type":"chat","text":"\u3164\uFE0F\u2800"}',
+      "text: must have at least one visible character",
+    ],
     ["text of 4,001 characters", JSON.stringify({ type: "chat", text: "x".repeat(4_001) }), "at most 4000"],
     ["text that is a number", '{"type":"chat","text":1}', "text"],
     ["an empty clientId", '{"type":"chat","text":"x","clientId":""}', "clientId"],
