@@ -74,7 +74,8 @@ const OF_DISK: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EFBIG", "EIO"
 function replaced(file: string, contents: string | Uint8Array, mode: number): boolean {
   const next = `${file}.${process.pid}.next`;
   try {
-    writeFileSync(next, contents, { flush: true });
+    // From its first byte on, nobody reads it who may not read the old one.
+    writeFileSync(next, contents, { flush: true, mode: mode & 0o777 });
     chmodSync(next, mode & 0o777);
     renameSync(next, file);
     return true;

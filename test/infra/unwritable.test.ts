@@ -1,6 +1,6 @@
 /** A file or a folder that cannot be written: a command says so, and leaves nothing by half. */
 import { type StdioOptions, spawnSync } from "node:child_process";
-import {
+import fs, {
   closeSync,
   existsSync,
   lstatSync,
@@ -13,8 +13,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { join } from "node:path";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { writeNamed } from "../../infra/common/named-file.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { module, runWork, scratch, script } from "./own-process.ts";
 
@@ -167,6 +169,25 @@ it("a file that a full disk cannot take keeps what it had", () => {
   expect(limited(10)).toMatchObject({ status: 0, stderr: "" });
   expect([readFileSync(file, "utf8"), statSync(file).mode & 0o777]).toEqual(["x".repeat(10), 0o640]);
   expect(lstatSync(link).isSymbolicLink()).toBe(true);
+});
+
+it("a file that is written anew is at no moment for more people than before", () => {
+  const file = join(dir, "secret.yaml");
+  writeFileSync(file, "before\n", { mode: 0o600 });
+  const modes: number[] = [];
+  const { chmodSync } = fs;
+  const spied = vi.spyOn(fs, "chmodSync").mockImplementation((next, mode) => {
+    modes.push(statSync(next).mode & 0o777);
+    chmodSync(next, mode);
+  });
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    spied.mockRestore();
+    syncBuiltinESMExports();
+  });
+  writeNamed(file, "after\n");
+  expect(modes).toEqual([0o600]);
+  expect([readFileSync(file, "utf8"), statSync(file).mode & 0o777]).toEqual(["after\n", 0o600]);
 });
 
 it("a new file that a full disk cannot take is not there by half", () => {
