@@ -154,7 +154,8 @@ async function download(c: RoomContext, { key, blob, type, size, name }: Upload)
   if (isHead) asked.delete("Range");
   const decision = decide(asked, { etag, size });
   const { status } = decision;
-  const headers = new Headers({ ETag: etag, "Accept-Ranges": "bytes", "Cache-Control": "private, max-age=3600" });
+  // Kept, and asked for each time: who may read it changes, and so does who uses the browser.
+  const headers = new Headers({ ETag: etag, "Accept-Ranges": "bytes", "Cache-Control": "private, no-cache" });
   if (status === 304) return new Response(null, { status, headers });
   if (status === 412) throw refusal("precondition-failed", "If-Match: the file has another entity tag");
   if (status === 416) {

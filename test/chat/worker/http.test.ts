@@ -168,6 +168,8 @@ describe("an attachment", () => {
     expect(file.headers.get("Content-Disposition")).toBe("attachment; filename*=UTF-8''Bild%20%C3%A4.png");
     expect(file.headers.get("Content-Security-Policy")).toContain("sandbox");
     expect(file.headers.get("X-Content-Type-Options")).toBe("nosniff");
+    // Whoever may not read it any more, or uses the same browser later, does not get it from there.
+    expect(file.headers.get("Cache-Control")).toBe("private, no-cache");
   });
 
   it("answers ranges and conditions", async () => {
