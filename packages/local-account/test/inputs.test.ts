@@ -345,3 +345,16 @@ it("inherits a binding in a patch of the newest version", async () => {
   });
   expect(await refusal(patch({ Z: { type: "inherit" } }))).toMatchObject({ status: 400, code: 10057 });
 });
+
+it("an upload is looked at where no other user of the machine can put another in its place", async () => {
+  const test = await account();
+  const sent = vi.spyOn(globalThis, "fetch");
+  onTestFinished(() => sent.mockRestore());
+  await test.deploy("app", { tag: "one" });
+  const [prober] =
+    sent.mock.calls.find(([url, init]) => init?.method === "PUT" && !`${url}`.includes("/client/")) ?? [];
+  for (const method of ["PUT", "POST"]) {
+    const answer = await fetch(`${prober}`, { method, body: JSON.stringify({ modules: [] }) });
+    expect([answer.status, await answer.text()]).toEqual([404, "not found"]);
+  }
+});

@@ -5,6 +5,7 @@
  * The process starts with the first upload, and ends when it was idle for a minute.
  */
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
@@ -69,6 +70,9 @@ class Lost extends Error {}
 
 export class Prober {
   readonly #watchdog: Watchdog;
+  /** By which the process knows the account. In its environment, which other users of the machine cannot read. */
+  readonly #secret = randomBytes(16).toString("hex");
+  readonly #headers = { "account-secret": this.#secret };
   #process: Promise<Process> | undefined;
   #last: Promise<unknown> = Promise.resolve();
   #idle: NodeJS.Timeout | undefined;
@@ -151,6 +155,7 @@ export class Prober {
   async #send({ port }: Process, upload: Inspected, signal: AbortSignal): Promise<void> {
     const response = await fetch(`http://127.0.0.1:${port}/`, {
       method: "PUT",
+      headers: this.#headers,
       signal,
       body: JSON.stringify({
         mainModule: upload.mainModule,
@@ -168,7 +173,7 @@ export class Prober {
 
   /** Starts the modules that were sent. */
   async #ask({ port }: Process, signal: AbortSignal): Promise<v.InferOutput<typeof Probed>> {
-    const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", signal });
+    const response = await fetch(`http://127.0.0.1:${port}/`, { method: "POST", headers: this.#headers, signal });
     return v.parse(Probed, await response.json());
   }
 
@@ -211,6 +216,7 @@ export class Prober {
     const config = path.join(import.meta.dirname, "workers/prober.capnp");
     const child = spawn(WORKERD, ["serve", "--experimental", "--control-fd=3", config], {
       stdio: ["ignore", "ignore", "ignore", "pipe"],
+      env: { ...process.env, ACCOUNT_SECRET: this.#secret },
     });
     const ended = new Promise<void>((resolve) => {
       child.once("exit", () => resolve());

@@ -7,7 +7,10 @@ const config :Workerd.Config = (
       worker = (
         compatibilityDate = "2026-11-01",
         modules = [ (name = "prober.js", esModule = embed "prober.js") ],
-        bindings = [ (name = "LOADER", workerLoader = ()) ],
+        bindings = [
+          (name = "LOADER", workerLoader = ()),
+          (name = "SECRET", fromEnvironment = "ACCOUNT_SECRET"),
+        ],
       ),
     ),
   ],

@@ -116,5 +116,9 @@ async function inspect(env) {
 }
 
 export default {
-  fetch: (request, env) => (request.method === "PUT" ? take(request) : inspect(env)),
+  fetch(request, env) {
+    // Other users of the machine find the port: what they send is nobody's upload.
+    if (request.headers.get("Account-Secret") !== env.SECRET) return new Response("not found", { status: 404 });
+    return request.method === "PUT" ? take(request) : inspect(env);
+  },
 };
