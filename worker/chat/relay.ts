@@ -7,7 +7,7 @@
  * does not have them.
  */
 import { deadCredential, denied } from "../http/denials.ts";
-import { NOT_THERE } from "../http/joining.ts";
+import { notThere } from "../http/joining.ts";
 import { problemResponse } from "../http/problem.ts";
 import { retry } from "../objects/retry.ts";
 import { GOING_AWAY, TRY_AGAIN } from "../objects/sockets.ts";
@@ -141,7 +141,7 @@ export class Relay {
       const lacks = () => (joining.after ?? 0) > (this.#numbers?.have ?? 0);
       const mayLack = (isSent || Math.abs(Date.now() - this.#unreachedAt) >= UNREACHED_MS) && lacks();
       if (!this.#copy || !this.#numbers || !isFresh || mayLack) {
-        if (!(await this.#load(joining.ifThere === true))) return new Response(null, { status: NOT_THERE });
+        if (!(await this.#load(joining.ifThere === true))) return notThere();
         if (lacks()) this.#unreachedAt = Date.now();
       }
       return await this.#admit(joining);

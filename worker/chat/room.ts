@@ -11,7 +11,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Settings } from "../../contract/settings.ts";
 import { deadCredential, denied } from "../http/denials.ts";
-import { NOT_THERE } from "../http/joining.ts";
+import { notThere } from "../http/joining.ts";
 import { problemResponse } from "../http/problem.ts";
 import { blobsOf } from "../objects/blobs.ts";
 import { regionOfObject } from "../objects/names.ts";
@@ -149,7 +149,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     if (this.#relay) return this.#relay.fetch(request);
     const joining = readJoinRequest(request);
     const { userId, session, undecided: caller } = joining;
-    if (joining.ifThere && this.#isNowhere) return new Response(null, { status: NOT_THERE });
+    if (joining.ifThere && this.#isNowhere) return notThere();
     if (session !== undefined && this.#ended.has(session)) {
       return problemResponse(deadCredential("The session").problem);
     }

@@ -4,7 +4,7 @@
  * loaded at the first use of a document: a Worker that has none at work does not pay for it.
  */
 import { deadCredential, denied } from "../http/denials.ts";
-import { NOT_THERE } from "../http/joining.ts";
+import { notThere } from "../http/joining.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import type { Schema } from "../objects/schema.ts";
 import { answerClose, isOpen, PLAIN, POLICY, switchTo, TRY_AGAIN } from "../objects/sockets.ts";
@@ -105,7 +105,7 @@ export class Editor {
     const joining = readJoinRequest(request);
     const refused = this.#whyNot(joining);
     if (refused) return problemResponse(refused);
-    if (joining.ifThere && keeping.isNowhere && !this.isInUse) return new Response(null, { status: NOT_THERE });
+    if (joining.ifThere && keeping.isNowhere && !this.isInUse) return notThere();
     const now = Date.now();
     const full = this.#seats.whyFull(joining, limits);
     if (full) return problemResponse({ kind: "rate-limited", detail: full, headers: { "Retry-After": "10" } });

@@ -4,7 +4,7 @@ import type { Caller } from "../who.ts";
 import { addressOf } from "./address.ts";
 import { chargeForNew, isKnown } from "./charge.ts";
 import type { App } from "./context.ts";
-import { type Joiner, NOT_THERE } from "./joining.ts";
+import { isNotThere, type Joiner } from "./joining.ts";
 import { offeredProtocols } from "./upgrade.ts";
 
 /** What every object is told of a caller who joins. `ours`: the subprotocols that it speaks, the best first. */
@@ -31,7 +31,7 @@ export async function joinOrBegin<Joining extends { readonly ifThere?: true }>(
   join: (joining: Joining) => Promise<Response>,
 ): Promise<Response> {
   const answer = await join({ ...joining, ifThere: true });
-  if (answer.status !== NOT_THERE) return answer;
+  if (!isNotThere(answer)) return answer;
   await chargeForNew(c);
   return join(joining);
 }

@@ -6,8 +6,11 @@
  */
 export const HEADER = "X-Joining-Token";
 
-/** An object's status for "I do not exist, and you asked me not to begin". */
-export const NOT_THERE = 404;
+/** An object's answer for "I do not exist, and you asked me not to begin". */
+export const notThere = (): Response => new Response(null, { status: 404 });
+
+/** Whether this is that answer. A refusal with the same status has a body. */
+export const isNotThere = ({ status, headers }: Response): boolean => status === 404 && !headers.has("Content-Type");
 
 /** What every object is told of who joins it. */
 export interface Joiner<Subprotocol extends string = string> {

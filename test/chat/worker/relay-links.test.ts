@@ -7,7 +7,7 @@ import { joinRequest } from "../../../worker/chat/joining.ts";
 import { addNewest, MAX_SOCKETS } from "../../../worker/chat/limits.ts";
 import { relayAddress, relayPlace } from "../../../worker/chat/relay-places.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
-import { NOT_THERE } from "../../../worker/http/joining.ts";
+import { isNotThere } from "../../../worker/http/joining.ts";
 import { objectName } from "../../../worker/objects/names.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { loseCalls, relayObject, roomWithRelay, textsOf } from "./relay-support.ts";
@@ -67,7 +67,7 @@ describe("a relay", () => {
 
   it("of a room that does not exist is not made", async () => {
     const room = newRoom();
-    expect((await relayObject(room).fetch(joinRequest({ userId: "a", ifThere: true }))).status).toBe(NOT_THERE);
+    expect(isNotThere(await relayObject(room).fetch(joinRequest({ userId: "a", ifThere: true })))).toBe(true);
     const stored = await runInDurableObject(roomObject(room), (_, { storage }) => [...storage.kv.list()]);
     expect(stored).toEqual([]);
   });

@@ -449,6 +449,17 @@ describe("deletion", () => {
     expect((await knock(id)).status).toBe(101);
   });
 
+  it("costs who tries to join no new document: nothing is made for them", async () => {
+    const id = newDocument();
+    await post(id, updateOf("gone"));
+    await remove(id);
+    const settings = { rateLimits: { create: { capacity: 1, periodSeconds: 86_400 } } };
+    const headers = { Upgrade: "websocket", "CF-Connecting-IP": "203.0.113.99" };
+    for (let times = 0; times < 3; times++) {
+      expect((await call(`/document/${id}`, { headers, settings })).status).toBe(404);
+    }
+  });
+
   it("leaves its mark in the same moment, whatever happens then", async () => {
     const id = newDocument();
     await post(id, updateOf("secret"));
