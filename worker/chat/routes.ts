@@ -174,6 +174,7 @@ function nearRelay(c: RoomContext, home: Place): DurableObjectStub<ChatRoomDO> |
   if (!stackOf(c.env).settings.chat.regionalRelays) return undefined;
   const region = regionOfCaller(c);
   if (region.id === home.region.id || home.region.jurisdiction || region.jurisdiction) return undefined;
+  c.set("object", { pattern: chat.name, region: region.id });
   return relayAt(c.env, { home, region, number: 0 });
 }
 

@@ -40,9 +40,11 @@ describe("callers in another region", () => {
     expect(await socketsAt(`dev-us:chat:eu:${room}:0`)).toBe(1);
     expect(await socketsAt(`dev-eu:chat:${room}`)).toBe(1);
     const attach = vi.spyOn(ChatRoomDO.prototype, "attach");
+    const logged = vi.spyOn(console, "log").mockImplementation(() => undefined);
     const next = await joinFrom("NA", room);
     expect(next.history).toMatchObject([{ text: "hello over there" }]);
     expect(attach).not.toHaveBeenCalled();
+    expect(JSON.parse(String(logged.mock.lastCall))).toMatchObject({ class: "chat", region: "us", status: 101 });
   });
 
   it("read in the room itself if the law keeps it in its region", async () => {
