@@ -19,6 +19,8 @@ const LAST_ALARM_RETRY = 5;
 const ALARM_RETRY_MS = 60_000;
 /** How long to wait before telling the holders again, if one could not be reached. */
 const TELL_AGAIN_MS = 1_000;
+/** How long a WebSocket may take to open once its holder was added. */
+const OPEN_WITHIN_MS = 10_000;
 /** The keys of the session, of the list of its holders, and of what took its place. */
 const SESSION = "session";
 const HOLDERS = "holders";
@@ -39,6 +41,8 @@ export class SessionDO extends DurableObject<Env> {
   #stored: Stored | undefined;
   /** Stored for as long as it counts, so that a log-out finds the successor also after an eviction. */
   #replaced: Replaced | undefined;
+  /** When each holder was last added (ms since the epoch), by its name. */
+  readonly #heldAt = new Map<string, number>();
   readonly #ofUser: SessionsOfUser;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -102,6 +106,7 @@ export class SessionDO extends DurableObject<Env> {
   async hold(holder: Holder): Promise<"held" | "gone" | "full"> {
     if (!this.read()) return "gone";
     const same = (other: Holder) => other.name === holder.name && other.binding === holder.binding;
+    this.#heldAt.set(holder.name, Date.now());
     if (this.#holders.some(same)) return "held";
     const holders = this.#holders.length < MAX_HOLDERS ? this.#holders : await this.#inUse();
     if (!this.#stored) return "gone";
@@ -194,7 +199,7 @@ export class SessionDO extends DurableObject<Env> {
     return this.ctx.storage.kv.get<Holder[]>(HOLDERS) ?? [];
   }
 
-  /** The holders that still have a WebSocket of the session. Forgets the others. */
+  /** The holders that have a WebSocket of the session, or soon may. Forgets the others. */
   async #inUse(): Promise<readonly Holder[]> {
     const before = this.#holders;
     const id = this.#id;
@@ -203,7 +208,9 @@ export class SessionDO extends DurableObject<Env> {
       before.map(async (holder) => (await holderOf(this.env, holder)?.holdsSession(id)) ?? false),
     );
     const holding = asked.map((answer) => answer.status === "rejected" || answer.value);
-    const idle = before.filter((_, i) => !holding[i]).map(({ name }) => name);
+    const isOpening = ({ name }: Holder) => Math.abs(Date.now() - (this.#heldAt.get(name) ?? 0)) < OPEN_WITHIN_MS;
+    const idle = before.filter((holder, i) => !holding[i] && !isOpening(holder)).map(({ name }) => name);
+    for (const name of idle) this.#heldAt.delete(name);
     const kept = this.#holders.filter(({ name }) => !idle.includes(name));
     if (this.#stored && kept.length < this.#holders.length) this.ctx.storage.kv.put(HOLDERS, kept);
     return kept;

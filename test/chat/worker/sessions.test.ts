@@ -65,6 +65,21 @@ describe("a session's WebSockets", () => {
     expect(dead.status).toBe(401);
   });
 
+  it("are closed also if the session's alarm asked the room while the join was on its way", async () => {
+    const [token, room] = [await beginSession(unique()), unique()];
+    const stub = await sessionOf(token);
+    const session = `dev-eu:session:${(await placeOfToken(stackOf(env).regions, token))?.id}`;
+    const object = env.CHAT_ROOM.getByName(`dev-eu:chat:${room}`);
+    for (let joins = 0; joins < 2; joins++) {
+      expect(await stub.hold({ binding: "CHAT_ROOM", name: `dev-eu:chat:${room}` })).toBe("held");
+      await runDurableObjectAlarm(stub);
+    }
+    (await object.fetch(joinRequest({ userId: "ann", session }))).webSocket?.accept();
+    expect(await object.holdsSession(session)).toBe(true);
+    await ask("/session", { method: "DELETE", headers: bearer(token) });
+    expect(await object.holdsSession(session)).toBe(false);
+  });
+
   it("are closed by the alarm later if the room could not be told at once", async () => {
     const token = await beginSession(unique());
     const room = unique();
