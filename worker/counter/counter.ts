@@ -102,7 +102,7 @@ export class CounterDO extends DurableObject<Env> {
     this.#number = partOfName(ctx.id.name);
     this.#widths = ctx.storage.kv.get<Width[]>(WIDTHS) ?? [];
     this.#others = new Others(this.#number, {
-      tell: (part) => this.#partAt(0).told(this.#number, part),
+      tell: () => this.#partAt(0).told(this.#number, this.#written),
       ask: async (number) => (await this.#partAt(number).part()).count,
     });
     if (this.#schema.empty) return;
@@ -186,7 +186,7 @@ export class CounterDO extends DurableObject<Env> {
 
   /** Finds out about parts that this one has not heard of since it woke, as far as they answer. */
   #meet(): Promise<void> {
-    return this.#others.meet(() => this.#written, this.#widths);
+    return this.#others.meet(this.#widths);
   }
 
   /** The count as of now, of all parts. */
@@ -334,7 +334,7 @@ export class CounterDO extends DurableObject<Env> {
     }
     this.#written = sums.added - sums.subtracted;
     this.#watchers.push();
-    if (this.#number > 0) this.#others.changed(() => this.#written);
+    this.#others.changed();
     return changes.map(({ count }) => count);
   }
 

@@ -3,6 +3,7 @@
  * once a second at most, and learns the sum of the others with the answer. The home asks those that it has not heard of
  * since it woke. All of it is in memory, and only as new as that: a strong read asks every part.
  */
+import { Paced } from "../objects/paced.ts";
 import { type Width, widest } from "./parts.ts";
 
 const TELL_INTERVAL_MS = 1_000;
@@ -13,8 +14,8 @@ const ALL = -1;
 
 /** Calls to other parts. */
 export interface Calls {
-  /** Tells the home of this part. Returns the sum of all others. */
-  tell(part: number): Promise<number>;
+  /** Tells the home the count of this part. Returns the sum of all others. */
+  tell(): Promise<number>;
   /** The count of part `number`. */
   ask(number: number): Promise<number>;
 }
@@ -24,12 +25,11 @@ export class Others {
   readonly #calls: Calls;
   /** At the home: the parts by number. At a part: the sum of all others, as `ALL`. */
   readonly #known = new Map<number, number>();
-  #toldAt = 0;
+  readonly #tells = new Paced(TELL_INTERVAL_MS, () => this.#tell());
   /** How often in a row the home did not answer. */
   #failed = 0;
   /** While the home asks parts that it does not know. */
   #meeting: Promise<void> | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `number`: this part's. */
   constructor(number: number, calls: Calls) {
@@ -47,13 +47,13 @@ export class Others {
   /** Whether all others are known: at the home as they told, at a part as the home said a second ago or later. */
   isKnown(widths: readonly Width[]): boolean {
     if (this.#number === 0) return this.#known.size >= widest(widths) - 1;
-    return this.#known.size > 0 && Math.abs(Date.now() - this.#toldAt) < TELL_INTERVAL_MS;
+    return this.#known.size > 0 && this.#tells.isRecent;
   }
 
   /** Finds out about parts that are not known. One that does not answer stays unknown. */
-  async meet(own: () => number, widths: readonly Width[]): Promise<void> {
+  async meet(widths: readonly Width[]): Promise<void> {
     if (this.isKnown(widths)) return;
-    if (this.#number > 0) await this.#tell(own);
+    if (this.#number > 0) await this.#tells.now();
     else {
       // All who come meanwhile share it: parts that tell together must not each ask for all the others.
       this.#meeting ??= this.#askUnknown(widths).finally(() => {
@@ -79,18 +79,8 @@ export class Others {
   }
 
   /** At a part: tells the home of a change, now or as soon as it may. */
-  changed(own: () => number): void {
-    if (this.#number === 0 || this.#timer !== undefined) return;
-    const wait = this.#toldAt + TELL_INTERVAL_MS - Date.now();
-    if (wait <= 0 || wait > TELL_INTERVAL_MS) {
-      void this.#tell(own);
-      return;
-    }
-    // Keeps the object awake for a second at most, and only after a change.
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      void this.#tell(own);
-    }, wait);
+  changed(): void {
+    if (this.#number > 0) this.#tells.soon();
   }
 
   /** The counter was reset or deleted. */
@@ -109,14 +99,13 @@ export class Others {
     if (this.#known.get(number) === before) this.#known.set(number, count);
   }
 
-  async #tell(own: () => number): Promise<void> {
-    this.#toldAt = Date.now();
+  async #tell(): Promise<void> {
     try {
-      this.#known.set(ALL, await this.#calls.tell(own()));
+      this.#known.set(ALL, await this.#calls.tell());
       this.#failed = 0;
     } catch (error) {
       console.warn(JSON.stringify({ class: "counter", event: "part-not-told", error: String(error) }));
-      if (++this.#failed <= MOST_TRIES) this.changed(own);
+      if (++this.#failed <= MOST_TRIES) this.changed();
     }
   }
 }

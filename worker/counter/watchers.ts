@@ -1,5 +1,6 @@
 /** The WebSockets that watch a count: each gets it at once, and after every change that is on disk. */
 import { type Problem, problemResponse } from "../http/problem.ts";
+import { Paced } from "../objects/paced.ts";
 import {
   acceptSocket,
   answerAsleep,
@@ -28,8 +29,7 @@ export const watchRequest = (address: string): Request =>
 export class Watchers {
   readonly #ctx: DurableObjectState;
   readonly #shown: () => number;
-  #pushedAt = 0;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #pushes = new Paced(PUSH_INTERVAL_MS, () => this.#pushNow());
 
   /** `shown`: the count that watchers may see. */
   constructor(ctx: DurableObjectState, shown: () => number) {
@@ -78,21 +78,12 @@ export class Watchers {
 
   /** Sends the count to all, at once or as soon as the last push is long enough ago. */
   push(): void {
-    const sockets = openSockets(this.#ctx);
-    if (sockets.length === 0 || this.#timer !== undefined) return;
-    const now = Date.now();
-    const wait = this.#pushedAt + PUSH_INTERVAL_MS - now;
-    if (wait > 0 && wait <= PUSH_INTERVAL_MS) {
-      // This timer keeps the object awake for a tenth of a second, and only after a change.
-      this.#timer = setTimeout(() => {
-        this.#timer = undefined;
-        this.push();
-      }, wait);
-      return;
-    }
-    this.#pushedAt = now;
+    if (!this.isEmpty) this.#pushes.soon();
+  }
+
+  #pushNow(): void {
     const shown = frame(this.#shown());
-    for (const socket of sockets) sendTo(socket, shown);
+    for (const socket of openSockets(this.#ctx)) sendTo(socket, shown);
   }
 }
 

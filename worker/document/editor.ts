@@ -6,6 +6,7 @@
 import { deadCredential, denied } from "../http/denials.ts";
 import { notThere } from "../http/joining.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
+import { Paced } from "../objects/paced.ts";
 import type { Schema } from "../objects/schema.ts";
 import { answerClose, isOpen, PLAIN, POLICY, switchTo, TRY_AGAIN } from "../objects/sockets.ts";
 import { MEBIBYTE } from "../objects/units.ts";
@@ -73,8 +74,7 @@ export class Editor {
   readonly writer: Writer;
   /** States that are passed on with the next frame, by client. */
   readonly #shown = new Map<number, wire.ClientState>();
-  #showTimer: ReturnType<typeof setTimeout> | undefined;
-  #shownAt = 0;
+  readonly #shows = new Paced(SHOW_EVERY_MS, () => this.#passNow());
 
   constructor(parts: Parts) {
     const { ctx, schema, limits, keeping, wake } = parts;
@@ -299,18 +299,10 @@ export class Editor {
   /** Passes states on, to their senders too: y-websocket takes the silence of half a minute for a dead connection. */
   #pass(states: readonly wire.ClientState[]): void {
     for (const state of states) this.#shown.set(state.client, state);
-    if (this.#shown.size === 0 || this.#showTimer !== undefined) return;
-    const wait = this.#shownAt + SHOW_EVERY_MS - Date.now();
-    if (wait <= 0 || wait > SHOW_EVERY_MS) this.#passNow();
-    else
-      this.#showTimer = setTimeout(() => {
-        this.#showTimer = undefined;
-        this.#passNow();
-      }, wait);
+    if (this.#shown.size > 0) this.#shows.soon();
   }
 
   #passNow(): void {
-    this.#shownAt = Date.now();
     const states = [...this.#shown.values()];
     this.#shown.clear();
     this.#deliver(wire.awareness(states));
