@@ -1,4 +1,5 @@
 /** How much a room holds. */
+import { dropOldest } from "../objects/memory.ts";
 
 /** The most sockets in one room. */
 export const MAX_SOCKETS = 1_000;
@@ -10,6 +11,5 @@ export const MAX_SHOWN = 100;
 /** Adds to a set that keeps as many as a room has sockets, the newest. */
 export function addNewest(set: Set<string>, item: string): void {
   set.add(item);
-  const [oldest] = set.size > MAX_SOCKETS ? set : [];
-  if (oldest !== undefined) set.delete(oldest);
+  dropOldest(set, MAX_SOCKETS);
 }

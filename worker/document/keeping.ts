@@ -4,6 +4,7 @@
  *
  * A deleted document leaves a mark for a day. Its clients have all of its text, and would bring it back.
  */
+import { dropOldest } from "../objects/memory.ts";
 import type { Schema } from "../objects/schema.ts";
 import { DAY_MS, HOUR_MS, MINUTE_MS } from "../objects/units.ts";
 import type { Wake } from "../objects/wake.ts";
@@ -104,8 +105,7 @@ export class Keeping {
 
   sessionEnded(session: string): void {
     this.#ended.add(session);
-    const [oldest] = this.#ended.size > MAX_ENDED ? this.#ended : [];
-    if (oldest !== undefined) this.#ended.delete(oldest);
+    dropOldest(this.#ended, MAX_ENDED);
   }
 
   /** For the transaction that writes edits. `first`: the document did not exist before. */

@@ -6,6 +6,7 @@
 import { sha256 } from "../../contract/secrets.ts";
 import { BUCKET_MS, deleteFiles, filesOf, readFile } from "../objects/blobs.ts";
 import { within } from "../objects/deadline.ts";
+import { dropOldest } from "../objects/memory.ts";
 import { damaged, notRead } from "../objects/retry.ts";
 import { newestSegment, readBase, type Segment, segmentWith, writeSegment } from "./book.ts";
 import { entryIn, GENESIS, headerLine, linesOf, SEGMENT } from "./chain.ts";
@@ -131,8 +132,7 @@ export class Archive {
     const [, ...lines] = (await this.text(segment)).trimEnd().split("\n");
     const transactions = lines.map((line) => entryIn(line).transaction);
     this.#cached.set(segment.number, transactions);
-    const [oldest] = this.#cached.keys();
-    if (this.#cached.size > MAX_CACHED && oldest !== undefined) this.#cached.delete(oldest);
+    dropOldest(this.#cached, MAX_CACHED);
     return transactions;
   }
 

@@ -1,6 +1,14 @@
-/** A cache in one isolate. Its size and its times are bounded, so that no caller can fill the memory. */
+/** What is remembered in memory: bounded, so that no caller can fill it. */
+
 const MAX_ENTRIES = 10_000;
 
+/** Takes out the oldest entry if there are more than `most`. Call it after each that is added. */
+export function dropOldest<Key>(entries: Map<Key, unknown> | Set<Key>, most: number): void {
+  const [oldest] = entries.size > most ? entries.keys() : [];
+  if (oldest !== undefined) entries.delete(oldest);
+}
+
+/** A cache in one isolate, whose entries end at a time. */
 export class Memory<T> {
   readonly #entries = new Map<string, { value: T; until: number }>();
 
@@ -16,8 +24,7 @@ export class Memory<T> {
   set(key: string, value: T, until: number): void {
     this.#entries.delete(key);
     this.#entries.set(key, { value, until });
-    const [oldest] = this.#entries.size > MAX_ENTRIES ? this.#entries.keys() : [];
-    if (oldest !== undefined) this.#entries.delete(oldest);
+    dropOldest(this.#entries, MAX_ENTRIES);
   }
 
   delete(key: string): void {
