@@ -3,10 +3,10 @@
  * on. A user without patience is closed.
  */
 import { isOpen, POLICY } from "../objects/sockets.ts";
+import { errorOf, type Objection } from "./answers.ts";
 import type { Audience, Member } from "./audience.ts";
 import { type Budgets, COSTS, type Spender } from "./budgets.ts";
 import { readFrame } from "./frames.ts";
-import type { Objection } from "./outgoing.ts";
 import type { ChatFrame, ClientFrame } from "./protocol.ts";
 import type { Amount } from "./readers.ts";
 
@@ -41,21 +41,20 @@ export class Incoming {
     this.#audience.heard(socket, now, since);
     if (!read.ok) {
       const { ok: _, clientId, ...why } = read;
-      this.refuse(socket, member, { clientId }, why);
+      this.#refuse(socket, member, { clientId }, why);
       return;
     }
     const { frame } = read;
     if (frame.type === "chat") await this.#desk.chat(socket, member, frame);
-    else if (frame.type === "seen" && !since) this.refuse(socket, member, {}, NO_SUCH_NUMBER);
+    else if (frame.type === "seen" && !since) this.#refuse(socket, member, {}, NO_SUCH_NUMBER);
     else if (this.bears(socket, member, frame.type === "typing" ? COSTS.typing : COSTS.sign)) {
       this.#sign(socket, member, frame, now);
     }
   }
 
   /** Answers an invalid or excess frame, while there is patience for it. */
-  refuse(socket: WebSocket, member: Spender, { clientId }: Pick<ChatFrame, "clientId">, why: Objection): void {
-    if (!this.bears(socket, member, COSTS.offence)) return;
-    this.#audience.deliver([socket], { type: "error", ...why, ...(clientId !== undefined && { clientId }) });
+  #refuse(socket: WebSocket, member: Spender, frame: Pick<ChatFrame, "clientId">, why: Objection): void {
+    if (this.bears(socket, member, COSTS.offence)) this.#audience.deliver([socket], errorOf(frame, why));
   }
 
   /** Uses up a user's patience. False if there was too little; then the socket is closed. */

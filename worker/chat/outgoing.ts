@@ -4,14 +4,13 @@
  * it; then its sender gets an `ack`. The whole way of a message is in docs/ARCHITECTURE.md, "How things travel".
  */
 import { GroupCommit } from "../objects/group-commit.ts";
+import { type Answer, ackOf, errorOf, NO_ATTACHMENT, NOT_STORED, type Objection } from "./answers.ts";
 import type { Book } from "./book.ts";
-import type { ChatFrame, Message, ServerFrame } from "./protocol.ts";
+import type { History } from "./history.ts";
+import type { ChatFrame, Message } from "./protocol.ts";
 import type { Amount } from "./readers.ts";
-import { ANY, fingerprint, keyOf, type SentMessage } from "./sent.ts";
+import { ANY, fingerprint, keyOf, type Sent, type SentMessage } from "./sent.ts";
 import { type Listeners, Showing } from "./showing.ts";
-
-/** Takes the answer to a message: an `ack` or an `error`. */
-export type Answer = (frame: ServerFrame) => void;
 
 /** A message that is not stored yet, and who waits for its `ack`. */
 interface Said {
@@ -38,7 +37,7 @@ export interface Store {
   /** Called before a write. */
   prepare(): Promise<void>;
   sync(): Promise<void>;
-  transaction(write: () => void): void;
+  transaction<T>(write: () => T): T;
 }
 
 export class Outgoing {
@@ -109,24 +108,6 @@ export class Outgoing {
     return this.#showing.after(seq, this.#store.book.history()?.last ?? 0);
   }
 
-  /** Tells senders of a message why it was not taken. */
-  refuse(senders: readonly Answer[], { clientId }: Pick<ChatFrame, "clientId">, why: Objection): void {
-    for (const answer of senders) answer({ type: "error", ...why, ...(clientId !== undefined && { clientId }) });
-  }
-
-  /** Tells senders of a message that it is stored; `duplicate`: it was before. */
-  acknowledge(
-    senders: readonly Answer[],
-    { clientId }: Pick<ChatFrame, "clientId">,
-    { seq, id, timestamp }: Pick<Message, "seq" | "id" | "timestamp">,
-    duplicate: boolean,
-  ): void {
-    const named = clientId === undefined ? {} : { clientId };
-    for (const answer of senders) {
-      answer({ type: "ack", seq, id, timestamp, ...named, ...(duplicate && { duplicate }) });
-    }
-  }
-
   async #flush(batch: readonly Said[]): Promise<readonly undefined[]> {
     await this.#store.prepare();
     const live = batch.filter(({ generation }) => generation === this.#generation);
@@ -138,82 +119,90 @@ export class Outgoing {
   async #keep(batch: readonly Said[]): Promise<void> {
     // Whoever joins after this line finds these messages in the history.
     const readers = this.#listeners.readers();
-    const { messages, trimmed } = this.#write(batch);
-    this.#unshown = messages[0]?.message.seq;
+    const { stored, trimmed } = this.#write(batch);
+    const messages = [...stored.values()];
+    this.#unshown = messages[0]?.seq;
     try {
       await this.#store.sync();
-      this.#showing.show(
-        messages.map(({ message }) => message),
-        readers,
-      );
+      this.#showing.show(messages, readers);
     } finally {
       this.#unshown = undefined;
     }
-    for (const { said, message } of messages) this.acknowledge(said.senders, said.frame, message, false);
+    for (const [{ senders, frame }, message] of stored) {
+      for (const answer of senders) answer(ackOf(frame, message));
+    }
     await this.#stored(trimmed);
   }
 
   #refuse(said: Said, why: Objection): void {
     said.isRefused = true;
-    this.refuse(said.senders, said.frame, why);
+    for (const answer of said.senders) answer(errorOf(said.frame, why));
   }
 
   /** Stores all messages of a batch, or none. Refuses those that cannot be stored. */
-  #write(batch: readonly Said[]): { messages: { said: Said; message: Message }[]; trimmed: boolean } {
-    const { book } = this.#store;
-    const messages: { said: Said; message: Message }[] = [];
-    const refused: Said[] = [];
-    let trimmed = false;
+  #write(batch: readonly Said[]): StoredBatch {
+    let written: StoredBatch;
     try {
-      book.schema.create();
-      const [history, sent] = [book.history(), book.sent()];
-      if (!history || !sent) throw new Error("The room's tables are missing");
-      const stored: Message[] = [];
-      this.#store.transaction(() => {
-        for (const said of batch) {
-          const { text, clientId, attachment: key } = said.frame;
-          const attachment = key === undefined ? undefined : book.uploads.unsent(key, said.userId);
-          if (key !== undefined && !attachment) {
-            refused.push(said);
-            continue;
-          }
-          const message: Message = {
-            id: crypto.randomUUID(),
-            seq: history.last + stored.length + 1,
-            userId: said.userId,
-            text,
-            timestamp: said.timestamp,
-            ...(clientId !== undefined && { clientId }),
-            ...(attachment && { attachment }),
-          };
-          if (attachment) book.uploads.sent(attachment.key);
-          stored.push(message);
-          messages.push({ said, message });
-        }
-        const leaving = history.append(stored);
-        for (const { key } of leaving) book.uploads.leave(key);
-        trimmed = leaving.length > 0;
-        sent.append(stored);
-      });
-      history.appended(stored);
-      sent.appended(stored);
+      written = this.#writeAll(batch);
     } catch (error) {
       console.error(JSON.stringify({ chat: "messages not stored", error: String(error) }));
       for (const said of batch) this.#refuse(said, NOT_STORED);
-      return { messages: [], trimmed: false };
+      return { stored: new Map(), trimmed: false };
     }
-    for (const said of refused) this.#refuse(said, NO_ATTACHMENT);
-    return { messages, trimmed };
+    for (const said of batch) if (!written.stored.has(said)) this.#refuse(said, NO_ATTACHMENT);
+    return written;
+  }
+
+  #writeAll(batch: readonly Said[]): StoredBatch {
+    const { book } = this.#store;
+    book.schema.create();
+    const [history, sent] = [book.history(), book.sent()];
+    if (!history || !sent) throw new Error("The room's tables are missing");
+    const written = this.#store.transaction(() => this.#writeRows(batch, history, sent));
+    const messages = [...written.stored.values()];
+    history.appended(messages);
+    sent.appended(messages);
+    return written;
+  }
+
+  /** Call it in a transaction. */
+  #writeRows(batch: readonly Said[], history: History, sent: Sent): StoredBatch {
+    const { uploads } = this.#store.book;
+    const stored = new Map<Said, Message>();
+    for (const said of batch) {
+      const message = this.#messageOf(said, history.last + stored.size + 1);
+      if (message) stored.set(said, message);
+    }
+    const messages = [...stored.values()];
+    const leaving = history.append(messages);
+    for (const { key } of leaving) uploads.leave(key);
+    sent.append(messages);
+    return { stored, trimmed: leaving.length > 0 };
+  }
+
+  /** The message of what was said, under its number. It takes the file along; undefined if there is no such file. */
+  #messageOf({ userId, frame, timestamp }: Said, seq: number): Message | undefined {
+    const { uploads } = this.#store.book;
+    const { text, clientId, attachment: key } = frame;
+    const attachment = key === undefined ? undefined : uploads.unsent(key, userId);
+    if (key !== undefined && !attachment) return undefined;
+    if (attachment) uploads.sent(attachment.key);
+    return {
+      id: crypto.randomUUID(),
+      seq,
+      userId,
+      text,
+      timestamp,
+      ...(clientId !== undefined && { clientId }),
+      ...(attachment && { attachment }),
+    };
   }
 }
 
-/** Why a message was not taken. */
-export type Objection = Omit<ServerFrame & { type: "error" }, "type" | "clientId">;
+/** The messages of a batch that are in the tables. `trimmed`: whether messages with files had to go for them. */
+interface StoredBatch {
+  readonly stored: ReadonlyMap<Said, Message>;
+  readonly trimmed: boolean;
+}
 
 const CONFLICTING: Known = { kind: "conflict" };
-export const CONFLICT: Objection = { code: "conflict", error: "clientId: another message was sent under this id" };
-const NO_ATTACHMENT: Objection = {
-  code: "no-attachment",
-  error: "attachment: no unsent upload of yours has this key",
-};
-export const NOT_STORED: Objection = { code: "not-stored", error: "The message could not be stored; send it again" };

@@ -13,6 +13,7 @@ import { retry } from "../objects/retry.ts";
 import { GOING_AWAY, TRY_AGAIN } from "../objects/sockets.ts";
 import type { Wake } from "../objects/wake.ts";
 import { letIn, type SocketLimits, whyFull } from "./admission.ts";
+import { errorOf, NOT_STORED } from "./answers.ts";
 import { Audience, type Elsewhere, type Member, NOWHERE } from "./audience.ts";
 import { Budgets, COSTS } from "./budgets.ts";
 import { Copy, type CopyLimits } from "./copy.ts";
@@ -21,7 +22,6 @@ import type { Page, Range } from "./history.ts";
 import { Incoming } from "./incoming.ts";
 import { type Joining, readJoinRequest } from "./joining.ts";
 import { addNewest, MAX_SHOWN, MAX_SOCKETS } from "./limits.ts";
-import { NOT_STORED } from "./outgoing.ts";
 import type { ChatFrame, Message, ServerFrame } from "./protocol.ts";
 import { ASK_AFTER_MS } from "./readers.ts";
 import { isSameLink, LOOK_EVERY_MS, type Order, type Push, type RelayState, type Talker } from "./relay-protocol.ts";
@@ -383,8 +383,7 @@ export class Relay {
       if (!said) return this.#isNoMore(link);
       answer = said;
     } catch {
-      const { clientId } = frame;
-      answer = { type: "error", ...NOT_STORED, ...(clientId !== undefined && { clientId }) };
+      answer = errorOf(frame, NOT_STORED);
     }
     const isOffence =
       (answer.type === "ack" && answer.duplicate) ||

@@ -1,6 +1,7 @@
 /** What somebody says in a room: whether it was said before and whether the budgets allow it, before it is stored. */
+import { type Answer, ackOf, CONFLICT, errorOf, type Objection } from "./answers.ts";
 import type { Budgets, Over } from "./budgets.ts";
-import { type Answer, CONFLICT, type Objection, type Outgoing } from "./outgoing.ts";
+import type { Outgoing } from "./outgoing.ts";
 import type { ChatFrame } from "./protocol.ts";
 import type { Talker } from "./relay-protocol.ts";
 import type { Upkeep } from "./upkeep.ts";
@@ -30,13 +31,13 @@ export class Saying {
     const { userId } = talker;
     const now = Date.now();
     const refuse = (why: Objection) => {
-      if (offends()) this.#outgoing.refuse([answer], frame, why);
+      if (offends()) answer(errorOf(frame, why));
     };
     const known = this.#outgoing.known(userId, frame, now);
     if (known?.kind === "conflict") return refuse(CONFLICT);
     if (known) {
       if (!offends()) return;
-      if (known.kind === "stored") return this.#outgoing.acknowledge([answer], frame, known.sent, true);
+      if (known.kind === "stored") return answer(ackOf(frame, known.sent, true));
       return this.#outgoing.join(known, answer);
     }
     const over = this.#budgets.message(talker, now);
