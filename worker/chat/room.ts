@@ -115,7 +115,7 @@ export class ChatRoomDO extends DurableObject<Env> {
         this.#audience.turned();
         void this.#lookForSilentLater();
       },
-      arm: (at) => this.#upkeep.arm(at),
+      arm: (at) => this.#wake.arm(at),
     };
   }
 
@@ -179,7 +179,7 @@ export class ChatRoomDO extends DurableObject<Env> {
 
   /** Sets the alarm that looks for silent sockets, if anybody would notice them. */
   async #lookForSilentLater(): Promise<void> {
-    if (this.#audience.isCompany()) await this.#upkeep.arm(Date.now() + ASK_AFTER_MS);
+    if (this.#audience.isCompany()) await this.#wake.arm(Date.now() + ASK_AFTER_MS);
   }
 
   /** Whether the room does not exist: nothing of it is stored, and nobody is in it. */
@@ -258,7 +258,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     if (!blanked) return "missing";
     this.#audience.tell({ type: "deleted", seq });
     await this.#relays.send();
-    if (blanked.leaving) await this.#upkeep.arm(Date.now());
+    if (blanked.leaving) await this.#wake.arm(Date.now());
     return "deleted";
   }
 
@@ -291,7 +291,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     });
     this.#outgoing.forget();
     for (const part of this.#stored) part.forget();
-    if (!this.#book.schema.empty) await this.#upkeep.arm(Date.now());
+    if (!this.#book.schema.empty) await this.#wake.arm(Date.now());
     else await this.#leaveNothing();
   }
 
@@ -319,7 +319,7 @@ export class ChatRoomDO extends DurableObject<Env> {
   /** For a relay that starts: all that it must know. Undefined if the room does not exist, and must not be made. */
   async attach(relay: string, ifThere: boolean): Promise<Push | undefined> {
     if (ifThere && this.#isNowhere) return undefined;
-    await this.#upkeep.arm(Date.now() + LOOK_EVERY_MS);
+    await this.#wake.arm(Date.now() + LOOK_EVERY_MS);
     return this.#relays.attach(relay, { door: this.#door.now, ended: [...this.#ended] });
   }
 
@@ -411,7 +411,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     await this.#relays.look();
     const now = Date.now();
     const lookAgain = this.#audience.lookForSilent(now);
-    if (lookAgain !== undefined) await this.#upkeep.arm(lookAgain);
+    if (lookAgain !== undefined) await this.#wake.arm(lookAgain);
     if (this.#book.schema.empty) return this.#leaveNothing(lookAgain === undefined);
     // Files that R2 does not delete keep the room a while: to end it at once would set the alarm to now, again and again.
     if (await this.#upkeep.sweep(now, lookAgain !== undefined)) await this.#end(now);
@@ -422,7 +422,7 @@ export class ChatRoomDO extends DurableObject<Env> {
     const goes = this.#upkeep.goesAt();
     if (goes === undefined) return;
     if (goes > now || this.#isInUse || this.#relays.isEnding) {
-      return this.#upkeep.arm(Math.max(goes, now + SWEEP_INTERVAL_MS));
+      return this.#wake.arm(Math.max(goes, now + SWEEP_INTERVAL_MS));
     }
     if (this.#book.uploads.isEmpty) this.#book.schema.forget();
     await this.#empty();

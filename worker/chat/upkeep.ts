@@ -67,15 +67,10 @@ export class Upkeep {
     this.#isKept = this.#sweepArmed = this.#endArmed = false;
   }
 
-  /** Sets the alarm to run by `at` (ms since the epoch). */
-  arm(at: number): Promise<void> {
-    return this.#options.wake.arm(at);
-  }
-
   /** Sets the alarm for the files. */
   async armForFiles(): Promise<void> {
     const now = Date.now();
-    await this.arm(this.#options.book.uploads.nextDue(now) ?? now);
+    await this.#arm(this.#options.book.uploads.nextDue(now) ?? now);
   }
 
   /** Somebody has joined. */
@@ -85,12 +80,12 @@ export class Upkeep {
 
   /** Messages were stored. `trimmed`: files of others have to go. */
   async stored(trimmed: boolean): Promise<void> {
-    if (trimmed) await this.arm(Date.now() + DELETE_AFTER_MS);
+    if (trimmed) await this.#arm(Date.now() + DELETE_AFTER_MS);
     if (!this.#sweepArmed) await this.#armSweep(0);
     if (this.#endArmed) return;
     const goes = this.goesAt();
     // It may go at once, if all that came was refused.
-    if (goes !== undefined) await this.arm(Math.max(goes, Date.now()));
+    if (goes !== undefined) await this.#arm(Math.max(goes, Date.now()));
     this.#endArmed = true;
   }
 
@@ -111,7 +106,7 @@ export class Upkeep {
       console.error(JSON.stringify({ chat: "attachments not deleted", error: String(error) }));
     }
     const due = book.uploads.nextDue(now);
-    if (due !== undefined) await this.arm(deleted ? Math.max(due, now) : now + AGAIN_MS);
+    if (due !== undefined) await this.#arm(deleted ? Math.max(due, now) : now + AGAIN_MS);
     await this.#armSweep(now + SWEEP_INTERVAL_MS);
     return deleted;
   }
@@ -138,10 +133,14 @@ export class Upkeep {
     });
   }
 
+  #arm(at: number): Promise<void> {
+    return this.#options.wake.arm(at);
+  }
+
   /** Sets the alarm to delete what is too old when it is, but not before `earliest`. */
   async #armSweep(earliest: number): Promise<void> {
     const due = this.#options.book.agedAt();
     this.#sweepArmed = due < Number.POSITIVE_INFINITY;
-    if (this.#sweepArmed) await this.arm(Math.max(due, earliest));
+    if (this.#sweepArmed) await this.#arm(Math.max(due, earliest));
   }
 }
