@@ -1,6 +1,6 @@
 /** How a caller gets a socket of a room, at home or at a relay: why not, or the socket with its greeting. */
 import type { Problem } from "../http/problem.ts";
-import { PLAIN, switchTo } from "../objects/sockets.ts";
+import { switchPlainly } from "../objects/sockets.ts";
 import type { Audience } from "./audience.ts";
 import { type Budgets, COSTS, type Spender } from "./budgets.ts";
 import type { Joining } from "./joining.ts";
@@ -54,6 +54,5 @@ export function letIn(
   welcome(greet, who, joining, kept);
   greet(audience.presence());
   audience.keep(server, now);
-  const answer = switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
-  return { answer, server, wasHere };
+  return { answer: switchPlainly(client, subprotocol), server, wasHere };
 }

@@ -8,7 +8,7 @@ import { notThere } from "../http/joining.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import { Paced } from "../objects/paced.ts";
 import type { Schema } from "../objects/schema.ts";
-import { answerClose, isOpen, PLAIN, POLICY, switchTo, TRY_AGAIN } from "../objects/sockets.ts";
+import { answerClose, isOpen, POLICY, switchPlainly, TRY_AGAIN } from "../objects/sockets.ts";
 import { MEBIBYTE } from "../objects/units.ts";
 import type { Wake } from "../objects/wake.ts";
 import { type Author, authorOf } from "./author.ts";
@@ -117,8 +117,7 @@ export class Editor {
     const here = this.#presence.all();
     if (here.length > 0) this.#send(server, seat, wire.awareness(here));
     void wake.arm(now + ASK_AFTER_MS);
-    const { subprotocol } = joining;
-    return switchTo(client, { ...PLAIN, ...(subprotocol && { "Sec-WebSocket-Protocol": subprotocol }) });
+    return switchPlainly(client, joining.subprotocol);
   }
 
   #whyNot(joining: Joining): Problem | undefined {

@@ -29,15 +29,19 @@ export function acceptSocket(
   return { client, server };
 }
 
-/**
- * A header for an upgrade's answer that declines compression; the runtime does not pass it on. A compressing socket
- * takes a quarter of a mebibyte, and each frame is compressed for each socket.
- */
-export const PLAIN = { "Sec-WebSocket-Extensions": "none" };
-
 /** The answer to an upgrade, with the client's end. */
 export const switchTo = (client: WebSocket, headers: Record<string, string> = {}): Response =>
   new Response(null, { status: 101, webSocket: client, headers });
+
+/**
+ * The same without compression, and with one of the subprotocols that the client offered. A compressing socket takes a
+ * quarter of a mebibyte, and each frame is compressed for each socket. The runtime does not pass that header on.
+ */
+export const switchPlainly = (client: WebSocket, subprotocol: string | undefined): Response =>
+  switchTo(client, {
+    "Sec-WebSocket-Extensions": "none",
+    ...(subprotocol !== undefined && { "Sec-WebSocket-Protocol": subprotocol }),
+  });
 
 /** Lets the runtime answer a text by another without waking the object. */
 export function answerAsleep(ctx: DurableObjectState, text: string, answer: string): void {
