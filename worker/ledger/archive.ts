@@ -76,27 +76,11 @@ export class Archive {
 
   /** Seals a segment, if one is due (`due` says what the numbers mean). False if there was none to seal. */
   async seal(last: number, open: number, now: number): Promise<boolean> {
-    const { sealed } = this;
-    const generation = this.generation;
+    const { sealed, generation } = this;
     if (this.due(last, open, now) !== now) return false;
-    const { storage, self } = this.#parts;
-    const transactions = transactionsAfter(storage.sql, sealed, SEGMENT);
-    const [first, end] = [transactions[0], transactions.at(-1)];
-    if (!first || !end || first.seq !== sealed + 1 || end.seq !== sealed + SEGMENT) {
-      throw new Error(`Transactions from ${sealed + 1} on are missing, so they cannot be put into the archive`);
-    }
-    const { head: start } = this;
-    const { hash: previous = GENESIS, number = 0 } = this.newest ?? {};
-    const header = { ledger: self(), segment: number + 1, first: first.seq, last: end.seq, previous, head: start };
-    const { lines, head } = await linesOf(transactions, start, sha256);
-    const text = `${[headerLine(header), ...lines].join("\n")}\n`;
-    const segment = { number: number + 1, first: first.seq, last: end.seq, at: end.at, head, hash: await sha256(text) };
-    try {
-      const options = { httpMetadata: { contentType: "application/x-ndjson" } };
-      await within(BUCKET_MS, this.#parts.bucket().put(this.#key(segment.number), text, options));
-    } catch (error) {
+    const { segment, text } = await this.#nextSegment();
+    if (!(await this.#put(segment, text))) {
       this.#notBefore = now + WAIT_MS;
-      console.error(`Segment ${segment.number} of a ledger cannot be stored and stays in its object: ${error}`);
       return false;
     }
     // The ledger may have been deleted meanwhile, with its archive, and may have a segment of this number again.
@@ -106,9 +90,38 @@ export class Archive {
     }
     // Another alarm may have sealed the same.
     if (this.sealed !== sealed) return false;
+    const { storage } = this.#parts;
     storage.transactionSync(() => writeSegment(storage.sql, segment));
     this.#newest = segment;
     return true;
+  }
+
+  /** The segment after the newest, and its bytes. @throws Error if it has a gap */
+  async #nextSegment(): Promise<{ readonly segment: Segment; readonly text: string }> {
+    const { sealed, head: start } = this;
+    const { hash: previous = GENESIS, number: before = 0 } = this.newest ?? {};
+    const transactions = transactionsAfter(this.#parts.storage.sql, sealed, SEGMENT);
+    const [from, to] = [transactions[0], transactions.at(-1)];
+    if (!from || !to || from.seq !== sealed + 1 || to.seq !== sealed + SEGMENT) {
+      throw new Error(`Transactions from ${sealed + 1} on are missing, so they cannot be put into the archive`);
+    }
+    const [number, first, last] = [before + 1, from.seq, to.seq];
+    const header = headerLine({ ledger: this.#parts.self(), segment: number, first, last, previous, head: start });
+    const { lines, head } = await linesOf(transactions, start, sha256);
+    const text = `${[header, ...lines].join("\n")}\n`;
+    return { segment: { number, first, last, at: to.at, head, hash: await sha256(text) }, text };
+  }
+
+  /** Stores a segment. False if the bucket does not take it. */
+  async #put({ number }: Segment, text: string): Promise<boolean> {
+    try {
+      const options = { httpMetadata: { contentType: "application/x-ndjson" } };
+      await within(BUCKET_MS, this.#parts.bucket().put(this.#key(number), text, options));
+      return true;
+    } catch (error) {
+      console.error(`Segment ${number} of a ledger cannot be stored and stays in its object: ${error}`);
+      return false;
+    }
   }
 
   /** A transaction, wherever it is. @throws Error if its segment is missing or was changed. */
