@@ -219,10 +219,8 @@ export class Writer {
       run.map(({ update }) => update),
       sizeOf(news),
     );
-    const fitting = run.filter(({ waiting }, i) => {
-      if (!fits[i]) waiting.outcome = "full";
-      return fits[i];
-    });
+    for (const [i, { waiting }] of run.entries()) if (!fits[i]) waiting.outcome = "full";
+    const fitting = run.filter((_, i) => fits[i]);
     const { taken, news: more } = this.copy.take(
       fitting.map(({ update }) => update),
       news,
@@ -249,7 +247,7 @@ export class Writer {
     });
     if (after === "tangled") return after;
     // What is undone stays on disk until the document is compacted, so that counts what is left.
-    if (this.bytes + more + sizeOf(edits) > this.#parts.maxBytes && more === 0 && this.#isWorthIt) this.compact();
+    if (more === 0) this.#makeRoom(sizeOf(edits));
     const most = Math.max(this.#parts.maxBytes, this.bytes + more);
     const weight = Math.max(MAX_PIECES, weightOfAll(this.copy.doc));
     return Y.encodeStateAsUpdate(after).byteLength > most || weightOfAll(after) > weight ? "full" : undefined;
@@ -258,8 +256,10 @@ export class Writer {
   /** Which of these updates the document has room for. */
   #fitting(updates: readonly Uint8Array[], more: number): boolean[] {
     const { maxBytes } = this.#parts;
-    if (this.copy.isTangled && this.isLoose && more === 0) this.compact();
-    if (this.bytes + more + sizeOf(updates) > maxBytes && more === 0 && this.#isWorthIt) this.compact();
+    if (more === 0) {
+      if (this.copy.isTangled && this.isLoose) this.compact();
+      this.#makeRoom(sizeOf(updates));
+    }
     let bytes = this.bytes + more;
     const weights = updates.map((update) => this.#weightMadeBy(update));
     if (!this.#isWeighed && weights.reduce((sum, each) => sum + each, this.#weight) > MAX_PIECES) {
@@ -276,6 +276,14 @@ export class Writer {
       this.#isWeighed &&= isEmpty(update);
       return true;
     });
+  }
+
+  /**
+   * Compacts the document if it has no room for so many bytes, and that may make some. Call it only if all that is merged
+   * is stored: a compaction would store the rest without what belongs to it (`also`).
+   */
+  #makeRoom(bytes: number): void {
+    if (this.bytes + bytes > this.#parts.maxBytes && this.#isWorthIt) this.compact();
   }
 
   /** A malformed update is refused later. */
