@@ -71,8 +71,16 @@ interface Changed {
   readonly known?: boolean;
   /** Whether this deletes the counter, and all earlier changes with it. */
   readonly deleted?: true;
-  readonly once?: { readonly key: string; readonly payload: string };
+  readonly once?: Once;
 }
+
+/** An idempotency key, and everything that its answer depends on. */
+interface Once {
+  readonly key: string;
+  readonly payload: string;
+}
+
+const KEY_CONFLICT: Counted = { refused: "key-conflict" };
 
 export class CounterDO extends DurableObject<Env> {
   readonly #schema: Schema;
@@ -133,6 +141,13 @@ export class CounterDO extends DurableObject<Env> {
     await this.#commits.commit({ count: 0, deleted: true });
   }
 
+  /** The count as of now, once it is written: nobody ever sees a count that a crash could undo. */
+  async value(): Promise<number> {
+    const count = this.#added - this.#subtracted;
+    await this.#commits.settled();
+    return count;
+  }
+
   /** This part of the count, once it is durable, and how many parts there are. */
   async part(): Promise<Part> {
     const count = this.#added - this.#subtracted;
@@ -170,6 +185,39 @@ export class CounterDO extends DurableObject<Env> {
     return this.#others.sumBut(number) + this.#written;
   }
 
+  /** The count as of now. For a while copies of it also go to KV (copies.ts), unless the counter was never written. */
+  async share(): Promise<Copy> {
+    await this.#wake.look();
+    const asOf = Date.now();
+    const copy = { count: await this.#total(), asOf };
+    if (this.#schema.empty && !this.#isWide) return copy;
+    if (this.#schema.empty) this.#writeFirst();
+    const until = this.#copies.want(asOf);
+    if (until !== undefined) this.ctx.storage.sql.exec("UPDATE counter SET shared_until = ?", until);
+    await this.#copies.send(copy);
+    return copy;
+  }
+
+  /** Deletes or copies what is due, and sweeps old keys. It may run early, late or twice. */
+  override alarm(): Promise<void> {
+    return this.#wake.run(() => this.#doChores());
+  }
+
+  /** Opens a WebSocket that gets the count at once and on every change (`watchRequest`). */
+  override async fetch(request: Request): Promise<Response> {
+    await this.#commits.settled();
+    if (this.#isWide) await this.#meet();
+    return this.#watchers.accept(request);
+  }
+
+  override webSocketMessage(socket: WebSocket): void {
+    closeSocket(socket, POLICY, "This socket takes no message but ping");
+  }
+
+  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
+    answerClose(socket, code, reason);
+  }
+
   /** Whether the counter is on several objects, or was. */
   get #isWide(): boolean {
     return this.#number > 0 || this.#widths.length > 0;
@@ -195,31 +243,6 @@ export class CounterDO extends DurableObject<Env> {
     if (!this.#isWide) return own;
     await this.#others.ask(this.#widths);
     return sumOf([this.#written, this.#others.sum]);
-  }
-
-  /** The count as of now, once it is written: nobody ever sees a count that a crash could undo. */
-  async value(): Promise<number> {
-    const count = this.#added - this.#subtracted;
-    await this.#commits.settled();
-    return count;
-  }
-
-  /** The count as of now. For a while copies of it also go to KV (copies.ts), unless the counter was never written. */
-  async share(): Promise<Copy> {
-    await this.#wake.look();
-    const asOf = Date.now();
-    const copy = { count: await this.#total(), asOf };
-    if (this.#schema.empty && !this.#isWide) return copy;
-    if (this.#schema.empty) this.#writeFirst();
-    const until = this.#copies.want(asOf);
-    if (until !== undefined) this.ctx.storage.sql.exec("UPDATE counter SET shared_until = ?", until);
-    await this.#copies.send(copy);
-    return copy;
-  }
-
-  /** Deletes or copies what is due, and sweeps old keys. It may run early, late or twice. */
-  override alarm(): Promise<void> {
-    return this.#wake.run(() => this.#doChores());
   }
 
   async #doChores(): Promise<void> {
@@ -249,47 +272,23 @@ export class CounterDO extends DurableObject<Env> {
     }
   }
 
-  /** Opens a WebSocket that gets the count at once and on every change (`watchRequest`). */
-  override async fetch(request: Request): Promise<Response> {
-    await this.#commits.settled();
-    if (this.#isWide) await this.#meet();
-    return this.#watchers.accept(request);
-  }
-
-  override webSocketMessage(socket: WebSocket): void {
-    closeSocket(socket, POLICY, "This socket takes no message but ping");
-  }
-
-  override webSocketClose(socket: WebSocket, code: number, reason: string): void {
-    answerClose(socket, code, reason);
-  }
-
   async #change(change: Change, terms: Terms = {}): Promise<Counted> {
-    const { key, known = true, create = true, routed, only, until } = terms;
+    const { key, known = true, create = true, routed, only, until = Number.POSITIVE_INFINITY } = terms;
     if (this.#isWide && !routed && (key !== undefined || change.kind === "reset")) return { refused: "wide" };
     if (this.#isWide && !this.#others.isKnown(this.#widths)) await this.#meet();
-    if (only === "replay") return this.#replayOf(change, key);
     if (!create && !this.#isWide && !this.#exists) return { refused: "missing" };
-    if (key !== undefined) return this.#changeOnce(change, key, known, until);
-    return this.#commits.commit({ count: this.#apply(change), known });
-  }
-
-  /** Nothing may come between the look for the key and the change: calls that waited together go on together. */
-  #changeOnce(change: Change, key: string, known: boolean, until = Infinity): Counted | Promise<Counted> {
-    const replay = this.#replayOf(change, key);
-    if (replay instanceof Promise || !isRefused(replay, "new")) return replay;
+    if (key === undefined) return this.#commits.commit({ count: this.#apply(change), known });
+    // Nothing may come between this look and the change: calls that waited together go on together.
+    const once = { key, payload: JSON.stringify(change) };
+    const before = this.#answerTo(once);
+    if (before) {
+      await this.#commits.settled();
+      return before;
+    }
+    if (only === "replay") return { refused: "new" };
     // The same call, made again, may have found nothing here and may have been made at the other object.
     if (Date.now() >= until) return { refused: "wide" };
-    const payload = JSON.stringify(change);
-    return this.#commits.commit({ count: this.#apply(change), known, once: { key, payload } });
-  }
-
-  /** The answer that a key got before; "new" if it got none. */
-  #replayOf(change: Change, key = ""): Counted | Promise<Counted> {
-    const before = this.#answerTo(key, JSON.stringify(change));
-    if (before === undefined) return { refused: "new" };
-    if (before === "conflict") return { refused: "key-conflict" };
-    return this.#commits.settled().then(() => ({ replayed: before }));
+    return this.#commits.commit({ count: this.#apply(change), known, once });
   }
 
   /** Makes the change in memory; the next write stores it. */
@@ -302,17 +301,17 @@ export class CounterDO extends DurableObject<Env> {
     return change.kind === "reset" ? 0 : sumOf([this.#added - this.#subtracted, this.#others.sum]);
   }
 
-  /** The answer that a key got before, on disk or on its way there. */
-  #answerTo(key: string, payload: string): number | "conflict" | undefined {
+  /** What a key got before, on disk or on its way there; undefined if the key is new. */
+  #answerTo({ key, payload }: Once): Counted | undefined {
     const changes = this.#commits.pending;
     // What came before a deletion is gone with it.
     const end = changes.findLastIndex(({ deleted }) => deleted);
     const pending = changes.find(({ once }, i) => i > end && once?.key === key);
-    if (pending) return pending.once?.payload === payload ? pending.count : "conflict";
+    if (pending) return pending.once?.payload === payload ? { replayed: pending.count } : KEY_CONFLICT;
     if (end >= 0 || this.#schema.empty) return undefined;
     const replay = findReplay(this.ctx.storage.sql, key, payload, Date.now());
-    if (replay.kind === "conflict") return "conflict";
-    return replay.kind === "replay" ? Number(replay.answer) : undefined;
+    if (replay.kind === "conflict") return KEY_CONFLICT;
+    return replay.kind === "replay" ? { replayed: Number(replay.answer) } : undefined;
   }
 
   /** Whether the counter exists, once the changes on their way are written. */
