@@ -27,8 +27,8 @@ export interface Bucket {
   readonly at: number;
 }
 
-/** A stored bucket, and the policy by which it refills until it is read. */
-export interface Written {
+/** A bucket, and the policy by which it refills. */
+export interface RefillingBucket {
   readonly bucket: Bucket;
   readonly policy: Policy;
 }
@@ -130,7 +130,7 @@ export function giveBack(bucket: Bucket, policy: Policy, unused: number): Bucket
 }
 
 /** Whether a stored bucket never has more than the real one, from now on, under policies not below its own. */
-export function covers(written: Written, real: Bucket, policy: Policy): boolean {
+export function covers(written: RefillingBucket, real: Bucket, policy: Policy): boolean {
   return adapt(refill(written.bucket, written.policy, real.at), written.policy, policy).units <= real.units;
 }
 

@@ -27,13 +27,13 @@ import {
   isBelow,
   lower,
   type Policy,
+  type RefillingBucket,
   refill,
   reserve,
   reserveFor,
   samePolicy,
   take,
   tokens,
-  type Written,
   waitFor,
 } from "../objects/bucket.ts";
 import { Wake } from "../objects/wake.ts";
@@ -42,7 +42,7 @@ import { limit } from "./pattern.ts";
 import { packed, type Verdict } from "./verdict.ts";
 
 /** The stored bucket. One key in KV, because a table's schema would double the rows of a short-lived bucket. */
-interface Row extends Written {
+interface Row extends RefillingBucket {
   /** When the alarm checks whether the bucket can be deleted. */
   alarmAt: number;
   /** At most so many tokens are with isolates, up to this time. Missing if none are. */
@@ -60,8 +60,8 @@ const BEHIND_MS = 2 * IDLE_MS;
 
 export class RateLimiterDO extends DurableObject<Env> {
   #written: Row | undefined;
-  #policy: Policy | undefined;
-  #bucket: Bucket | undefined;
+  /** The real bucket, and the policy by which it refills. Undefined if the bucket is full. */
+  #real: RefillingBucket | undefined;
   /** A policy below all that came since the last write. */
   #lowest: Policy | undefined;
   readonly #holds = new Holds();
@@ -72,8 +72,7 @@ export class RateLimiterDO extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#written = ctx.storage.kv.get<Row>(KEY);
-    this.#policy = this.#written?.policy;
-    this.#bucket = this.#written?.bucket;
+    this.#real = this.#written;
     const held = this.#written?.held;
     // Which leases there were is forgotten, so all that may be are one. If it is over, nothing has refilled in its place
     // until then.
@@ -92,14 +91,10 @@ export class RateLimiterDO extends DurableObject<Env> {
     const fresh = ask && taken.allowed && before === 0 ? this.#lease(ask, taken.bucket, policy, now) : 0;
     const leased = before + fresh;
     const { bucket } = take(taken.bucket, policy, fresh);
-    this.#bucket = bucket;
+    this.#real = { bucket, policy };
     if (taken.allowed) {
       this.#used += cost + fresh;
-      const isHeld = this.#holds.tokens === 0 || (this.#written?.held?.until ?? 0) >= now + HOLD_MS;
-      if (!this.#written || !isHeld || !covers(this.#written, bucket, policy)) {
-        const reserved = reserveFor(this.#used, now - this.#writtenAt, policy);
-        this.#write(reserve(bucket, policy, reserved), policy, now);
-      }
+      this.#cover(bucket, policy, now);
     }
     const asked = { policy, cost, now };
     const verdict = this.#verdict(asked, bucket, taken.allowed);
@@ -114,7 +109,7 @@ export class RateLimiterDO extends DurableObject<Env> {
 
   /** Takes back what was not used of a lease. It may be of an older limit, by which the bucket must not refill again. */
   giveBack(leased: Policy, ended: Ended): void {
-    const policy = this.#policy ?? leased;
+    const policy = this.#real?.policy ?? leased;
     this.#end([ended], this.#refilled(policy, Date.now()), policy);
   }
 
@@ -146,34 +141,36 @@ export class RateLimiterDO extends DurableObject<Env> {
       this.#written = { ...row, alarmAt: 0 };
       return this.#write(row.bucket, row.policy, now);
     }
-    this.#written = this.#policy = this.#lowest = this.#bucket = undefined;
+    this.#written = this.#real = this.#lowest = undefined;
     await this.ctx.storage.deleteAll();
   }
 
   /** Brings the real bucket up to now and under this policy, and returns it. */
   #refilled(policy: Policy, now: number): Bucket {
     this.#followClock(now);
-    this.#holds.expire(now, this.#policy ?? policy, (at, heldTokens) => {
-      if (this.#bucket && this.#policy) this.#bucket = refill(this.#bucket, this.#policy, at, heldTokens);
-    });
-    if (this.#bucket && this.#policy) {
-      const heldTokens = this.#holds.tokens;
-      if (samePolicy(this.#policy, policy)) {
-        this.#bucket = refill(this.#bucket, policy, now, heldTokens);
-        return this.#bucket;
-      }
-      const before = refill(this.#bucket, this.#policy, now, heldTokens);
-      const adapted = refill(adapt(before, this.#policy, policy), policy, now, heldTokens);
-      this.#policy = policy;
-      this.#bucket = adapted;
-      this.#lowest = lower(this.#lowest ?? policy, policy);
-      // The stored bucket may fill faster than this policy allows.
-      if (!this.#written || !isBelow(this.#written.policy, policy)) this.#write(adapted, policy, now);
-      return adapted;
+    this.#holds.expire(now, this.#real?.policy ?? policy, (at, heldTokens) => this.#refill(at, heldTokens));
+    this.#refill(now, this.#holds.tokens);
+    if (!this.#real) {
+      this.#lowest = policy;
+      this.#real = { bucket: full(policy, now), policy };
     }
-    this.#policy = this.#lowest = policy;
-    this.#bucket = full(policy, now);
-    return this.#bucket;
+    if (!samePolicy(this.#real.policy, policy)) this.#real = this.#adapted(this.#real, policy, now);
+    return this.#real.bucket;
+  }
+
+  /** A bucket under another policy. */
+  #adapted({ bucket, policy: before }: RefillingBucket, policy: Policy, now: number): RefillingBucket {
+    const adapted = refill(adapt(bucket, before, policy), policy, now, this.#holds.tokens);
+    this.#lowest = lower(this.#lowest ?? policy, policy);
+    // The stored bucket may fill faster than this policy allows.
+    if (!this.#written || !isBelow(this.#written.policy, policy)) this.#write(adapted, policy, now);
+    return { bucket: adapted, policy };
+  }
+
+  #refill(now: number, heldTokens: number): void {
+    if (!this.#real) return;
+    const { bucket, policy } = this.#real;
+    this.#real = { bucket: refill(bucket, policy, now, heldTokens), policy };
   }
 
   /**
@@ -191,8 +188,9 @@ export class RateLimiterDO extends DurableObject<Env> {
   /** The bucket with what comes back from leases. */
   #end(ended: readonly Ended[], bucket: Bucket, policy: Policy): Bucket {
     const unused = ended.reduce((sum, one) => sum + this.#holds.end(one), 0);
-    this.#bucket = giveBack(bucket, policy, unused);
-    return this.#bucket;
+    const more = giveBack(bucket, policy, unused);
+    this.#real = { bucket: more, policy };
+    return more;
   }
 
   /** Notes a lease, and returns its tokens: 0 if there is none. */
@@ -222,6 +220,15 @@ export class RateLimiterDO extends DurableObject<Env> {
     const room = policy.capacity - this.#holds.tokens;
     const untilRoomMs = wanted > room ? this.#holds.waitMs(now) : 0;
     return { allowed, remaining, waitMs: untilRoomMs + waitFor(bucket, policy, wanted, now) };
+  }
+
+  /** Writes a bucket with a new reserve, if the stored one could have more than this one, or too few held tokens. */
+  #cover(bucket: Bucket, policy: Policy, now: number): void {
+    const row = this.#written;
+    const isHeld = this.#holds.tokens === 0 || (row?.held?.until ?? 0) >= now + HOLD_MS;
+    if (row && isHeld && covers(row, bucket, policy)) return;
+    const reserved = reserveFor(this.#used, now - this.#writtenAt, policy);
+    this.#write(reserve(bucket, policy, reserved), policy, now);
   }
 
   #write(bucket: Bucket, policy: Policy, now: number): void {

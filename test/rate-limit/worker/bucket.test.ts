@@ -8,12 +8,12 @@ import {
   isBelow,
   lower,
   type Policy,
+  type RefillingBucket,
   refill,
   reserve,
   reserveFor,
   take,
   tokens,
-  type Written,
   waitFor,
 } from "../../../worker/objects/bucket.ts";
 import { fc } from "../../properties.ts";
@@ -223,7 +223,7 @@ describe("a bucket and its stored copy", () => {
         let now = START;
         let latest = START;
         let real = full(policy, now);
-        let written: Written | undefined;
+        let written: RefillingBucket | undefined;
         let lowest = policy;
         const write = (bucket: Bucket) => {
           const low = lower(lowest, policy);
