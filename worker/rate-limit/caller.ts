@@ -48,21 +48,25 @@ async function userBucket(c: Context<App>): Promise<string | undefined> {
   const now = Date.now();
   const remembered = known.get(token, now);
   if (remembered !== undefined) return remembered ?? undefined;
-  let isCharged = false;
-  if (!c.get("identified")) {
-    const others = together.get(token, now) ?? TOGETHER.requests;
-    isCharged = others >= TOGETHER.requests;
-    if (isCharged && !mayGuess(c)) return undefined;
-    together.set(token, isCharged ? 1 : others + 1, now + TOGETHER.ms);
-  }
+  const charge = c.get("identified") ? "none" : chargeGuess(c, token, now);
+  if (charge === "refused") return undefined;
   // If the caller cannot be identified now, the address pays. The route tries again, and answers with the error.
   const caller = await callerOrRefusal(c).catch(() => undefined);
   if (!caller || caller instanceof Refusal) return undefined;
   const isFree = caller.kind !== "user";
-  if (isCharged || !isFree) wasNoGuess(c, isFree);
+  if (charge === "taken" || !isFree) wasNoGuess(c, isFree);
   const id = caller.kind === "user" ? `user-${await sha256(caller.id)}` : null;
   known.set(token, id, now + REMEMBERED_MS);
   return id ?? undefined;
+}
+
+/** Charges the address for a look-up of a token: once for the requests with it that come together. */
+function chargeGuess(c: Context<App>, token: string, now: number): "taken" | "none" | "refused" {
+  const requests = together.get(token, now);
+  const isOneOfMany = requests !== undefined && requests < TOGETHER.requests;
+  if (!isOneOfMany && !mayGuess(c)) return "refused";
+  together.set(token, isOneOfMany ? requests + 1 : 1, now + TOGETHER.ms);
+  return isOneOfMany ? "none" : "taken";
 }
 
 function tokenOf(c: Context<App>): string | undefined {
