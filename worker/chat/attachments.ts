@@ -6,7 +6,7 @@ import { callerOf } from "../http/caller.ts";
 import { chargeForBytes } from "../http/charge.ts";
 import { decide, type Part } from "../http/conditional.ts";
 import type { App } from "../http/context.ts";
-import { denied } from "../http/denials.ts";
+import { denied, unauthorized } from "../http/denials.ts";
 import { Hono } from "../http/hono.ts";
 import { may, undecided } from "../http/may.ts";
 import { Integer } from "../http/numbers.ts";
@@ -184,7 +184,5 @@ const notFound = () => refusal("not-found", "There is no such attachment in this
 async function someone(c: RoomContext): Promise<Caller> {
   const caller = await callerOf(c);
   if (caller.id !== "") return caller;
-  throw refusal("unauthorized", "Log in, or show the token that the room's history frame gave you, as a bearer token", {
-    headers: { "WWW-Authenticate": "Bearer" },
-  });
+  throw unauthorized("Log in, or show the token that the room's history frame gave you, as a bearer token", "Bearer");
 }

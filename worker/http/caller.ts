@@ -10,10 +10,10 @@ import { bearerToken, isAdminToken } from "./admin.ts";
 import { anonymousOf, looksAnonymous, newcomer } from "./anonymous.ts";
 import { API_KEY_HEADER, apiKeyOf } from "./api-key.ts";
 import type { App } from "./context.ts";
-import { deadCredential } from "./denials.ts";
+import { deadCredential, unauthorized } from "./denials.ts";
 import { tooManyGuesses } from "./guesses.ts";
 import { looksIssued, userOf } from "./issuer.ts";
-import { Refusal, refusal } from "./problem.ts";
+import { Refusal } from "./problem.ts";
 import { offeredProtocols } from "./upgrade.ts";
 
 /** A session's token. Cloudflare's log shows subprotocols, and a session lasts too long for that. */
@@ -70,9 +70,7 @@ async function identify(c: Context<App>): Promise<Caller> {
   const { identity } = stackOf(c.env).settings;
   const offered = offeredProtocols(c);
   if (offered.some(looksLikeSession)) {
-    throw refusal("unauthorized", "A session's token is no subprotocol: show it as a bearer token, or its cookie", {
-      headers: { "WWW-Authenticate": 'Bearer realm="session"' },
-    });
+    throw unauthorized("A session's token is no subprotocol: show it as a bearer token, or its cookie");
   }
   const token = offered.find((each) => looksAnonymous(each) || (identity && looksIssued(each)));
   if (token === undefined) return NOBODY;

@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { bearerToken } from "../http/admin.ts";
 import { callerOf } from "../http/caller.ts";
 import type { App } from "../http/context.ts";
-import { deadCredential } from "../http/denials.ts";
+import { deadCredential, unauthorized } from "../http/denials.ts";
 import { Hono } from "../http/hono.ts";
 import { may } from "../http/may.ts";
 import { Duration, Integer, Moment } from "../http/numbers.ts";
@@ -241,9 +241,7 @@ async function endFrom(c: Context<App>, place: Place, why?: "replaced", most = M
 async function placeOfCaller(c: Context<App>): Promise<Place | undefined> {
   const token = shownToken(c);
   if (token === undefined) {
-    throw refusal("unauthorized", "This needs a session's token, as Authorization: Bearer <token> or as the cookie", {
-      headers: { "WWW-Authenticate": 'Bearer realm="session"' },
-    });
+    throw unauthorized("This needs a session's token, as Authorization: Bearer <token> or as the cookie");
   }
   return placeOfToken(stackOf(c.env).regions, token);
 }
