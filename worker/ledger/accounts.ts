@@ -44,19 +44,18 @@ export function listAccounts(
   after: string | undefined,
   limit: number,
 ): Page<NamedAccount, string> | "no such cursor" {
-  const theirs = "SELECT * FROM accounts WHERE name NOT GLOB '@*'";
-  if (after !== undefined && sql.exec(`${theirs} AND name = ?`, after).toArray().length === 0) return "no such cursor";
-  const rows = sql
-    .exec<AccountRow>(`${theirs} AND name > ? ORDER BY name LIMIT ?`, ...[after ?? "", limit + 1])
-    .toArray()
-    .map(accountIn);
-  return { items: rows.slice(0, limit), next: rows.length > limit ? (rows[limit - 1]?.name ?? null) : null };
+  const theirs = "name NOT GLOB '@*'";
+  const isTheirs = (name: string) =>
+    sql.exec(`SELECT 1 FROM accounts WHERE ${theirs} AND name = ?`, name).toArray().length > 0;
+  if (after !== undefined && !isTheirs(after)) return "no such cursor";
+  const found = accountsAfter(sql, after ?? "", limit + 1, theirs);
+  return { items: found.slice(0, limit), next: found.length > limit ? (found[limit - 1]?.name ?? null) : null };
 }
 
-/** The accounts by name, with the ledger's own, after the name `after`. */
-export function accountsAfter(sql: SqlStorage, after: string, limit: number): readonly NamedAccount[] {
+/** The accounts by name, with the ledger's own, after the name `after`. `which`: only those that this SQL is true of. */
+export function accountsAfter(sql: SqlStorage, after: string, limit: number, which = "true"): readonly NamedAccount[] {
   return sql
-    .exec<AccountRow>("SELECT * FROM accounts WHERE name > ? ORDER BY name LIMIT ?", after, limit)
+    .exec<AccountRow>(`SELECT * FROM accounts WHERE name > ? AND ${which} ORDER BY name LIMIT ?`, after, limit)
     .toArray()
     .map(accountIn);
 }
