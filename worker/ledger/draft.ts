@@ -2,7 +2,7 @@
  * Changes that are decided and not written yet, on top of the stored ledger. What is decided later sees what was decided
  * before it. All of a draft is written in one transaction, or nothing.
  */
-import { findReplay, keepReplay } from "../objects/replays.ts";
+import { findReplay, keepReplay, replayOf } from "../objects/replays.ts";
 import { hasTraded, writeAccount } from "./accounts.ts";
 import { type Currency, readCurrency, writeCurrency } from "./book.ts";
 import type { Books } from "./books.ts";
@@ -211,15 +211,9 @@ export class Draft {
 
   #answerTo<T>(key: string, payload: string): Once<T> | undefined {
     const drafted = this.#answers.get(key);
-    if (drafted) {
-      return drafted.payload === payload
-        ? { outcome: JSON.parse(drafted.answer), replayed: true }
-        : { keyConflict: true };
-    }
-    if (this.#empty) return undefined;
-    const stored = findReplay(this.#sql, key, payload, this.#clock);
-    if (stored.kind === "conflict") return { keyConflict: true };
-    if (stored.kind === "replay") return { outcome: JSON.parse(stored.answer), replayed: true };
-    return undefined;
+    if (!drafted && this.#empty) return undefined;
+    const known = drafted ? replayOf(drafted, payload) : findReplay(this.#sql, key, payload, this.#clock);
+    if (known.kind === "new") return undefined;
+    return known.kind === "conflict" ? { keyConflict: true } : { outcome: JSON.parse(known.answer), replayed: true };
   }
 }

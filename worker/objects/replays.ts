@@ -27,9 +27,12 @@ export function findReplay(sql: SqlStorage, key: string, payload: string, now: n
       now - KEPT_MS,
     )
     .toArray();
-  if (!row) return { kind: "new" };
-  return row.payload === payload ? { kind: "replay", answer: row.answer } : { kind: "conflict" };
+  return row ? replayOf(row, payload) : { kind: "new" };
 }
+
+/** What a key that has an answer means for a call with this payload. */
+export const replayOf = (before: { readonly payload: string; readonly answer: string }, payload: string): Replay =>
+  before.payload === payload ? { kind: "replay", answer: before.answer } : { kind: "conflict" };
 
 /** Keeps the answer to a new key. Call it in the transaction that makes the change. */
 export function keepReplay(
