@@ -52,8 +52,8 @@ export class Draft {
   readonly #refusals = new Map<string, Fault>();
   /** Transfers to other ledgers that were made. */
   readonly sends: Transaction[] = [];
-  /** Rows of transfers across ledgers, written after all others. */
-  readonly #across: ((sql: SqlStorage) => void)[] = [];
+  /** All other writes, which come after the rows above: for transfers across ledgers, and holds that expire later. */
+  readonly #rest: ((sql: SqlStorage) => void)[] = [];
   #currency: Currency | undefined;
   #last: number;
 
@@ -69,7 +69,7 @@ export class Draft {
 
   /** Whether there is anything to write. */
   get isChanged(): boolean {
-    return this.#changed.size > 0 || this.#answers.size > 0 || this.#across.length > 0 || this.#currency !== undefined;
+    return this.#changed.size > 0 || this.#answers.size > 0 || this.#rest.length > 0 || this.#currency !== undefined;
   }
 
   /** Whether there are answers to idempotency keys to write. */
@@ -156,7 +156,7 @@ export class Draft {
 
   /** Lets a stored hold expire later. */
   postpone({ seq }: Hold, due: number): void {
-    this.#across.push((sql) => postponeHold(sql, seq, due));
+    this.#rest.push((sql) => postponeHold(sql, seq, due));
   }
 
   /** Settles a hold, or marks a payment as reversed, once. */
@@ -174,18 +174,18 @@ export class Draft {
   /** Keeps why a transfer of another ledger was refused, in case its answer is lost. */
   refuse(ledger: string, origin: number, fault: Fault): void {
     this.#refusals.set(`${ledger} ${origin}`, fault);
-    this.#across.push((sql) => writeRefusal(sql, ledger, origin, fault));
+    this.#rest.push((sql) => writeRefusal(sql, ledger, origin, fault));
   }
 
   /** Forgets refusals whose answer the other ledger has: all before the number `oldest`. */
   forgetRefusals(ledger: string, oldest: number): void {
     if (this.#empty || !hasRefusalsBefore(this.#sql, ledger, oldest)) return;
-    this.#across.push((sql) => removeRefusals(sql, ledger, oldest));
+    this.#rest.push((sql) => removeRefusals(sql, ledger, oldest));
   }
 
   /** Keeps when the answer to a transfer to another ledger came, and its number there. */
   settleSend(seq: number, answer: { readonly at: number; readonly by: number | undefined }): void {
-    this.#across.push((sql) => writeAnswer(sql, seq, answer));
+    this.#rest.push((sql) => writeAnswer(sql, seq, answer));
   }
 
   /** Writes it all. Call it in a transaction, and `written` after that. */
@@ -200,7 +200,7 @@ export class Draft {
     for (const [seq, by] of this.#settled) writeSettled(this.#sql, seq, by);
     for (const [key, answer] of this.#answers) keepReplay(this.#sql, { key, ...answer }, this.#clock);
     if (this.#currency) writeCurrency(this.#sql, this.#currency);
-    for (const write of this.#across) write(this.#sql);
+    for (const write of this.#rest) write(this.#sql);
   }
 
   /** Hands what was written to the books. */

@@ -119,8 +119,8 @@ export class AccountDO extends DurableObject<Env> {
     });
     const parts = { books: this.#books, wake: this.#wake, outbox: this.#outbox, archive: this.#archive };
     this.#payments = new Payments({ ...parts, storage: ctx.storage, schema: this.#schema });
-    const isThere = () => this.#isWritable;
-    this.#upkeep = new Upkeep({ ...parts, sql: ctx.storage.sql, isThere, payments: this.#payments });
+    const isWritable = () => this.#isWritable;
+    this.#upkeep = new Upkeep({ ...parts, sql: ctx.storage.sql, isWritable, payments: this.#payments });
   }
 
   override async alarm(): Promise<void> {

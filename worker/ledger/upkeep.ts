@@ -18,8 +18,8 @@ const MAX_SEALED = 20;
 
 interface Parts {
   readonly sql: SqlStorage;
-  /** Whether there are all tables. */
-  readonly isThere: () => boolean;
+  /** Whether there are tables, and all of them. */
+  readonly isWritable: () => boolean;
   readonly books: Books;
   readonly wake: Wake;
   readonly outbox: Outbox;
@@ -44,12 +44,12 @@ export class Upkeep {
 
   /** Does a chore of a ledger that may be deleted meanwhile: then it is not done, or its failure is none. */
   #do(what: string, chore: () => Promise<number | undefined>): Promise<void> {
-    const { isThere, wake } = this.#parts;
+    const { isWritable, wake } = this.#parts;
     return wake.chore(what, async () => {
       try {
-        return isThere() ? await chore() : undefined;
+        return isWritable() ? await chore() : undefined;
       } catch (error) {
-        if (isThere()) throw error;
+        if (isWritable()) throw error;
         return undefined;
       }
     });
