@@ -88,21 +88,10 @@ export class SessionsOfUser {
 
   async #open(wanted: Wanted): Promise<Reading | NotReplaced | undefined> {
     const { place, subject, slidingMs, absoluteMs, max, replaces } = wanted;
-    const now = Date.now();
-    const known = this.#entryOf(wanted);
-    if (known?.ending === "failed") delete known.ending;
-    const entry = known ?? { ...place, at: now, endsAt: now + absoluteMs, begun: false, ...(replaces && { replaces }) };
-    if (!known) {
-      const why = replaces === undefined ? undefined : this.#whyNotReplaced(replaces);
-      if (why) return why;
-      this.#entries.push(entry);
-    }
+    const entry = this.#enter(wanted);
+    if (typeof entry === "string") return entry;
     await this.#save();
-    // One that is being replaced and the one that takes its place are one session.
-    const counted = () => this.#entries.filter(({ id, ending }) => !ending && !this.#successorOf(id));
-    if (counted().length > max) await this.#dropOver();
-    const tooMany = counted().length - max;
-    if (tooMany > 0) await this.#end(counted().slice(0, tooMany));
+    await this.#endExcess(max);
     if (entry.ending || !this.#entries.includes(entry)) return undefined;
     const by = entry.at + BEGIN_WITHIN_MS;
     const reading = own(await this.#sessionAt(place).begin(subject, slidingMs, absoluteMs, by));
@@ -115,6 +104,29 @@ export class SessionsOfUser {
     if (entry.ending) await this.#end([entry]);
     if (replaces !== undefined && !(await this.#takePlace(entry, replaces, isRepeated))) return "over";
     return entry.ending ? undefined : reading;
+  }
+
+  /** Adds a session to the list, or finds it there if the call is made again. Or why it cannot take another's place. */
+  #enter(wanted: Wanted): Entry | NotReplaced {
+    const { place, absoluteMs, replaces } = wanted;
+    const known = this.#entryOf(wanted);
+    if (known?.ending === "failed") delete known.ending;
+    if (known) return known;
+    const why = replaces === undefined ? undefined : this.#whyNotReplaced(replaces);
+    if (why) return why;
+    const now = Date.now();
+    const entry = { ...place, at: now, endsAt: now + absoluteMs, begun: false, ...(replaces && { replaces }) };
+    this.#entries.push(entry);
+    return entry;
+  }
+
+  /** Ends the oldest sessions, if there are more than `max`. */
+  async #endExcess(max: number): Promise<void> {
+    // One that is being replaced and the one that takes its place are one session.
+    const counted = () => this.#entries.filter(({ id, ending }) => !ending && !this.#successorOf(id));
+    if (counted().length > max) await this.#dropOver();
+    const excess = counted().length - max;
+    if (excess > 0) await this.#end(counted().slice(0, excess));
   }
 
   /**
