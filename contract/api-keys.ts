@@ -17,6 +17,7 @@ export const ApiKey = v.object({
   id: v.pipe(v.string(), v.regex(/^[a-z0-9-]{1,64}$/)),
   grants: v.optional(v.array(v.string()), []),
 });
+export type ApiKey = v.InferOutput<typeof ApiKey>;
 
 /** A new key. */
 export const newApiKey = (): string => `ds_${newSecret(RANDOM_BYTES)}`;

@@ -18,15 +18,17 @@ type Stub = DurableObjectStub<CounterDO>;
 /** A change of one part. */
 export type Change = (part: Stub, terms: Terms) => Promise<Counted>;
 
+type WidthsById = Map<string, { readonly widths: readonly Width[]; readonly until: number }>;
+
 /** The stack's wide counters: how many parts, by id with region. */
-const settings = new WeakMap<Stack["settings"], ReadonlyMap<string, number>>();
+const wideCounters = new WeakMap<Stack["settings"], ReadonlyMap<string, number>>();
 /** What this isolate knows of the widths of counters, by id with region. */
-const known = new WeakMap<Stack["settings"], Map<string, { widths: readonly Width[]; until: number }>>();
+const knownWidths = new WeakMap<Stack["settings"], WidthsById>();
 
 /** How many shards the stack gives this counter; 1 if it says nothing. */
 export function shardsOf(c: Context<App>, id: string): number {
   const stack = stackOf(c.env);
-  let wide = settings.get(stack.settings);
+  let wide = wideCounters.get(stack.settings);
   if (!wide) {
     const places = Object.entries(stack.settings.counter.shards).flatMap(([written, shards]): [string, number][] => {
       const parsed = parseId(stack.regions, written);
@@ -37,7 +39,7 @@ export function shardsOf(c: Context<App>, id: string): number {
       return [];
     });
     wide = new Map(places);
-    settings.set(stack.settings, wide);
+    wideCounters.set(stack.settings, wide);
   }
   return wide.size === 0 ? 1 : (wide.get(formatId(placeOf(c, id))) ?? 1);
 }
@@ -96,27 +98,27 @@ export async function changeAll<T>(c: Context<App>, id: string, change: (part: S
   const others = upTo(Math.max(widest(widths), shardsOf(c, id))).slice(1);
   await Promise.all(others.map((number) => retry(() => change(partAt(c, id, number)))));
   const answer = await retry(() => change(partAt(c, id, 0)));
-  remembered(c).delete(formatId(placeOf(c, id)));
+  widthsKnownTo(c).delete(formatId(placeOf(c, id)));
   return answer;
 }
 
 /** The counter's widths, as they are or were a minute ago; makes it as wide as the stack says. */
 async function widthsOf(c: Context<App>, id: string, shards: number): Promise<readonly Width[]> {
-  const cache = remembered(c);
+  const known = widthsKnownTo(c);
   const at = formatId(placeOf(c, id));
-  const before = cache.get(at);
+  const before = known.get(at);
   if (before && before.until > Date.now()) return before.widths;
   const widths = await retry(() => partAt(c, id, 0).widen(shards));
   // Only counters that the stack names, or that were wide once, come here: there are few.
-  cache.set(at, { widths, until: Date.now() + WIDTHS_FOR_MS });
+  known.set(at, { widths, until: Date.now() + WIDTHS_FOR_MS });
   return widths;
 }
 
-function remembered(c: Context<App>): Map<string, { widths: readonly Width[]; until: number }> {
-  const { settings: key } = stackOf(c.env);
-  const cache = known.get(key) ?? new Map();
-  known.set(key, cache);
-  return cache;
+function widthsKnownTo(c: Context<App>): WidthsById {
+  const { settings } = stackOf(c.env);
+  const widths = knownWidths.get(settings) ?? new Map();
+  knownWidths.set(settings, widths);
+  return widths;
 }
 
 function partAt(c: Context<App>, id: string, number: number): Stub {

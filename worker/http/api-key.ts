@@ -15,44 +15,43 @@ const TRUST_SECONDS = 30;
 /** How long a key counts as one that was valid, so that looking it up again is no guess. */
 const VALID_MS = 60 * 60_000;
 /** How long others wait for a look-up. */
-const OUT_MS = 5_000;
+const LOOK_UP_MS = 5_000;
 /** How often a request looks whether another one has the answer. */
-const LOOK_MS = 10;
+const POLL_MS = 10;
 
-type Record = v.InferOutput<typeof ApiKey>;
 /** Records by their key in KV; null if there is no record. */
-const known = new Memory<Record | null>();
-/** The keys in KV that had a record a while ago, and those that are being looked up. */
+const known = new Memory<ApiKey | null>();
+/** The keys in KV that had a record a while ago, and those that a request looks up. */
 const valid = new Memory<true>();
-const out = new Memory<true>();
+const lookingUp = new Memory<true>();
 
 /**
  * The record of the caller's API key, if the stack has it; "unchecked" if the caller's address has no guess left for it.
  * 503 if KV does not answer.
  */
-export async function apiKeyOf(c: Context<App>): Promise<Record | undefined | "unchecked"> {
+export async function apiKeyOf(c: Context<App>): Promise<ApiKey | undefined | "unchecked"> {
   const key = c.req.header(API_KEY_HEADER);
   const at = key === undefined ? undefined : await storedAt(key);
   if (at === undefined) return undefined;
-  const remembered = out.get(at, Date.now()) ? await byAnother(at) : known.get(at, Date.now());
+  const remembered = lookingUp.get(at, Date.now()) ? await byAnother(at) : known.get(at, Date.now());
   if (remembered !== undefined) return remembered ?? undefined;
   if (!valid.get(at, Date.now()) && !mayGuess(c)) return "unchecked";
-  out.set(at, true, Date.now() + OUT_MS);
-  const looking = lookUp(c, at).finally(() => out.delete(at));
+  lookingUp.set(at, true, Date.now() + LOOK_UP_MS);
+  const looking = lookUp(c, at).finally(() => lookingUp.delete(at));
   // Goes on if the caller disconnects, because others may wait for it.
   waitUntil(looking.catch(() => undefined));
   return looking;
 }
 
 /** What another request finds. It is looked for, because no promise may be awaited in another request than its own. */
-async function byAnother(at: string): Promise<Record | null> {
-  while (out.get(at, Date.now())) await scheduler.wait(LOOK_MS);
+async function byAnother(at: string): Promise<ApiKey | null> {
+  while (lookingUp.get(at, Date.now())) await scheduler.wait(POLL_MS);
   const found = known.get(at, Date.now());
   if (found === undefined) throw unavailable();
   return found;
 }
 
-async function lookUp(c: Context<App>, at: string): Promise<Record | undefined> {
+async function lookUp(c: Context<App>, at: string): Promise<ApiKey | undefined> {
   const record = v.safeParse(ApiKey, await storedRecord(c, at));
   const found = record.success ? record.output : null;
   const now = Date.now();

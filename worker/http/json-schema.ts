@@ -88,8 +88,8 @@ function of(part: Part | undefined): JsonSchema {
   return part ? jsonSchema(part) : {};
 }
 
-function constraint({ type: of }: JsonSchema, { type, requirement, description }: Part): JsonSchema {
-  const size = of === "array" ? "Items" : "Length";
+function constraint({ type: base }: JsonSchema, { type, requirement, description }: Part): JsonSchema {
+  const size = base === "array" ? "Items" : "Length";
   switch (type) {
     case "integer":
     case "safe_integer":
@@ -97,7 +97,7 @@ function constraint({ type: of }: JsonSchema, { type, requirement, description }
     case "min_value":
       return { minimum: requirement };
     case "max_value":
-      return { maximum: requirement, ...(of === "integer" && Number(requirement) < 2 ** 31 && { format: "int32" }) };
+      return { maximum: requirement, ...(base === "integer" && Number(requirement) < 2 ** 31 && { format: "int32" }) };
     case "non_empty":
       return { [`min${size}`]: 1 };
     case "min_length":
