@@ -8,7 +8,7 @@ import { notThere } from "../http/joining.ts";
 import { type Problem, problemResponse } from "../http/problem.ts";
 import { Paced } from "../objects/paced.ts";
 import type { Schema } from "../objects/schema.ts";
-import { answerClose, isOpen, POLICY, switchPlainly, TRY_AGAIN } from "../objects/sockets.ts";
+import { answerClose, closeSocket, isOpen, POLICY, switchPlainly, TRY_AGAIN } from "../objects/sockets.ts";
 import { MEBIBYTE } from "../objects/units.ts";
 import type { Wake } from "../objects/wake.ts";
 import { type Author, authorOf } from "./author.ts";
@@ -176,8 +176,7 @@ export class Editor {
 
   closed(socket: WebSocket, code: number, reason = ""): void {
     answerClose(socket, code, reason);
-    const seat = this.#seats.leave(socket);
-    if (seat) this.#pass(this.#presence.leave(seat, Date.now()));
+    this.#left(socket);
   }
 
   /** The document's state, once all of it is durable. */
@@ -352,7 +351,12 @@ export class Editor {
   }
 
   #close(socket: WebSocket, code: number, reason: string): void {
-    this.#seats.close(socket, code, reason);
+    closeSocket(socket, code, reason);
+    this.#left(socket);
+  }
+
+  /** What a socket showed goes with it: once, whether it is closed here or by its client. */
+  #left(socket: WebSocket): void {
     const seat = this.#seats.leave(socket);
     if (seat) this.#pass(this.#presence.leave(seat, Date.now()));
   }

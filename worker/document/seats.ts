@@ -3,7 +3,7 @@
  * the fields here only repeat it. A client that does not read fills the memory with its frames: so every now and then
  * the document asks it for what it has (a step 1), which it can only answer once it has read all before that.
  */
-import { acceptSocket, closeSocket, isOpen, openSockets } from "../objects/sockets.ts";
+import { acceptSocket, isOpen, openSockets } from "../objects/sockets.ts";
 import type { Joining, Visitor } from "./joining.ts";
 import type { ClientState } from "./wire.ts";
 
@@ -194,10 +194,6 @@ export class Seats {
     this.#list.delete(socket);
     this.#left.set(socket, seat);
     return seat;
-  }
-
-  close(socket: WebSocket, code: number, reason: string): void {
-    closeSocket(socket, code, reason);
   }
 }
 
