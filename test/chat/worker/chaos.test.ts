@@ -2,12 +2,13 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { expect, it, onTestFinished, vi } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
 import { joinRequest } from "../../../worker/chat/joining.ts";
 import { ChatClient, type ChatEvent, type Connect } from "../../../worker/chat/panel/client.ts";
 import { SUBPROTOCOLS } from "../../../worker/chat/protocol.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { Dice, expectFaults, maybeFault, operations, seed, Tally, useOwnClock } from "../../worker/chaos.ts";
+import { pass } from "../../worker/clock.ts";
 import { join, lineBy, lineTo, newRoom, roomObject, stays } from "./support.ts";
 
 useOwnClock();
@@ -106,13 +107,13 @@ async function chat(what: string, dice: Dice, { line, objects }: Place): Promise
       if (objects.length > 1 && round % 10 === 9) await Promise.all(objects.map(runAlarm));
       await Promise.race([new Promise<void>((resolve) => (wake = resolve)), scheduler.wait(100)]);
       // Moves the clock, so that clients that were told to wait may send.
-      vi.setSystemTime(Date.now() + 500);
+      pass(500);
     }
   };
   // Everybody has joined before the first message, so everybody must see all of them.
   await until(() => clients.every((client) => client.opened()));
   for (let i = 0; i < operations; i++) {
-    vi.setSystemTime(Date.now() + 200);
+    pass(200);
     const speaker = clients[dice.whole(0, clients.length - 1)];
     speaker?.say(`${speaker.name}: ${speaker.sent.length}`);
     tally.add("messages");
@@ -177,7 +178,7 @@ it("WebSocket: bad frames are answered to their sender only, and the room goes o
       const seen = new Set((await bystander.settled()).map(({ type }) => type));
       expect(seen.difference(new Set(["user_joined", "user_left", "presence"]))).toEqual(new Set());
       // The bystander's questions use up patience too.
-      vi.setSystemTime(Date.now() + 1_000);
+      pass(1_000);
     }),
     { numRuns: Math.ceil(operations / 10), seed },
   );

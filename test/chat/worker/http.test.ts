@@ -6,6 +6,7 @@ import { History } from "../../../worker/chat/history.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { notWritten } from "../../../worker/objects/retry.ts";
 import { fc } from "../../properties.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { ADMIN, call, fetchApp, keyWith } from "../../worker/helpers.ts";
 import { ask } from "../../worker/tries.ts";
 import { fill, join, type Member, newRoom, roomObject, stays } from "./support.ts";
@@ -248,19 +249,19 @@ describe("an attachment", () => {
   });
 
   it("that never arrives is abandoned after ten minutes", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const room = newRoom();
     const stub = roomObject(room);
     const file = { blob: "b", type: "image/png", size: 1, userId: "u" };
     for (let i = 0; i < 20; i++) expect(await stub.reserve({ ...file, key: `k${i}` })).toBe("reserved");
     expect(await stub.reserve({ ...file, key: "k20" })).toBe("too-many");
-    vi.setSystemTime(Date.now() + 600_000);
+    pass(600_000);
     await runDurableObjectAlarm(stub);
     expect(await stub.reserve({ ...file, key: "k21" })).toBe("reserved");
   });
 
   it("is refused if twenty of the user are in no message, until they are gone after an hour", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const room = newRoom();
     const member = await join(room);
     for (let i = 0; i < 20; i++) expect((await upload(room, member)).status).toBe(201);
@@ -269,7 +270,7 @@ describe("an attachment", () => {
     expect(await refused.json()).toMatchObject({
       detail: expect.stringContaining("send some; each goes after an hour"),
     });
-    vi.setSystemTime(Date.now() + 60 * 60_000);
+    pass(60 * 60_000);
     await runDurableObjectAlarm(roomObject(room));
     expect((await upload(room, member)).status).toBe(201);
   });
@@ -407,7 +408,7 @@ describe("an attachment", () => {
   });
 
   it("takes a full bucket of its uploader if it has more MiB than that, and is refused only until the bucket is full", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const room = newRoom();
     const member = await join(room);
     const small = { capacity: 2, periodSeconds: 3_600 };
@@ -452,7 +453,7 @@ describe("an attachment", () => {
   });
 
   it("that is never sent is deleted after an hour, not before, if the alarm runs early, late and twice", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const room = newRoom();
     await stays(room);
     const member = await join(room);
@@ -462,7 +463,7 @@ describe("an attachment", () => {
       expect(await runDurableObjectAlarm(stub)).toBe(true);
       expect(await blobs(room)).toBe(1);
     }
-    vi.setSystemTime(Date.now() + 3_600_000);
+    pass(3_600_000);
     expect(await runDurableObjectAlarm(stub)).toBe(true);
     expect(await blobs(room)).toBe(0);
     member.send({ type: "chat", text: "late", attachment: key });
@@ -471,11 +472,11 @@ describe("an attachment", () => {
   });
 
   it("that R2 fails to delete is tried again until it succeeds", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const room = newRoom();
     const member = await join(room);
     await uploaded(room, member);
-    vi.setSystemTime(Date.now() + 3_600_000);
+    pass(3_600_000);
     await runInDurableObject(roomObject(room), async (instance, { storage }) => {
       const { BLOBS } = Reflect.get(instance, "env");
       const failing = vi.spyOn(BLOBS, "delete").mockRejectedValue(new Error("R2 is down"));

@@ -10,6 +10,7 @@ import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { isNotThere } from "../../../worker/http/joining.ts";
 import { objectName } from "../../../worker/objects/names.ts";
 import { stackOf } from "../../../worker/stack.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { loseCalls, relayObject, roomWithRelay, textsOf } from "./relay-support.ts";
 import { enter, isEmptyFile, newRoom, roomObject } from "./support.ts";
 
@@ -32,12 +33,12 @@ describe("a relay without readers", () => {
 
 describe("a relay", () => {
   it("is asked by a room that wakes again and again once an hour, and as soon as it may lack something", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const { room, far } = await roomWithRelay();
     const take = vi.spyOn(ChatRoomDO.prototype, "take");
     const calls = async (passed: number) => {
       take.mockClear();
-      vi.setSystemTime(Date.now() + passed);
+      pass(passed);
       await evictDurableObject(roomObject(room));
       await runDurableObjectAlarm(roomObject(room));
       return take.mock.calls.length;

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { NOBODY, type Push } from "../../../worker/chat/relay-protocol.ts";
 import { Relays } from "../../../worker/chat/relays.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { loseCalls, relayObject, roomWithRelay, textsOf } from "./relay-support.ts";
 import { enter, type Member, newRoom, roomObject, stays } from "./support.ts";
 
@@ -34,13 +35,13 @@ describe("who is here, at a relay", () => {
   });
 
   it("is kept true by looking for silent sockets, also after a crowd has gone", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const room = newRoom();
     await stays(room);
     const crowd = await Promise.all(Array.from({ length: 101 }, (_, i) => enter(relayObject(room), `user-${i}`)));
     const near = await enter(roomObject(room), "near");
     await near.say("hello");
-    vi.setSystemTime(Date.now() + 46_000);
+    pass(46_000);
     for (const object of [roomObject(room), relayObject(room)]) await runDurableObjectAlarm(object);
     for (const member of crowd.slice(0, 50)) member.close();
     await near.nextOf("presence");

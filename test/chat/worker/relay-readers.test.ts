@@ -7,6 +7,7 @@ import { joinRequest, readRelay } from "../../../worker/chat/joining.ts";
 import { MAX_SOCKETS, MESSAGES_PER_FRAME } from "../../../worker/chat/limits.ts";
 import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { stackOf } from "../../../worker/stack.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { keepMore, loseCalls, relayObject, roomWithRelay, textsOf } from "./relay-support.ts";
 import { enter, newRoom, roomObject, stays, withSettings } from "./support.ts";
 
@@ -88,7 +89,7 @@ describe("a reader at a relay", () => {
   });
 
   it("who names a number that there is not makes the relay ask the home once in five seconds", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const { room } = await roomWithRelay();
     const attach = vi.spyOn(ChatRoomDO.prototype, "attach");
     for (const after of [Number.MAX_SAFE_INTEGER, 99, 2]) {
@@ -96,7 +97,7 @@ describe("a reader at a relay", () => {
       expect(lost.greeting[0]).toEqual({ type: "gap", after, first: 1 });
     }
     expect(attach).toHaveBeenCalledTimes(1);
-    vi.setSystemTime(Date.now() + 5_000);
+    pass(5_000);
     await enter(relayObject(room), "far", { after: 2 });
     expect(attach).toHaveBeenCalledTimes(2);
   });
@@ -214,7 +215,7 @@ describe("a reader at a relay", () => {
   });
 
   it("shares the user's budget with their sockets at home, and hears of the limit", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const { room, near } = await roomWithRelay();
     const same = await enter(relayObject(room), "near");
     for (let i = 0; i < 19; i++) await near.say(`message ${i}`);
@@ -298,7 +299,7 @@ describe("a reader at a relay", () => {
   });
 
   it("that is silent is asked, and closed within a minute, also if it was there alone before", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const room = newRoom();
     await stays(room);
     const far = await enter(relayObject(room), "far");
@@ -309,19 +310,19 @@ describe("a reader at a relay", () => {
       runInDurableObject(object, async (_, { storage }) => ((await storage.getAlarm()) ?? 0) - Date.now());
     for (const object of [roomObject(room), relayObject(room)])
       expect(await alarmIn(object)).toBeLessThanOrEqual(45_000);
-    vi.setSystemTime(Date.now() + 46_000);
+    pass(46_000);
     await runDurableObjectAlarm(relayObject(room));
     await far.nextOf("ping");
-    vi.setSystemTime(Date.now() + 10_000);
+    pass(10_000);
     await runDurableObjectAlarm(relayObject(room));
     expect(await far.closed).toMatchObject({ code: 1013 });
   });
 
   it("that is silent is asked and closed although the relay slept", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const { room, far } = await roomWithRelay();
     for (const passed of [46_000, 10_000]) {
-      vi.setSystemTime(Date.now() + passed);
+      pass(passed);
       await evictDurableObject(relayObject(room));
       await runDurableObjectAlarm(relayObject(room));
       if (passed > 10_000) await far.nextOf("ping");
@@ -330,14 +331,14 @@ describe("a reader at a relay", () => {
   });
 
   it("that is silent in a crowd is not asked, although the relay slept and has few of it", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const room = newRoom();
     await stays(room);
     const readers = await Promise.all(["a", "b"].map((userId) => enter(relayObject(room), userId)));
     await Promise.all(Array.from({ length: 100 }, (_, i) => enter(roomObject(room), `user-${i}`)));
     const take = vi.spyOn(ChatRoomDO.prototype, "take");
     await expect.poll(() => take.mock.lastCall?.[0].others.count).toBe(100);
-    vi.setSystemTime(Date.now() + 46_000);
+    pass(46_000);
     await evictDurableObject(relayObject(room));
     await runDurableObjectAlarm(relayObject(room));
     for (const reader of readers) {

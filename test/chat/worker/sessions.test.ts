@@ -8,6 +8,7 @@ import { ChatRoomDO } from "../../../worker/chat/room.ts";
 import { placeOfToken } from "../../../worker/session/token.ts";
 import { stackOf } from "../../../worker/stack.ts";
 import { sessionOf } from "../../session/worker/support.ts";
+import { stopClock } from "../../worker/clock.ts";
 import { ADMIN, bearer, type Call, call, fetchApp, unique } from "../../worker/helpers.ts";
 import { beginSession } from "../../worker/log-in.ts";
 
@@ -100,7 +101,7 @@ describe("a session's WebSockets", () => {
   });
 
   it("keep it alive while one is open, up to its absolute end, and then close", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    stopClock();
     const token = await beginSession(unique());
     const start = Date.now();
     const { closed } = await join(unique(), token);
@@ -116,7 +117,7 @@ describe("a session's WebSockets", () => {
   });
 
   it("are asked for no more once a use does not move its end", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    stopClock();
     const [userId, token] = [unique(), await beginSession(unique())];
     const stub = await sessionOf(token);
     await stub.begin({ userId, role: "user", metadata: null }, 30 * MINUTE, 30 * MINUTE + 10_000);
@@ -134,7 +135,7 @@ describe("a session's WebSockets", () => {
   });
 
   it("that are closed do not keep it alive", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    stopClock();
     const token = await beginSession(unique());
     const start = Date.now();
     const { webSocket, closed } = await join(unique(), token);

@@ -362,7 +362,7 @@ describe("eventual reads", () => {
     expect((await eventual(id)).body).toEqual({ count: 3, asOf, age: 0 });
     await runInDurableObject(stub, (_, { storage }) => storage.sql.exec("UPDATE counter SET count = 99"));
     await evictDurableObject(stub);
-    vi.setSystemTime(Date.now() + 2_500);
+    pass(2_500);
     expect((await eventual(id)).body).toEqual({ count: 3, asOf, age: 2.5 });
   });
 
@@ -395,12 +395,12 @@ describe("eventual reads", () => {
     const { id, stub, post } = aCounter();
     await post("increment");
     await eventual(id);
-    vi.setSystemTime(Date.now() + 59 * 60 * 1000);
+    pass(59 * 60 * 1000);
     await evictDurableObject(stub);
     await post("increment");
     expect(await alarmOf(stub)).not.toBeNull();
     await runDurableObjectAlarm(stub);
-    vi.setSystemTime(Date.now() + 2 * 60 * 1000);
+    pass(2 * 60 * 1000);
     await post("increment");
     expect(await alarmOf(stub)).toBeNull();
   });
@@ -409,7 +409,7 @@ describe("eventual reads", () => {
     const { id, stub, post } = aCounter();
     await post("increment");
     await eventual(id);
-    vi.setSystemTime(Date.now() + 10_000);
+    pass(10_000);
     const away = vi.spyOn(env.READS, "put").mockRejectedValue(new Error("KV is away"));
     await post("increment");
     await runDurableObjectAlarm(stub);
@@ -421,7 +421,7 @@ describe("eventual reads", () => {
     await stub.share();
     expect(away).toHaveBeenCalledTimes(1);
     away.mockRestore();
-    vi.setSystemTime(Date.now() + 5_000);
+    pass(5_000);
     await runDurableObjectAlarm(stub);
     expect((await eventual(id)).body).toMatchObject({ count: 3 });
   });
@@ -435,7 +435,7 @@ describe("eventual reads", () => {
       const soon = Date.now() + 12_000;
       await runInDurableObject(stub, (_, { storage }) => storage.setAlarm(soon));
       await evictDurableObject(stub);
-      vi.setSystemTime(Date.now() + 10_000);
+      pass(10_000);
       const put = vi.spyOn(env.READS, "put");
       // A copy that failed is tried again in five seconds, and one that follows another is sent then.
       if (when === "after a reader") put.mockRejectedValueOnce(new Error("KV is away"));

@@ -4,6 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { CounterDO } from "../../../worker/counter/counter.ts";
 import { partsOfKey, sumOf, type Width, widened, widest } from "../../../worker/counter/parts.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { ADMIN, call, connect, unique } from "../../worker/helpers.ts";
 
 const MINUTE = 60_000;
@@ -12,9 +13,6 @@ const DAY = 24 * 60 * MINUTE;
 afterEach(() => {
   vi.useRealTimers();
 });
-
-const stopClock = () => vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
-const pass = (ms: number) => vi.setSystemTime(Date.now() + ms);
 
 /** A counter, and calls to it from stacks that give it so many shards. */
 function aCounter() {

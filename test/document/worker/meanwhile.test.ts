@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import * as Y from "yjs";
 import { DocumentDO } from "../../../worker/document/document.ts";
 import { joinRequest } from "../../../worker/document/joining.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { Peer, updateOf } from "../client.ts";
 import { newDocument, objectOf } from "./support.ts";
 
@@ -123,13 +124,13 @@ describe("edits that are written together", () => {
 
 describe("a socket whose token has expired", () => {
   it("gets no edit, also if it only listens", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const id = newDocument();
     const ann = await join(id, "ann");
     const bob = await join(id, "bob", Date.now() + 60_000);
     ann.text.insert(0, "before");
     await Promise.all([ann.sync(), bob.synced()]);
-    vi.setSystemTime(Date.now() + 60_001);
+    pass(60_001);
     ann.text.insert(0, "secret ");
     await ann.sync();
     expect(await bob.closed).toBeGreaterThan(4_000);
@@ -190,17 +191,17 @@ describe("while a version is on its way", () => {
   });
 
   it("an edit comes: the next automatic version has it", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const id = newDocument();
     await objectOf(id).edit(visitor("ann"), updateOf("one"), by("ann"), true);
-    vi.setSystemTime(Date.now() + 61 * 60_000);
+    pass(61 * 60_000);
     const put = held("put");
     const alarm = runDurableObjectAlarm(objectOf(id));
     await put.begun;
     await objectOf(id).edit(visitor("ann"), updateOf("two"), by("ann"), true);
     put.release();
     await alarm;
-    vi.setSystemTime(Date.now() + 61 * 60_000);
+    pass(61 * 60_000);
     await runDurableObjectAlarm(objectOf(id));
     expect(await inside(id, async (document) => document.versions(visitor("ann")))).toHaveLength(2);
   });
@@ -231,7 +232,7 @@ describe("of a version that was not stored, no file stays", () => {
     );
   async function aDocument(): Promise<string> {
     // Ahead of the runtime's clock, which then runs no alarm by itself.
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 60 * 60_000 });
+    stopClock(Date.now() + 60 * 60_000);
     const id = newDocument();
     await objectOf(id).edit(visitor("ann"), updateOf("one"), by("ann"), true);
     return id;
@@ -277,7 +278,7 @@ describe("of a version that was not stored, no file stays", () => {
   it("and edits that come meanwhile make no more attempts", async () => {
     const id = await aDocument();
     refusing();
-    vi.setSystemTime(Date.now() + 60 * 60_000);
+    pass(60 * 60_000);
     await runDurableObjectAlarm(objectOf(id));
     await objectOf(id).edit(visitor("ann"), updateOf("two"), by("ann"), true);
     expect(await dueAt(id)).toBeGreaterThan(Date.now());

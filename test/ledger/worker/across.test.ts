@@ -3,6 +3,7 @@ import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runI
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { AccountDO } from "../../../worker/ledger/ledger.ts";
 import { patterns } from "../../../worker/patterns.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { ADMIN, call } from "../../worker/helpers.ts";
 import { countRows } from "../../worker/rows.ts";
 import { aLedger, inOrder, refused } from "./support.ts";
@@ -10,7 +11,7 @@ import { aLedger, inOrder, refused } from "./support.ts";
 const folders: readonly string[] = patterns.map(({ folder }) => folder);
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+  stopClock();
 });
 afterEach(() => {
   vi.restoreAllMocks();
@@ -19,7 +20,7 @@ afterEach(() => {
 
 /** Runs a ledger's alarm, so late that it calls even ledgers that did not answer for long. */
 async function lateAlarm(stub: DurableObjectStub): Promise<void> {
-  vi.setSystemTime(Date.now() + 3_600_000);
+  pass(3_600_000);
   await runDurableObjectAlarm(stub);
 }
 

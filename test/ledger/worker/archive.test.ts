@@ -5,11 +5,12 @@ import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { sha256 } from "../../../contract/secrets.ts";
 import { entryAfter, GENESIS, headerIn } from "../../../worker/ledger/chain.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { ADMIN, call, unique } from "../../worker/helpers.ts";
 import { aLedger, inOrder, refused } from "./support.ts";
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+  stopClock();
 });
 afterEach(() => {
   vi.restoreAllMocks();
@@ -31,7 +32,7 @@ async function full() {
   await ledger.deposit("alice", 100_000);
   const add = async (count: number) => {
     for (let done = 0; done < count; done += 100) {
-      vi.setSystemTime(Date.now() + 1_000);
+      pass(1_000);
       await Promise.all(Array.from({ length: 100 }, () => ledger.stub.transfer("alice", "bob", 1)));
     }
   };
@@ -155,7 +156,7 @@ describe("the archive", () => {
     expect(put.mock.calls.length).toBeLessThan(3);
     expect(await audit()).toMatchObject({ ...inOrder, archived: 0 });
     put.mockRestore();
-    vi.setSystemTime(Date.now() + 61_000);
+    pass(61_000);
     await seal();
     expect(await keys()).toHaveLength(2);
     expect(await all()).toEqual(down(3_006, 1));
@@ -289,7 +290,7 @@ describe("a time", () => {
     await ledger.deposit("alice", 10_000);
     const then = Date.now();
     for (let done = 0; done < 30; done++) {
-      vi.setSystemTime(Date.now() + 1_000);
+      pass(1_000);
       await Promise.all(Array.from({ length: 100 }, () => ledger.stub.transfer("alice", "bob", 1)));
     }
     await ledger.stub.transfer("quiet", "bob", 2);

@@ -4,14 +4,15 @@ import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { schema } from "../../../worker/ledger/schema.ts";
 import { sqlOf } from "../../../worker/objects/steps.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { ADMIN, call, unique } from "../../worker/helpers.ts";
 import { aLedger, inOrder, isMade, refused } from "./support.ts";
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+  stopClock();
 });
 afterEach(() => vi.useRealTimers());
-const later = (seconds: number) => vi.setSystemTime(Date.now() + seconds * 1_000);
+const later = (seconds: number) => pass(seconds * 1_000);
 
 /** A ledger in which alice has 100, and calls of the admin. */
 async function funded() {

@@ -3,11 +3,12 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { AccountDO } from "../../../worker/ledger/ledger.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { ADMIN, call, fetchApp, unique } from "../../worker/helpers.ts";
 import { aLedger, inOrder, refused } from "./support.ts";
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+  stopClock();
 });
 afterEach(() => {
   vi.restoreAllMocks();
@@ -120,7 +121,7 @@ describe("an account that is full", () => {
     await deposit("carl", 10);
     await post("transfer", { from: "carl", to: "bob", amount: 7, holdSeconds: 60 });
     expect(await post("transfers/2/void", {}, ADMIN)).toMatchObject(refused(400, { type: "urn:problem:ledger-full" }));
-    vi.setSystemTime(Date.now() + 61_000);
+    pass(61_000);
     await runDurableObjectAlarm(stub);
     expect([await get("transfers/2"), await get("transfers/5")]).toMatchObject([
       { state: "pending" },
@@ -128,7 +129,7 @@ describe("an account that is full", () => {
     ]);
     expect(await balance("carl")).toBe(10);
     await post("withdraw", { account: "alice", amount: 100, outside: "b" }, ADMIN);
-    vi.setSystemTime(Date.now() + 3_700_000);
+    pass(3_700_000);
     await runDurableObjectAlarm(stub);
     expect(await get("transfers/2")).toMatchObject({ state: "expired" });
     expect(await balance("alice")).toBe(MAX);
@@ -148,13 +149,13 @@ describe("an account that is full", () => {
     await expect.poll(() => logged.mock.calls.join("\n")).toContain("cannot take them back");
     await here.deposit("carl", 5);
     await here.post("transfer", { from: "carl", to: `${there.id}/dora`, amount: 5 });
-    vi.setSystemTime(Date.now() + 60_000);
+    pass(60_000);
     await runDurableObjectAlarm(here.stub);
     await settled(5);
     expect(await there.balance("dora")).toBe(5);
     expect(await here.get("transfers/2")).toMatchObject({ state: "pending" });
     await here.post("withdraw", { account: "alice", amount: 1_000, outside: "a" }, ADMIN);
-    vi.setSystemTime(Date.now() + 3_600_000);
+    pass(3_600_000);
     await runDurableObjectAlarm(here.stub);
     expect(await here.get("transfers/2")).toMatchObject({ state: "refused" });
     expect(await here.audit()).toMatchObject({ ...inOrder, pending: 0 });
@@ -227,7 +228,7 @@ it("a ledger that does not answer is left alone for longer each time, also by ne
   await send(1);
   await expect.poll(() => receive).toHaveBeenCalledTimes(1);
   for (let second = 0; second < 120; second += 10) {
-    vi.setSystemTime(Date.now() + 10_000);
+    pass(10_000);
     await send(1);
     await runDurableObjectAlarm(here.stub);
   }

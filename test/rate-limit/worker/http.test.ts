@@ -10,10 +10,11 @@ import { patterns } from "../../../worker/patterns.ts";
 import { LEASE_MS } from "../../../worker/rate-limit/holds.ts";
 import { RateLimiterDO } from "../../../worker/rate-limit/limiter.ts";
 import { rateLimit } from "../../../worker/rate-limit/middleware.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 
 /** The clock stands still, so that no bucket refills. */
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+  stopClock();
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -62,7 +63,7 @@ describe("a caller with many requests", () => {
       const response = await visit();
       expect(response.status).toBe(200);
       expect(Number(response.headers.get("X-RateLimit-Remaining"))).toBeLessThan(6_000);
-      vi.setSystemTime(Date.now() + 2);
+      pass(2);
     }
     expect(asked.mock.calls.length).toBeLessThanOrEqual(100);
     const givenBack = vi.spyOn(RateLimiterDO.prototype, "giveBack");
@@ -291,7 +292,7 @@ describe("a denied cost", () => {
   });
 
   it("passes after the time that it was told beside a lower cost, also if the object was evicted, and asks once", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    stopClock();
     onTestFinished(() => void vi.useRealTimers());
     const from = address();
     for (let i = 0; i < 24; i++) await take(from, 4);
@@ -300,7 +301,7 @@ describe("a denied cost", () => {
     for (let i = 0; i < 3; i++) expect((await take(from, 60)).headers.get("Retry-After")).toBe("34");
     const times = asked.mock.calls.filter(([, cost]) => cost === 60).length;
     await evictAllDurableObjects();
-    vi.setSystemTime(Date.now() + 34_000);
+    pass(34_000);
     expect((await take(from, 60)).status).toBe(200);
     expect(times).toBe(1);
   });

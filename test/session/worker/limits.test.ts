@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { patterns } from "../../../worker/patterns.ts";
 import { SessionDO } from "../../../worker/session/session.ts";
+import { stopClock } from "../../worker/clock.ts";
 import { call, unique } from "../../worker/helpers.ts";
 import { logIn } from "../../worker/log-in.ts";
 
@@ -22,7 +23,7 @@ const left = async (headers: Headers) =>
 
 // A guess comes back every three seconds, and a bucket refills too.
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+  stopClock();
 });
 afterEach(() => {
   vi.useRealTimers();

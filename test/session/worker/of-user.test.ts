@@ -8,6 +8,7 @@ import { notWritten } from "../../../worker/objects/retry.ts";
 import { BEGIN_WITHIN_MS } from "../../../worker/session/of-user.ts";
 import { placeOfUser, SessionDO } from "../../../worker/session/session.ts";
 import { fc } from "../../properties.ts";
+import { pass, stopClock } from "../../worker/clock.ts";
 import { ADMIN, bearer, type Call, call, unique } from "../../worker/helpers.ts";
 import { beginSession } from "../../worker/log-in.ts";
 import { countRows } from "../../worker/rows.ts";
@@ -153,11 +154,11 @@ describe("the sessions of a user", () => {
   });
 
   it("leave nothing behind when the last of them is over for certain", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    stopClock();
     const userId = unique();
     await beginSession(userId);
     const stub = await objectOfUser(userId);
-    vi.setSystemTime(Date.now() + 12 * HOUR);
+    pass(12 * HOUR);
     await runDurableObjectAlarm(stub);
     const left = await runInDurableObject(stub, async (_, { storage }) => [
       ...storage.sql.exec("SELECT name FROM sqlite_master").toArray(),
@@ -180,14 +181,14 @@ describe("the rows of a user's object", () => {
 
 describe("rotation", () => {
   it("gives a new token for the session, with the same end, and the old token is dead", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    stopClock();
     const userId = unique();
     const old = await beginSession(userId, { json: { userId, role: "editor", metadata: { theme: "dark" } } });
     const { endsAt } = v.parse(
       v.object({ session: v.object({ endsAt: v.number() }) }),
       (await ask("/session", { headers: bearer(old) })).body,
     ).session;
-    vi.setSystemTime(Date.now() + 10 * MINUTE);
+    pass(10 * MINUTE);
     const rotated = await ask("/session/rotate", { method: "POST", headers: bearer(old) });
     const { token } = v.parse(Begun, rotated.body);
     expect((await ask("/session", { headers: bearer(token) })).body).toMatchObject({
@@ -268,7 +269,7 @@ describe("rotation", () => {
     const begin = vi.spyOn(SessionDO.prototype, "begin").mockRejectedValueOnce(new Error("lost"));
     expect((await ask("/session/rotate", { method: "POST", headers: bearer(token) })).status).toBe(500);
     begin.mockRestore();
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + BEGIN_WITHIN_MS + 1 });
+    stopClock(Date.now() + BEGIN_WITHIN_MS + 1);
     expect(await listed(userId)).toHaveLength(1);
     expect((await ask("/session/rotate", { method: "POST", headers: bearer(token) })).status).toBe(200);
   });
@@ -291,11 +292,11 @@ describe("rotation", () => {
   const GONE = /^__Host-session=; Max-Age=0/;
 
   it("of a cookie gives a new cookie, and that of a session which is over is deleted", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    stopClock();
     const { headers } = await aCookie();
     const rotated = await ask("/session/rotate", { method: "POST", headers });
     expect(rotated.headers.get("Set-Cookie")).toMatch(/^__Host-session=eu~/);
-    vi.setSystemTime(Date.now() + MINUTE);
+    pass(MINUTE);
     for (const path of ["/session/rotate", "/counter/increment"]) {
       const dead = await ask(path, { method: "POST", headers });
       expect(dead.status).toBe(401);
@@ -306,7 +307,7 @@ describe("rotation", () => {
   it.each(["rotated", "replaced by a log-in"])(
     "a request that was on its way while its session was %s does not delete the new cookie",
     async (how) => {
-      vi.useFakeTimers({ toFake: ["Date"] });
+      stopClock();
       const userId = unique();
       const { headers } = await aCookie(userId);
       if (how === "rotated") await ask("/session/rotate", { method: "POST", headers });
@@ -316,7 +317,7 @@ describe("rotation", () => {
         expect(late.status).toBe(how === "rotated" && path === "/session/rotate" ? 409 : 401);
         expect(late.headers.get("Set-Cookie")).toBeNull();
       }
-      vi.setSystemTime(Date.now() + MINUTE);
+      pass(MINUTE);
       const dead = await ask("/counter/increment", { method: "POST", headers });
       expect(dead.status).toBe(401);
       expect(dead.headers.get("Set-Cookie")).toMatch(GONE);
@@ -402,7 +403,7 @@ describe("a log-out in the moment of a rotation", () => {
   });
 
   it("keeps what took its place for a minute, and then nothing", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    stopClock();
     const old = await beginSession(unique());
     await rotated(old);
     const stub = await sessionOf(old);
@@ -410,17 +411,17 @@ describe("a log-out in the moment of a rotation", () => {
       runInDurableObject(stub, async (_, { storage }) => [when, (await storage.list()).size, await storage.getAlarm()]);
     expect(await left("at once")).toEqual(["at once", 1, Date.now() + MINUTE]);
     await logOut(bearer(old));
-    vi.setSystemTime(Date.now() + MINUTE);
+    pass(MINUTE);
     await evict(stub);
     expect(await runDurableObjectAlarm(stub)).toBe(true);
     expect(await left("later")).toEqual(["later", 0, null]);
   });
 
   it("ends it only for a minute: the old token is as dead as any after that", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    stopClock();
     const old = await beginSession(unique());
     const token = await rotated(old);
-    vi.setSystemTime(Date.now() + MINUTE);
+    pass(MINUTE);
     await logOut(bearer(old));
     expect(await isLive(token)).toBe(true);
   });
@@ -553,7 +554,7 @@ describe("a log-out in the moment of a rotation", () => {
 
 describe("under crashes", () => {
   it("a session that was cut off before it began never begins, and stops counting after a while", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    stopClock();
     const userId = unique();
     const token = await beginSession(userId);
     const user = await objectOfUser(userId);
@@ -566,7 +567,7 @@ describe("under crashes", () => {
     });
     await evict(user);
     const subject = { userId, role: "user", metadata: null };
-    vi.setSystemTime(Date.now() + BEGIN_WITHIN_MS);
+    pass(BEGIN_WITHIN_MS);
     expect(await session.begin(subject, MINUTE, HOUR, Date.now())).toBeUndefined();
     expect(await listed(userId)).toEqual([]);
   });
@@ -588,8 +589,8 @@ describe("under crashes", () => {
     broken.mockRestore();
     const third = await beginSession(userId, { settings });
     expect(await Promise.all([first, second, third].map(isLive))).toEqual([false, true, true]);
-    vi.useFakeTimers({ toFake: ["Date"] });
-    vi.setSystemTime(Date.now() + BEGIN_WITHIN_MS);
+    stopClock();
+    pass(BEGIN_WITHIN_MS);
     await runDurableObjectAlarm(user);
     const left = await runInDurableObject(user, (_, { storage }) => storage.kv.get<object[]>("sessions"));
     expect(left).toHaveLength(2);
@@ -613,7 +614,7 @@ describe("under crashes", () => {
   });
 
   it("a log-in that failed costs one alarm and one end, once it is too late to begin", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    stopClock();
     const userId = unique();
     const due = Date.now() + BEGIN_WITHIN_MS;
     vi.spyOn(SessionDO.prototype, "begin").mockRejectedValueOnce(new Error("away"));
@@ -657,7 +658,7 @@ describe("under crashes", () => {
   });
 
   it("a model agrees, with random evictions and early or repeated alarms", async () => {
-    vi.useFakeTimers({ toFake: ["Date"] });
+    stopClock();
     const MAX = 3;
     const settings = { access: "rules", session: { slidingMinutes: 30, absoluteHours: 2, maxPerUser: MAX } };
     const which = fc.nat(7);
@@ -722,7 +723,7 @@ describe("under crashes", () => {
             });
           } else if (kind === "alarmOfUser") await runInDurableObject(user, (object) => object.alarm());
           else if (kind === "wait") {
-            vi.setSystemTime(Date.now() + 13 * MINUTE);
+            pass(13 * MINUTE);
             successors.clear();
           } else {
             // Revoked, and cut off after that was noted: the alarm ends them.
