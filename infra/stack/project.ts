@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { issueLines } from "../common/issues.ts";
 import { readIfThere, readNamed } from "../common/named-file.ts";
 import { UserError } from "../common/user-error.ts";
-import { linesOfKeys, readYaml } from "../common/yaml-file.ts";
+import { linesOfKeys, parseYaml, readYaml } from "../common/yaml-file.ts";
 import { ROOT } from "../release/root.ts";
 import { type ReadOtherwise, readOtherwiseIn } from "./read-otherwise.ts";
 
@@ -205,9 +205,10 @@ const NOTHING: StackFile = { config: {}, ignored: new Map(), otherwise: [] };
 export function readStackFile(file: string): StackFile {
   const text = readIfThere(file);
   if (text === undefined) return NOTHING;
-  const { config, ...rest } = parsed(file, text, Stack);
-  const ignored = new Map([...linesOfKeys(text)].filter(([key]) => !READ_BY_PULUMI.has(key)));
-  return { ...rest, config: config ?? {}, ignored, otherwise: readOtherwiseIn(text) };
+  const yaml = parseYaml(file, text);
+  const { config, ...rest } = checked(file, yaml.contents, Stack);
+  const ignored = new Map([...linesOfKeys(yaml)].filter(([key]) => !READ_BY_PULUMI.has(key)));
+  return { ...rest, config: config ?? {}, ignored, otherwise: readOtherwiseIn(yaml) };
 }
 
 /** The keys whose values only the CLI can read. */
@@ -233,11 +234,14 @@ function inOrder(value: unknown): unknown {
 }
 
 const read = <Schema extends v.GenericSchema>(path: string, schema: Schema): v.InferOutput<Schema> =>
-  parsed(path, readNamed(path), schema);
+  checked(path, readYaml(path, readNamed(path)), schema);
 
 /** What a file says. Nothing of it is repeated where it is wrong: it may have a secret. */
-function parsed<Schema extends v.GenericSchema>(path: string, text: string, schema: Schema): v.InferOutput<Schema> {
-  const contents = readYaml(path, text);
+function checked<Schema extends v.GenericSchema>(
+  path: string,
+  contents: unknown,
+  schema: Schema,
+): v.InferOutput<Schema> {
   const result = v.safeParse(schema, contents ?? {});
   if (result.success) return result.output;
   throw new UserError(`${path} is not what Pulumi takes: ${issueLines(result.issues).join("; ")}`);

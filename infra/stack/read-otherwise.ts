@@ -2,17 +2,8 @@
  * What Pulumi's CLI and the commands read otherwise in a stack's file. The CLI's YAML (gopkg.in/yaml.v3) keeps some of
  * YAML 1.1, so a date, `010` or `1_000` without quotes is something else to it. Pure.
  */
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseDocument,
-  type Scalar,
-} from "yaml";
+import { type Document, isAlias, isMap, isScalar, isSeq, type Node, type Scalar } from "yaml";
+import type { Yaml } from "../common/yaml-file.ts";
 
 export interface ReadOtherwise {
   readonly line: number;
@@ -22,17 +13,11 @@ export interface ReadOtherwise {
   readonly what: string;
 }
 
-/** All of them below `config`. `text` is YAML without a mistake, and nothing in it is within itself. */
-export function readOtherwiseIn(text: string): readonly ReadOtherwise[] {
-  const lineCounter = new LineCounter();
-  const document = parseDocument(text, { prettyErrors: false, lineCounter });
+/** All of them below `config`. */
+export function readOtherwiseIn({ document, lineOf }: Yaml): readonly ReadOtherwise[] {
   const { contents } = document;
   const config = isMap(contents) ? contents.get("config", true) : undefined;
-  return found(config, "", document).map(({ node, path, what }) => ({
-    line: lineCounter.linePos(node.range?.[0] ?? 0).line,
-    path,
-    what,
-  }));
+  return found(config, "", document).map(({ node, path, what }) => ({ line: lineOf(node), path, what }));
 }
 
 interface Found {

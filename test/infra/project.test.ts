@@ -181,5 +181,12 @@ describe("what the Pulumi CLI hands on otherwise than it stands in the file", ()
   it("is no map that is merged into another", () => {
     mistake("name: shop\n", "base: &base { B: 1, A: 2 }\nconfig:\n  vars: { <<: *base, A: 3 }\n");
     expect(readProject(root, "staging").config["shop:vars"]).toBe('{"A":3,"B":1}');
+    expect(settingsOf("base: &base { B: 1 }\n<<: *base\nconfig:\n  vars: { <<: *base, A: 3 }\n").wrong).toEqual([]);
+  });
+
+  it("is told of a map that is merged into another", () => {
+    expect(() => settingsOf("config:\n  vars:\n    <<: { SINCE: 2024-01-01 }\n    A: 3\n")).toThrow(
+      "Pulumi.staging.yaml:3: vars.<<.SINCE is a date",
+    );
   });
 });
