@@ -6,6 +6,7 @@
 import { builtinModules, createRequire, registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { messageOf } from "../common/errors.ts";
 import { UserError } from "../common/user-error.ts";
 import { type Bundle, type BundleConfig, bundlerOf } from "../release/bundle.ts";
 import type { SideModule } from "../release/module-rules.ts";
@@ -42,9 +43,8 @@ export async function loadWorker(root: string, config: BundleConfig): Promise<un
   try {
     return await import(main);
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
     throw new UserError(
-      `The Worker cannot be loaded to find its routes: ${said}\nWhat it runs before the first request has to work in Node too: move the rest into a function.`,
+      `The Worker cannot be loaded to find its routes: ${messageOf(error)}\nWhat it runs before the first request has to work in Node too: move the rest into a function.`,
       { cause: error },
     );
   } finally {

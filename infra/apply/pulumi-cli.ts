@@ -1,5 +1,6 @@
 /** Runs the Pulumi CLI. */
 import { type SpawnOptions, spawnSync } from "node:child_process";
+import { codeOf } from "../common/errors.ts";
 import { UserError } from "../common/user-error.ts";
 import { ROOT } from "../release/root.ts";
 import { inForeground } from "./foreground.ts";
@@ -52,7 +53,7 @@ export interface Answer {
 /** Asks the CLI something, in the project's folder, and waits for its answer. @throws UserError where there is no CLI. */
 export function askPulumi(args: readonly string[]): Answer {
   const { error, ...answer } = spawnSync("pulumi", args, { cwd: ROOT, encoding: "utf8", maxBuffer: ANSWER_LIMIT });
-  if (error && "code" in error && error.code === "ENOENT") throw new UserError(NOT_INSTALLED);
+  if (codeOf(error) === "ENOENT") throw new UserError(NOT_INSTALLED);
   if (error) throw error;
   return answer;
 }

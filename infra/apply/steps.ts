@@ -7,6 +7,7 @@
  * looks at every resource first (as `up --refresh` does), so that what somebody deleted comes back.
  */
 import { isDeepStrictEqual } from "node:util";
+import { messageOf } from "../common/errors.ts";
 import { type Api, ApiError } from "../provider/api.ts";
 import { kindOf } from "../provider/index.ts";
 import { type Context, check, difference, imported, type Kind, replaces } from "../provider/kind.ts";
@@ -292,7 +293,6 @@ async function describing<T>({ type, name }: { type: string; name: string }, wor
   try {
     return await work();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`${name} (${type}): ${reason}`, { cause: error });
+    throw new Error(`${name} (${type}): ${messageOf(error)}`, { cause: error });
   }
 }

@@ -7,6 +7,7 @@ import { runningAccount } from "@durable-stack/local-account/address";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { dirOption } from "../apply/hints.ts";
 import { start, startHere, startInto } from "../apply/start.ts";
+import { messageOf } from "../common/errors.ts";
 import { END_SIGNALS, type EndSignal, exitCodeOf } from "../common/interrupted.ts";
 import { mustBeFree } from "../common/ports.ts";
 import { ROOT } from "../release/root.ts";
@@ -116,7 +117,7 @@ function fault(text: string, before: readonly Fault[]): readonly Fault[] {
   try {
     return [...before, parseFault(text)];
   } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+    throw new InvalidArgumentError(messageOf(error));
   }
 }
 

@@ -22,6 +22,7 @@ import {
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { diskFault } from "@durable-stack/local-account/disk";
+import { codeOf } from "./errors.ts";
 import { UserError } from "./user-error.ts";
 
 /** The text of a file. @throws UserError where it cannot be read. */
@@ -33,7 +34,7 @@ export const readIfThere = (file: string): string | undefined =>
     try {
       return readFileSync(file, "utf8");
     } catch (error) {
-      if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+      if (codeOf(error) === "ENOENT") return undefined;
       throw error;
     }
   });
@@ -81,7 +82,7 @@ function replaced(file: string, contents: string | Uint8Array, mode: number): bo
     return true;
   } catch (error) {
     rmSync(next, { force: true });
-    if (error instanceof Error && "code" in error && OF_DISK.has(String(error.code))) throw error;
+    if (OF_DISK.has(codeOf(error) ?? "")) throw error;
     return false;
   }
 }

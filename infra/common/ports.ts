@@ -4,6 +4,7 @@
  */
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
+import { codeOf } from "./errors.ts";
 import { UserError } from "./user-error.ts";
 
 /** A port, and the option that chooses it. */
@@ -31,7 +32,7 @@ async function hold({ port, option }: Wanted): Promise<Server | string> {
   try {
     await once(server, "listening");
   } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    const code = codeOf(cause);
     const wrong = code === "EADDRINUSE" ? "is in use" : `cannot be used (${code ?? cause})`;
     return `Port ${port} ${wrong}. Choose another with ${option}, or 0 for any free one.`;
   }

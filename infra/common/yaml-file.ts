@@ -1,5 +1,6 @@
 /** YAML that a person writes: the file, the line and what is wrong, in one. */
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, stringify } from "yaml";
+import { messageOf } from "./errors.ts";
 import { UserError } from "./user-error.ts";
 
 /** A file's YAML: what it says, how that is written there, and where. */
@@ -52,6 +53,5 @@ function hasCycle(value: unknown, around: readonly unknown[] = []): boolean {
 }
 
 const notYaml = (where: string, cause: unknown) => {
-  const said = cause instanceof Error ? cause.message : String(cause);
-  return new UserError(`${where} is not YAML: ${said.split("\n")[0]}. Correct it there.`, { cause });
+  return new UserError(`${where} is not YAML: ${messageOf(cause).split("\n")[0]}. Correct it there.`, { cause });
 };

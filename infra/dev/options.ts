@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { convertV4MiniflareOptions, getDefaultDevRegistryPath, Log, LogLevel, type MiniflareOptions } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
+import { messageOf } from "../common/errors.ts";
 import { BuildError } from "../release/build-error.ts";
 import type { Bundle } from "../release/bundle.ts";
 import { MAIN_MODULE } from "../release/manifest.ts";
@@ -76,8 +77,7 @@ function bindings(): ReturnType<typeof unstable_getMiniflareWorkerOptions> {
   try {
     return unstable_getMiniflareWorkerOptions(join(ROOT, "wrangler.jsonc"));
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
-    throw new BuildError(`The bindings of wrangler.jsonc cannot be read: ${said}`, { cause: error });
+    throw new BuildError(`The bindings of wrangler.jsonc cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }
 

@@ -2,6 +2,7 @@
 import { runInThisContext } from "node:vm";
 import { build } from "esbuild";
 import * as v from "valibot";
+import { messageOf } from "../common/errors.ts";
 import { BuildError } from "../release/build-error.ts";
 import { building } from "../release/esbuild-errors.ts";
 import type { OfPage } from "../release/page.ts";
@@ -33,6 +34,6 @@ export async function patternsNow(): Promise<readonly OfPage[]> {
     });
     return v.parse(Exported, list).patterns;
   } catch (error) {
-    throw new BuildError(`${LIST} cannot be read: ${error instanceof Error ? error.message : error}`, { cause: error });
+    throw new BuildError(`${LIST} cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -4,6 +4,7 @@
  */
 import { type FSWatcher, readdirSync, statSync, watch } from "node:fs";
 import { join, normalize, sep } from "node:path";
+import { codeOf, messageOf } from "../common/errors.ts";
 
 /** What a watch tells, and whom. */
 interface Watched {
@@ -36,13 +37,13 @@ export function watchFiles(root: string, { wanted, changed, say }: Watched): Wat
     try {
       watchFolder(folder);
     } catch (error) {
-      if (!(error instanceof Error && "code" in error)) throw error;
-      const code = String(error.code);
+      const code = codeOf(error);
+      if (code === undefined) throw error;
       // It is gone again; the folder around it tells of that.
       if (code === "ENOENT" || code === "ENOTDIR" || told.has(code)) return;
       told.add(code);
       say(
-        `No change in ${join(root, folder)}, and perhaps in others, is seen: ${error.message}. ${fixOf(code)}, and start this again.`,
+        `No change in ${join(root, folder)}, and perhaps in others, is seen: ${messageOf(error)}. ${fixOf(code)}, and start this again.`,
       );
     }
   };

@@ -5,6 +5,7 @@
  */
 import * as pulumi from "@pulumi/pulumi";
 import * as v from "valibot";
+import { messageOf } from "../common/errors.ts";
 import { firstLine, isUserError } from "../common/user-error.ts";
 import { sourceReads } from "../plan/account/provider-reads.ts";
 import { type LiveWorker, readWorker } from "../plan/live/worker.ts";
@@ -80,7 +81,7 @@ async function liveOf(
 }
 
 function notReadable(stack: string, name: string, error: unknown): Finding {
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   if (/unknown stack|not found|no stack named/i.test(reason)) {
     return {
       code: "promotion_stack_missing",

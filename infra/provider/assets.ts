@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve, sep } from "node:path";
+import { messageOf } from "../common/errors.ts";
 import { digestOf } from "../release/manifest.ts";
 import { type Api, at } from "./api.ts";
 import { isObject, object, type Properties, text, UNKNOWN, without } from "./values.ts";
@@ -87,7 +88,6 @@ function read<T>(directory: string, reading: () => T): T {
   try {
     return reading();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`assets: directory ${directory} cannot be read (${reason})`);
+    throw new Error(`assets: directory ${directory} cannot be read (${messageOf(error)})`);
   }
 }

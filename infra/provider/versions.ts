@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { isDeepStrictEqual } from "node:util";
+import { messageOf } from "../common/errors.ts";
 import { digestOf } from "../release/manifest.ts";
 import { type Api, at } from "./api.ts";
 import { knownAssets, sentAssets } from "./assets.ts";
@@ -86,8 +87,9 @@ function contents({ name, contentFile, contentBase64 }: Properties, folder: stri
   try {
     return readFileSync(path);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`module ${name}: contentFile ${contentFile} cannot be read (${reason}); build the release first`);
+    throw new Error(
+      `module ${name}: contentFile ${contentFile} cannot be read (${messageOf(error)}); build the release first`,
+    );
   }
 }
 

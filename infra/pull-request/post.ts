@@ -1,6 +1,7 @@
 /** Writes a comment on a pull request through GitHub's own CLI, which has the token: the one before is edited in place. */
 import { spawnSync } from "node:child_process";
 import * as v from "valibot";
+import { codeOf } from "../common/errors.ts";
 import { UserError } from "../common/user-error.ts";
 import { type Kind, MARKERS } from "./comment.ts";
 
@@ -42,8 +43,7 @@ export function post(repository: string, pull: number, kind: Kind, body: string)
 
 function gh(args: readonly string[], input = ""): string {
   const { status, error, stdout, stderr } = spawnSync("gh", args, { input, encoding: "utf8", maxBuffer: 1 << 28 });
-  if (error && "code" in error && error.code === "ENOENT")
-    throw new UserError("GitHub's CLI (gh) is not installed: https://cli.github.com");
+  if (codeOf(error) === "ENOENT") throw new UserError("GitHub's CLI (gh) is not installed: https://cli.github.com");
   if (error) throw error;
   if (status !== 0) throw new UserError(`\`gh ${args.join(" ")}\` failed: ${stderr.trim()}`);
   return stdout;

@@ -3,6 +3,7 @@
  * both have written, and write to it, or the newer release is one without a way back, and has to say so.
  */
 import type { Move } from "@durable-stack/class-lifecycle";
+import { messageOf } from "../common/errors.ts";
 import { lacking } from "../plan/rules/schema.ts";
 import type { Manifest } from "../release/manifest.ts";
 import { lossOf } from "./classes.ts";
@@ -54,7 +55,7 @@ export async function goBack({ filled, fillMore, rollBack }: Way): Promise<Back>
       await read();
       return undefined;
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      return messageOf(error);
     }
   });
   const faults = all.flatMap(({ className, id }, index) => {

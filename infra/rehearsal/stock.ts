@@ -1,5 +1,6 @@
 /** The data of a rehearsal: objects of every pattern that are filled, read back, and held open. */
 import type { RunningAccount } from "@durable-stack/local-account";
+import { messageOf } from "../common/errors.ts";
 import type { Release } from "../release/read.ts";
 import { Callers } from "./callers.ts";
 import type { Content } from "./classes.ts";
@@ -73,7 +74,7 @@ export async function readAll(filled: readonly Filled[]): Promise<readonly Conte
     try {
       return { data: await read() };
     } catch (error) {
-      return { fault: error instanceof Error ? error.message : String(error) };
+      return { fault: messageOf(error) };
     }
   });
   return contents.toReversed();

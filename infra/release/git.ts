@@ -1,5 +1,6 @@
 /** Asks git. */
 import { execFileSync } from "node:child_process";
+import { codeOf } from "../common/errors.ts";
 import { interruptionOf } from "../common/interrupted.ts";
 import { UserError } from "../common/user-error.ts";
 
@@ -18,8 +19,7 @@ export const wordsOf = (error: unknown): string =>
   error instanceof Error && "stderr" in error && error.stderr ? String(error.stderr).trim() : String(error);
 
 /** Whether there is no git. */
-export const isWithoutGit = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && error.code === "ENOENT";
+export const isWithoutGit = (error: unknown): boolean => codeOf(error) === "ENOENT";
 
 /** Whether git finds no repository, or there is no git. */
 export const isWithoutRepository = (error: unknown): boolean =>

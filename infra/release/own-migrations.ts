@@ -5,6 +5,7 @@
 import { join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { checkLock, type Finding, LOCK_FILE, type Migration } from "@durable-stack/class-lifecycle";
+import { messageOf } from "../common/errors.ts";
 import { loadFault } from "../common/load-fault.ts";
 import { readIfThere } from "../common/named-file.ts";
 import { UserError } from "../common/user-error.ts";
@@ -41,7 +42,7 @@ export const lockFindings = (): readonly Finding[] =>
 export function unloadable(error: unknown, root = ROOT): UserError {
   const fault = loadFault(error, pathToFileURL(join(root, FILE)).href, root);
   if (fault) return fault;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const where = placeIn(error, root) ?? FILE;
   const said = message.replaceAll(`${root}/`, "").split("\n")[0];
   return new UserError(`${where}: ${said}. Correct it there.`, { cause: error });

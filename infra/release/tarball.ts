@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { gzipSync } from "fflate";
 import { Header, Parser, Pax, type ReadEntry } from "tar";
+import { messageOf } from "../common/errors.ts";
 import { UserError } from "../common/user-error.ts";
 import { isInside } from "./manifest.ts";
 
@@ -49,7 +50,7 @@ export function unpacked(path: string): Files {
   try {
     tar = gunzipSync(readFileSync(path), { maxOutputLength: MOST_BYTES });
   } catch (error) {
-    throw refuse(error instanceof Error ? error.message : String(error), error);
+    throw refuse(messageOf(error), error);
   }
   if (COMPRESSED.some((start) => start.equals(tar.subarray(0, start.length)))) throw refuse("it is compressed twice");
   const files = new Map<string, Uint8Array>();

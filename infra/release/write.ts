@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, isAbsolute, join, relative } from "node:path";
 import * as v from "valibot";
+import { codeOf } from "../common/errors.ts";
 import { attempt, namesIn, readNamed } from "../common/named-file.ts";
 import { MANIFEST } from "./manifest.ts";
 import { ROOT } from "./root.ts";
@@ -58,11 +59,9 @@ function replace(dir: string, next: string): void {
       return;
     } catch (error) {
       // Another one has put its folder there in the meantime.
-      if (tries === TRIES || !["ENOTEMPTY", "EEXIST", "EPERM"].includes(codeOf(error))) throw error;
+      if (tries === TRIES || !["ENOTEMPTY", "EEXIST", "EPERM"].includes(codeOf(error) ?? "")) throw error;
     } finally {
       rmSync(old, { recursive: true, force: true });
     }
   }
 }
-
-const codeOf = (error: unknown): string => (error instanceof Error && "code" in error ? String(error.code) : "");

@@ -1,5 +1,6 @@
 /** What a person reads of the way back from a release that is worse. */
 import { updateLine } from "../apply/update-line.ts";
+import { messageOf } from "../common/errors.ts";
 import { settingsFile } from "../stack/settings-file.ts";
 import { abandonLine, backToLine, unpinLine } from "../stack/traffic-lines.ts";
 
@@ -35,11 +36,10 @@ export function backWords({ stack, dir, to, isPin, share, digest, isRefused }: G
 
     /** That it is not, because of `error`, and what sends it back. `isWritten`: whether the setting says so by now. */
     notBack(error: unknown, isWritten: boolean): string {
-      const because = error instanceof Error ? error.message : String(error);
       const rest = isWritten
         ? [`${kept} Correct what is above, then: ${update}`, elsewhere]
         : [`The release has ${share} % of it. Correct what is above, then: ${anew}`];
-      return [`The traffic did not go back: ${because}`, ...rest].join("\n");
+      return [`The traffic did not go back: ${messageOf(error)}`, ...rest].join("\n");
     },
 
     /** What to know of the release. `unrefused`: why it could not be refused; `isDone`: whether the update was complete. */

@@ -3,6 +3,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { describe } from "@durable-stack/class-lifecycle";
 import { outlive } from "../apply/foreground.ts";
 import { interruptedText, update } from "../apply/update.ts";
+import { messageOf } from "../common/errors.ts";
 import { Interrupted, saying } from "../common/interrupted.ts";
 import { isUserError, UserError } from "../common/user-error.ts";
 import type { LiveVersion } from "../plan/live/version.ts";
@@ -201,7 +202,7 @@ export class TakingBack {
       this.#last.mustHold({ live: await this.#live(), tag: this.#preview.tag });
     } catch (error) {
       if (error instanceof TrafficTold) throw error;
-      this.#say(error instanceof Error ? error.message : String(error));
+      this.#say(messageOf(error));
     }
   }
 

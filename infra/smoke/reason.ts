@@ -1,4 +1,6 @@
 /** Why something of the smoke test failed, and whether that says anything about the Worker. */
+
+import { codeOf } from "../common/errors.ts";
 import { EdgeAnswer } from "./edge.ts";
 import { StatusError } from "./expect.ts";
 
@@ -6,7 +8,7 @@ import { StatusError } from "./expect.ts";
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { cause, message } = error;
-  return cause instanceof Error ? `${message}: ${cause.message || codeOf(error)}` : message;
+  return cause instanceof Error ? `${message}: ${cause.message || codeBehind(error)}` : message;
 }
 
 /**
@@ -43,7 +45,7 @@ export const adviceOn = (error: unknown, url: string): string =>
 export function lostBecause(error: unknown): string {
   if (error instanceof EdgeAnswer)
     return "The address leads to an origin server and not to the Worker: look at its route or custom domain.";
-  const code = codeOf(error);
+  const code = codeBehind(error);
   if (/^(ENOTFOUND|EAI_AGAIN)$/.test(code) && /\.localhost\b/.test(textOf(error))) {
     return "This system does not look up names under localhost: add the name to /etc/hosts, with 127.0.0.1.";
   }
@@ -68,9 +70,9 @@ const ADVICE: readonly (readonly [RegExp, string])[] = [
 const textOf = (error: unknown): string => (error instanceof Error ? String(error.cause ?? error) : "");
 
 /** The code of what is behind an error, in capitals; a code of our own where it waited too long. */
-function codeOf(error: unknown): string {
+function codeBehind(error: unknown): string {
   if (!(error instanceof Error)) return "";
   if (error.name === "TimeoutError") return "TIMEOUT";
   const { cause = error } = error;
-  return cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  return codeOf(cause) ?? "";
 }

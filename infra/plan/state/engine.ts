@@ -1,5 +1,6 @@
 /** The state of the stack that the program runs for, asked of the engine that runs it. */
 import * as pulumi from "@pulumi/pulumi";
+import { messageOf } from "../../common/errors.ts";
 import { firstLine } from "../../common/user-error.ts";
 import { PlanRefused } from "../rules/plan-refused.ts";
 import { Known, READ_STATE } from "./known.ts";
@@ -15,7 +16,7 @@ export async function engineState(): Promise<Known | undefined> {
   try {
     answer = await pulumi.runtime.invoke(READ_STATE, { stackName });
   } catch (error) {
-    const said = error instanceof Error ? error.message : String(error);
+    const said = messageOf(error);
     if (said.includes(UNKNOWN_FUNCTION)) return undefined;
     throw unreadable(
       `The engine says: ${firstLine(said) || "nothing more"}.`,
