@@ -19,7 +19,7 @@ import { Api } from "../provider/api.ts";
 import { findRelease } from "../release/find.ts";
 import { ownMigrations } from "../release/own-migrations.ts";
 import { type Release, readRelease } from "../release/read.ts";
-import { ROOT } from "../release/root.ts";
+import { HISTORY_FILE, ROOT } from "../release/root.ts";
 import { staleLine } from "../release/stale.ts";
 import { historyOfFile } from "../release/wrangler-file.ts";
 import { namedAccount } from "../stack/account.ts";
@@ -29,7 +29,7 @@ import { stackNames } from "../stack/project.ts";
 import { runCommand } from "./command.ts";
 import { dirAs, folder } from "./options.ts";
 
-const HISTORY = join(ROOT, "infra/migrations.ts");
+const historyPath = join(ROOT, HISTORY_FILE);
 const historyLockPath = join(ROOT, LOCK_FILE);
 const readLock = () => readIfThere(historyLockPath) ?? null;
 
@@ -178,15 +178,15 @@ program
     }
     // Loaded here only: it reads the file as TypeScript does, and no other command needs that.
     const { withHistory } = await import("../pattern/history.ts");
-    const text = withHistory(readNamed(HISTORY), imported);
+    const text = withHistory(readNamed(historyPath), imported);
     if (!options.write) {
       process.stdout.write(text);
       return;
     }
     if (!options.force) await wantUnknownHistory();
-    writeNamed(HISTORY, text);
+    writeNamed(historyPath, text);
     writeNamed(historyLockPath, formatLock(imported));
-    console.log(`infra/migrations.ts and ${LOCK_FILE} written: ${imported.map(({ name }) => name).join(", ")}`);
+    console.log(`${HISTORY_FILE} and ${LOCK_FILE} written: ${imported.map(({ name }) => name).join(", ")}`);
   });
 
 /** @throws UserError where a stack may have the history that an import would replace. */
@@ -194,7 +194,7 @@ async function wantUnknownHistory(): Promise<void> {
   const before = ownMigrations();
   if (!before.every(({ name }) => TEMPLATE_STEPS.includes(name))) {
     throw new UserError(
-      `infra/migrations.ts has a history of its own, which ends at ${before.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
+      `${HISTORY_FILE} has a history of its own, which ends at ${before.at(-1)?.name ?? "no step"}. Use --force to replace it; stacks that have it would be diverged.`,
     );
   }
   // A project's first steps are called like the template's. Loaded here only, as above.
@@ -202,7 +202,7 @@ async function wantUnknownHistory(): Promise<void> {
   const reasons = deployedReasons(deployed(), files);
   if (reasons.length === 0) return;
   throw new UserError(
-    `Nothing was changed: the history in infra/migrations.ts may have been released: ${reasons.join("; ")}. Use --force to replace it, where no stack has it; stacks that have it would be diverged.`,
+    `Nothing was changed: the history in ${HISTORY_FILE} may have been released: ${reasons.join("; ")}. Use --force to replace it, where no stack has it; stacks that have it would be diverged.`,
   );
 }
 

@@ -1,10 +1,7 @@
 /** A history that begins with this project: one step, as long as nothing was released that has the steps before. */
 import { type Migration, replay } from "@durable-stack/class-lifecycle";
-import { withHistory } from "../pattern/history.ts";
-import { relock } from "../pattern/history-lock.ts";
+import { replaceHistory } from "../pattern/history-files.ts";
 import type { Draft } from "./draft.ts";
-
-const HISTORY_FILE = "infra/migrations.ts";
 
 /**
  * The history that creates at once what `migrations` comes to. The same where it only creates, and where a class comes
@@ -26,6 +23,5 @@ export function freshHistory(migrations: readonly Migration[]): readonly Migrati
 export function beginHistory(draft: Draft, migrations: readonly Migration[]): void {
   const fresh = freshHistory(migrations);
   if (fresh === migrations) return;
-  draft.edit(HISTORY_FILE, `one step instead of ${migrations.length}`, (text) => withHistory(text, fresh));
-  relock(draft, "as the history is", { before: migrations, after: fresh });
+  replaceHistory(draft, `one step instead of ${migrations.length}`, { before: migrations, after: fresh });
 }

@@ -3,8 +3,8 @@ import type { Migration } from "@durable-stack/class-lifecycle";
 import type { PatternFacts } from "../../worker/pattern.ts";
 import { UserError } from "../common/user-error.ts";
 import type { Draft, ProjectFiles } from "../init/draft.ts";
-import { nextStepName, withStep } from "./history.ts";
-import { relock } from "./history-lock.ts";
+import { nextStepName } from "./history.ts";
+import { addStep } from "./history-files.ts";
 import { type Names, namesOf, unfit } from "./names.ts";
 import { identifiersOf, isFreeWord, withElement, withExport, withImport, withProperty } from "./source.ts";
 import { namesInEnv, withClass } from "./wrangler.ts";
@@ -24,7 +24,6 @@ const PLACEHOLDER = namesOf("sample-pattern");
 
 const LIST = "worker/patterns.ts";
 const ENTRY = "worker/index.ts";
-const HISTORY = "infra/migrations.ts";
 const PAGE = "worker/page/index.html";
 
 /** Paths that are the Worker's own, or that something in front of it answers. */
@@ -92,12 +91,10 @@ export function addPattern(draft: Draft, folder: string, { migrations, template 
     ),
   );
   draft.edit("wrangler.jsonc", `the binding ${binding}, the class`, (text) => withClass(text, binding, className));
-  const step: Migration = {
+  addStep(draft, migrations, {
     name: nextStepName(migrations, `create-${folder}`),
     changes: [{ op: "create", className, storage: "sqlite" }],
-  };
-  draft.edit(HISTORY, `a step ${step.name}`, (text) => withStep(text, migrations, step));
-  relock(draft, "with the step", { before: migrations, after: [...migrations, step] });
+  });
   return names;
 }
 

@@ -1,9 +1,8 @@
 /** What becomes of a pattern's class in the history: a step more, or no trace where nothing was ever released. */
 import { type Migration, namesIn, stepsSource } from "@durable-stack/class-lifecycle";
 import { UserError } from "../common/user-error.ts";
+import { HISTORY_FILE } from "../release/root.ts";
 import { type Chain, chainOf } from "./chain.ts";
-
-const FILE = "infra/migrations.ts";
 
 /** `0007-create-jobs`, behind the last step. */
 export function nextStepName(migrations: readonly Migration[], words: string): string {
@@ -21,7 +20,7 @@ export function withStep(text: string, migrations: readonly Migration[], step: M
   const names = migrations.map(({ name }) => name);
   if (written.length !== names.length || written.some((name, i) => name !== names[i])) {
     throw new UserError(
-      `Nothing was changed: the steps of the history are not all written in ${FILE}, one .step("<name>", …) behind the other. Write the new one by hand: docs/change-a-class.md.`,
+      `Nothing was changed: the steps of the history are not all written in ${HISTORY_FILE}, one .step("<name>", …) behind the other. Write the new one by hand: docs/change-a-class.md.`,
     );
   }
   return `${text.slice(0, end)}${stepsSource([step])}${text.slice(end)}`;
@@ -40,7 +39,7 @@ function chainIn(text: string): Chain {
   const chain = chainOf(text, "migrations", "history");
   if (chain) return chain;
   throw new UserError(
-    `Nothing was changed: ${FILE} has no \`export const { migrations } = history()…\` to write steps into. Write them by hand: docs/change-a-class.md.`,
+    `Nothing was changed: ${HISTORY_FILE} has no \`export const { migrations } = history()…\` to write steps into. Write them by hand: docs/change-a-class.md.`,
   );
 }
 

@@ -7,8 +7,8 @@ import type { PatternFacts } from "../../worker/pattern.ts";
 import type { Draft } from "../init/draft.ts";
 import { scriptsOf, withoutRows, withoutScripts } from "../init/text.ts";
 import { ownFile } from "../stack/project.ts";
-import { historyWithoutClass, nextStepName, withHistory, withStep } from "./history.ts";
-import { relock } from "./history-lock.ts";
+import { historyWithoutClass, nextStepName } from "./history.ts";
+import { addStep, replaceHistory } from "./history-files.ts";
 import { MADE } from "./made.ts";
 import { belongsTo } from "./packages.ts";
 import { withoutPatterns } from "./pages.ts";
@@ -124,7 +124,6 @@ function removeFromHistory(
   gone: readonly PatternFacts[],
   { migrations: before, released }: BeforeRemoval,
 ): Omit<Removal, "speaking"> {
-  const file = "infra/migrations.ts";
   const alive = replay(before);
   const going = gone.filter((facts) => alive.has(facts.class));
   const classes = going.map((facts) => facts.class);
@@ -133,8 +132,7 @@ function removeFromHistory(
 
   const { forgotten, stays } = withoutClasses(before, classes);
   if (released.length === 0 && stays.length === 0) {
-    draft.edit(file, `without ${classes.join(", ")}: nothing was released`, (text) => withHistory(text, forgotten));
-    relock(draft, "as the history is", { before, after: forgotten });
+    replaceHistory(draft, `without ${classes.join(", ")}: nothing was released`, { before, after: forgotten });
     return { deleted: [], because: [], absent, migrations: forgotten };
   }
   const because =
@@ -144,10 +142,10 @@ function removeFromHistory(
           `the history does more than create ${stays.join(", ")}, so it cannot forget ${stays.length > 1 ? "them" : "it"}`,
         ];
   const name = nextStepName(before, `remove-${going.map(({ folder }) => folder).join("-")}`);
-  const step: Migration = { name, changes: classes.map((className) => ({ op: "remove", className })) };
-  draft.edit(file, `a step ${name}`, (text) => withStep(text, before, step));
-  const migrations = [...before, step];
-  relock(draft, "with the step", { before, after: migrations });
+  const migrations = addStep(draft, before, {
+    name,
+    changes: classes.map((className) => ({ op: "remove", className })),
+  });
   return { deleted: classes, because, absent, migrations };
 }
 

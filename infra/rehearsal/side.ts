@@ -19,7 +19,7 @@ import { gitIn, isWithoutGit, isWithoutRepository, wordsOf } from "../release/gi
 import { MANIFEST } from "../release/manifest.ts";
 import { ownMigrations, unloadable } from "../release/own-migrations.ts";
 import { type Release, readRelease } from "../release/read.ts";
-import { ROOT } from "../release/root.ts";
+import { HISTORY_FILE, ROOT } from "../release/root.ts";
 import { commitIn } from "../release/source.ts";
 import { LOCAL, missingStack } from "../stack/project.ts";
 import { linkWorkspaces } from "./workspaces.ts";
@@ -125,7 +125,7 @@ export class Sides {
     attempt(root, "written", () => {
       for (const part of parts) cpSync(join(ROOT, part), join(root, part), { recursive: true });
     });
-    writeNamed(join(root, "infra/migrations.ts"), `export const migrations = ${JSON.stringify(past)};\n`);
+    writeNamed(join(root, HISTORY_FILE), `export const migrations = ${JSON.stringify(past)};\n`);
     writeNamed(join(root, LOCK_FILE), formatLock(past));
     return root;
   }
@@ -156,7 +156,7 @@ function workTree(name: string, root: string, commit: string): void {
 }
 
 async function side(name: string, release: Release, root: string): Promise<Side> {
-  const program: unknown = await import(pathToFileURL(join(root, "infra/migrations.ts")).href).catch((error) => {
+  const program: unknown = await import(pathToFileURL(join(root, HISTORY_FILE)).href).catch((error) => {
     throw new SideError(`${name}: ${unloadable(error, root).message}`, { cause: error });
   });
   const { migrations } = v.parse(History, program);

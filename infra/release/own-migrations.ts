@@ -9,9 +9,7 @@ import { messageOf } from "../common/errors.ts";
 import { loadFault } from "../common/load-fault.ts";
 import { readIfThere } from "../common/named-file.ts";
 import { UserError } from "../common/user-error.ts";
-import { ROOT } from "./root.ts";
-
-const FILE = "infra/migrations.ts";
+import { HISTORY_FILE, ROOT } from "./root.ts";
 
 const loaded: { readonly migrations: readonly Migration[] } | { readonly fault: UserError } = await import(
   "../migrations.ts"
@@ -20,7 +18,9 @@ const loaded: { readonly migrations: readonly Migration[] } | { readonly fault: 
     Array.isArray(migrations)
       ? { migrations }
       : {
-          fault: new UserError(`${FILE} exports no \`migrations\`. See docs/change-a-class.md for what it has to be.`),
+          fault: new UserError(
+            `${HISTORY_FILE} exports no \`migrations\`. See docs/change-a-class.md for what it has to be.`,
+          ),
         },
   (error: unknown) => ({ fault: unloadable(error) }),
 );
@@ -40,10 +40,10 @@ export const lockFindings = (): readonly Finding[] =>
 
 /** Why a history that a person writes cannot be loaded, with its file and line. */
 export function unloadable(error: unknown, root = ROOT): UserError {
-  const fault = loadFault(error, pathToFileURL(join(root, FILE)).href, root);
+  const fault = loadFault(error, pathToFileURL(join(root, HISTORY_FILE)).href, root);
   if (fault) return fault;
   const message = messageOf(error);
-  const where = placeIn(error, root) ?? FILE;
+  const where = placeIn(error, root) ?? HISTORY_FILE;
   const said = message.replaceAll(`${root}/`, "").split("\n")[0];
   return new UserError(`${where}: ${said}. Correct it there.`, { cause: error });
 }
