@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { answeringAccount, environmentOf, variablesOf } from "./address.ts";
 import { faultOfDisk, isOfMachine } from "./disk.ts";
 import { END_SIGNALS } from "./end-signals.ts";
-import { CannotStart } from "./errors.ts";
+import { CannotStart, messageOf } from "./errors.ts";
 import { type Fault, type Plan, parseFault, type RunningAccount, startAccount } from "./index.ts";
 import { reachOwnDirectly } from "./no-proxy.ts";
 import { load, save } from "./snapshot-commands.ts";
@@ -60,7 +60,7 @@ function given() {
       },
     });
   } catch (error) {
-    throw new Misused(error instanceof Error ? error.message : String(error));
+    throw new Misused(messageOf(error));
   }
 }
 
@@ -79,7 +79,7 @@ function fault(written: string): Fault {
   try {
     return parseFault(written);
   } catch (error) {
-    throw new Misused(`--fault: ${error instanceof Error ? error.message : error}`);
+    throw new Misused(`--fault: ${messageOf(error)}`);
   }
 }
 
@@ -159,7 +159,7 @@ async function exitCodeOf([name = "", ...args]: readonly string[], account: Runn
   // The command decides what a signal means. At Ctrl-C, the terminal sends it one itself.
   void ended().then(() => child.kill("SIGTERM"));
   const [code, signal] = await once(child, "exit").catch((error: unknown) => {
-    throw new CannotStart(`${name} cannot be run: ${error instanceof Error ? error.message : error}`);
+    throw new CannotStart(`${name} cannot be run: ${messageOf(error)}`);
   });
   return typeof code === "number" ? code : exitCodeOfSignal(signal);
 }

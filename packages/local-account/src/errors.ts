@@ -10,6 +10,9 @@
  * | a call fails because a test asked for it | faults.ts |
  */
 
+/** What a caught value says. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** Why an account does not start. The message tells the person who starts it what to do. */
 export class CannotStart extends Error {}
 

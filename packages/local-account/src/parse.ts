@@ -1,12 +1,12 @@
 /** Checks a client's input against a schema, and refuses mistakes. */
 import * as v from "valibot";
-import { invalid } from "./errors.ts";
+import { invalid, messageOf } from "./errors.ts";
 import { ruleOf } from "./issues.ts";
 
 /** The form (multipart/form-data) in a body. @throws ApiError 10021 if it is none. */
 export const formIn = (body: Request | Response): Promise<FormData> =>
   body.formData().catch((cause: unknown) => {
-    throw invalid(`the body is not multipart/form-data: ${cause instanceof Error ? cause.message : cause}`);
+    throw invalid(`the body is not multipart/form-data: ${messageOf(cause)}`);
   });
 
 /** Whether a text is base64. valibot's own check overflows the stack on some megabytes. */

@@ -7,7 +7,7 @@ import { annotationsOf } from "./annotations.ts";
 import { AssetsBody, type AssetsUpload, toConfig } from "./assets/config.ts";
 import { parseBindings } from "./bindings.ts";
 import { now } from "./clock.ts";
-import { ApiError, invalid } from "./errors.ts";
+import { ApiError, invalid, messageOf } from "./errors.ts";
 import { checkSize } from "./limits.ts";
 import type { Binding, ExportEntry, MigrationStep, Migrations } from "./model.ts";
 import { formIn, isBase64, parse } from "./parse.ts";
@@ -219,7 +219,7 @@ function parseMetadata(json: string): v.InferOutput<typeof Common> {
   try {
     body = JSON.parse(json);
   } catch (cause) {
-    throw invalid(`metadata is not JSON: ${cause instanceof Error ? cause.message : cause}`);
+    throw invalid(`metadata is not JSON: ${messageOf(cause)}`);
   }
   return parse(Common, body);
 }

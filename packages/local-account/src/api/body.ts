@@ -1,7 +1,7 @@
 /** Reads request bodies. A refusal names the field that is wrong. */
 import type { Context } from "hono";
 import type * as v from "valibot";
-import { invalid } from "../errors.ts";
+import { invalid, messageOf } from "../errors.ts";
 import { parse } from "../parse.ts";
 
 /** The JSON body, checked by the schema. @throws ApiError 10021 with the path of the first mistake. */
@@ -16,7 +16,7 @@ export async function json(c: Context): Promise<unknown> {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw invalid(`the body is not JSON: ${cause instanceof Error ? cause.message : cause}`);
+    throw invalid(`the body is not JSON: ${messageOf(cause)}`);
   }
 }
 

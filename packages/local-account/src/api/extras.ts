@@ -7,7 +7,7 @@ import { Hono } from "hono";
 import * as v from "valibot";
 import { expire } from "../bucket-expiry.ts";
 import { fire } from "../clockwork.ts";
-import { invalid } from "../errors.ts";
+import { invalid, messageOf } from "../errors.ts";
 import { type Faults, parseFault } from "../faults.ts";
 import { checkTarget, copyState, NoSnapshot } from "../snapshots.ts";
 import { body } from "./body.ts";
@@ -58,7 +58,7 @@ export const extras = ({ account, dir }: Api, faults: Faults) =>
         try {
           return parseFault(text);
         } catch (error) {
-          throw invalid(error instanceof Error ? error.message : String(error));
+          throw invalid(messageOf(error));
         }
       });
       faults.set(parsed);

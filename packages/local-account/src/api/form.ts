@@ -1,6 +1,6 @@
 /** Reads forms (multipart/form-data). A refusal says what is wrong with them. */
 import type { Context } from "hono";
-import { invalid } from "../errors.ts";
+import { invalid, messageOf } from "../errors.ts";
 import { formIn } from "../parse.ts";
 
 /** The bytes of a part of a form, as they were sent. Undefined if there is no such part. */
@@ -28,6 +28,6 @@ export function jsonOf(part: Buffer, name: string): unknown {
   try {
     return JSON.parse(part.toString());
   } catch (cause) {
-    throw invalid(`${name}: must be JSON: ${cause instanceof Error ? cause.message : cause}`);
+    throw invalid(`${name}: must be JSON: ${messageOf(cause)}`);
   }
 }

@@ -6,6 +6,7 @@
 import type { ChildProcess } from "node:child_process";
 import type { AssetFiles, AssetSet } from "../assets/files.ts";
 import { manifestOf } from "../assets/sessions.ts";
+import { messageOf } from "../errors.ts";
 import type { State } from "../model.ts";
 import { servingVersions } from "../queries.ts";
 import { tidied } from "../tidy.ts";
@@ -186,10 +187,7 @@ export class Turnover {
     for (const worker of state.workers.values()) {
       for (const { version } of servingVersions(state, worker.id)) {
         const modules = version.modules.map((module) => ({ ...module, contents: blob(module.sha256) }));
-        const reason = await this.#around.inspect({ ...version, modules }).then(
-          () => undefined,
-          (error: unknown) => (error instanceof Error ? error.message : String(error)),
-        );
+        const reason = await this.#around.inspect({ ...version, modules }).then(() => undefined, messageOf);
         if (reason !== undefined) this.#broken.set(version.id, reason);
       }
     }
