@@ -7,6 +7,7 @@ import { newUuid } from "../ids.ts";
 import type { State, Workflow } from "../model.ts";
 import { workflowNamed } from "../queries.ts";
 import { isRunnable } from "../runtime/workflows.ts";
+import type { Draft } from "../store.ts";
 import { body, param } from "./body.ts";
 import type { Api } from "./context.ts";
 import { ok, paged, pageOf } from "./envelope.ts";
@@ -47,7 +48,7 @@ export const workflows = (api: Api) => {
           10021,
           `${refused[0]}: the local account does not serve \`${refused[0]}\` of workflows.`,
         );
-      const workflow = await account.change((draft) => putWorkflow(draft.state, param(c, "workflow"), sent, draft));
+      const workflow = await account.change((draft) => putWorkflow(draft, param(c, "workflow"), sent));
       return ok(c, {
         ...shownWorkflow(account.state, workflow),
         version_id: workflow.versionId,
@@ -72,21 +73,17 @@ export const workflows = (api: Api) => {
     .route("/:workflow/instances", workflowInstances(api));
 };
 
-interface Put {
-  put(collection: "workflows", workflow: Workflow): Workflow;
-}
-
 /** Makes the workflow, or a new version of the one with this name, whichever Worker has that. @throws ApiError if the class is not there. */
-function putWorkflow(state: State, name: string, sent: v.InferOutput<typeof Sent>, draft: Put): Workflow {
+function putWorkflow(draft: Draft, name: string, sent: v.InferOutput<typeof Sent>): Workflow {
   if (!/^[a-zA-Z0-9_][a-zA-Z0-9-_]{0,63}$/.test(name))
     throw invalid(`workflow_name: '${name}' must be 1 to 64 letters, digits, '-' or '_', and not begin with '-'.`);
-  const worker = scriptAt(state, sent.script_name);
+  const worker = scriptAt(draft.state, sent.script_name);
   const className = sent.class_name;
-  if (!isRunnable(state, { workerId: worker.id, className }))
+  if (!isRunnable(draft.state, { workerId: worker.id, className }))
     throw invalid(
       `class_name: the deployed version of '${worker.name}' exports no workflow (WorkflowEntrypoint) named '${className}'.`,
     );
-  const before = workflowNamed(state, name);
+  const before = workflowNamed(draft.state, name);
   const modifiedOn = now();
   const version = { id: newUuid(), className, createdOn: modifiedOn };
   return draft.put("workflows", {
