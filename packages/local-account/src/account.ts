@@ -20,6 +20,7 @@ import type { Identity, State } from "./model.ts";
 import type { Plan } from "./options.ts";
 import { tailEventOf } from "./overruns.ts";
 import { ASSETS_FOLDER, DATA_FOLDER, dataIn, inFolder, makeFolders, ownFile, STATE_FILE } from "./own-files.ts";
+import type { Workload } from "./runtime/composition.ts";
 import type { Overrun } from "./runtime/cpu-limit.ts";
 import { databaseFile } from "./runtime/databases.ts";
 import { ObjectFiles } from "./runtime/objects.ts";
@@ -102,7 +103,7 @@ export class Account {
       const data = path.join(options.dir, DATA_FOLDER);
       const runtime: Runtime = await Runtime.start(
         { directory: data, assets, hasCpuLimit: options.hasCpuLimit ?? true },
-        { state: store.state, blob: (sha256) => store.blob(sha256) },
+        workloadOf(store),
         {
           onTrace: (trace, state) => {
             const event = eventOf(trace, state, stacks);
@@ -229,9 +230,7 @@ export class Account {
 
   /** Runs a version beside the serving ones, for its preview address. */
   preview(versionId: string): Promise<void> {
-    return this.#inTurn(() =>
-      this.runtime.preview(versionId, { state: this.state, blob: (sha256) => this.blob(sha256) }),
-    );
+    return this.#inTurn(() => this.runtime.preview(versionId, workloadOf(this.#store)));
   }
 
   /** Sends all events of a Worker to `tails`. Each call is for one tail that is opened next: it lasts until that ends. */
@@ -263,9 +262,7 @@ export class Account {
     if (!this.#isSwept) await removedFirst(() => this.#sweep());
     this.#isSwept = true;
     this.#onWrite("before run");
-    await this.runtime.change({ state: draft.state, blob: (sha256) => draft.blob(sha256) }, () =>
-      this.#store.commit(draft),
-    );
+    await this.runtime.change(workloadOf(draft), () => this.#store.commit(draft));
     this.#onWrite("before sweep");
     if (draft.lost("namespaces", "kvNamespaces", "buckets", "databases", "queues", "workflows", "assetFiles"))
       this.#isSwept = await tidied(() => this.#sweep());
@@ -274,7 +271,7 @@ export class Account {
   }
 
   #reachStorage(): Promise<void> {
-    return this.runtime.reachStorage({ state: this.state, blob: (sha256) => this.blob(sha256) });
+    return this.runtime.reachStorage(workloadOf(this.#store));
   }
 
   /** Removes files that the state no longer refers to. */
@@ -295,6 +292,9 @@ export class Account {
     return turn;
   }
 }
+
+/** What to run of a state as it is now, or as it would be. */
+const workloadOf = (of: Store | Draft): Workload => ({ state: of.state, blob: (sha256) => of.blob(sha256) });
 
 /**
  * A new account must not begin with data that it does not know: it would delete it, as that of things that are gone.
