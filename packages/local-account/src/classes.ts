@@ -3,7 +3,7 @@ import { ownClasses } from "./bindings.ts";
 import { ApiError } from "./errors.ts";
 import { newTag } from "./ids.ts";
 import { type LegacySituation, migrate } from "./legacy-migrations.ts";
-import { type Action, isLive, type Reconciliation, reconcile } from "./lifecycle.ts";
+import { type Action, liveExports, type Reconciliation, reconcile } from "./lifecycle.ts";
 import type { ReconciliationReport, State, Version, Worker } from "./model.ts";
 import type { Plan } from "./options.ts";
 import { boundBy, namespacesOf, workerNamed, workerOf } from "./queries.ts";
@@ -120,11 +120,7 @@ export function refuseLifecycleInSplit(state: State, worker: Worker, versions: r
     }
   }
   const live = (version: Version | undefined) =>
-    JSON.stringify(
-      Object.entries(version?.exports ?? {})
-        .filter(([, entry]) => isLive(entry))
-        .sort(([a], [b]) => (a < b ? -1 : 1)),
-    );
+    JSON.stringify(Object.entries(liveExports(version?.exports ?? {})).sort(([a], [b]) => (a < b ? -1 : 1)));
   if (live(versions[0]) !== live(versions[1]))
     throw inconsistent(`versions ${versions.map(({ id }) => id).join(" and ")} declare different classes.`);
 }

@@ -75,8 +75,11 @@ const isIdentifier = (name: string) => /^[\p{ID_Start}$_][\p{ID_Continue}$\u200c
 const stateOf = (entry: ExportEntry) => entry.state ?? "created";
 const isDurableObject = (entry: ExportEntry) => entry.type === "durable-object";
 
-/** Whether an entry is a live class, which reads of a version show. */
-export const isLive = (entry: ExportEntry) =>
+/** Those of the entries that are live classes, which reads of a version show. */
+export const liveExports = <Entry extends ExportEntry>(entries: Readonly<Record<string, Entry>>) =>
+  Object.fromEntries(Object.entries(entries).filter(([, entry]) => isLive(entry)));
+
+const isLive = (entry: ExportEntry) =>
   !isDurableObject(entry) || stateOf(entry) === "created" || stateOf(entry) === "expecting-transfer";
 
 class Run {

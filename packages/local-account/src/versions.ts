@@ -5,7 +5,7 @@ import { now } from "./clock.ts";
 import { type DeployOptions, deploy } from "./deploy.ts";
 import { ApiError, invalid } from "./errors.ts";
 import { newUuid } from "./ids.ts";
-import { isLive } from "./lifecycle.ts";
+import { liveExports } from "./lifecycle.ts";
 import { checkVariables } from "./limits.ts";
 import type { Binding, CodeExports, State, Version, Worker } from "./model.ts";
 import type { Plan } from "./options.ts";
@@ -186,12 +186,8 @@ export const allBindings = (state: State, workerId: string | undefined, upload: 
 
 /** The classes that the version declares and that its deployment would provision. */
 function pendingClasses(state: State, worker: Worker, version: Version): ReadonlySet<string> {
-  const declared = Object.entries(version.exports ?? {}).filter(([, entry]) => isLive(entry));
-  return new Set(
-    declared
-      .map(([className]) => className)
-      .filter((className) => namespaceOf(state, worker.id, className) === undefined),
-  );
+  const declared = Object.keys(liveExports(version.exports ?? {}));
+  return new Set(declared.filter((className) => namespaceOf(state, worker.id, className) === undefined));
 }
 
 /** The newest version, on which new settings and secrets are based; undefined if there is none. */

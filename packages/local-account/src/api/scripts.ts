@@ -1,7 +1,7 @@
 /** `/accounts/:account/workers/scripts` and `…/services`: Workers the way wrangler uploads them. */
 import { Hono } from "hono";
 import type { Account } from "../account.ts";
-import { isLive } from "../lifecycle.ts";
+import { liveExports } from "../lifecycle.ts";
 import type { State, Version, Worker } from "../model.ts";
 import { servingVersions, workerNamed } from "../queries.ts";
 import { readForm, type WorkerSettings } from "../upload.ts";
@@ -99,9 +99,7 @@ export function shownVersion(version: Version) {
     compatibility_date: version.compatibilityDate,
     ...(version.compatibilityFlags.length > 0 && { compatibility_flags: version.compatibilityFlags }),
     last_deployed_from: version.source,
-    ...(version.exports !== null && {
-      exports: Object.fromEntries(Object.entries(version.exports).filter(([, entry]) => isLive(entry))),
-    }),
+    ...(version.exports !== null && { exports: liveExports(version.exports) }),
   };
 }
 

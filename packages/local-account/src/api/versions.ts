@@ -6,7 +6,7 @@ import { annotationsOf } from "../annotations.ts";
 import { shownConfig } from "../assets/config.ts";
 import { inherit, parseBindings, shownBinding } from "../bindings.ts";
 import { ApiError } from "../errors.ts";
-import { isLive } from "../lifecycle.ts";
+import { liveExports } from "../lifecycle.ts";
 import type { Binding, State, Version, Worker } from "../model.ts";
 import { ownsClasses, servingVersions, versionsOf } from "../queries.ts";
 import { readJson } from "../upload.ts";
@@ -111,9 +111,7 @@ function shown(version: Version, worker: Worker, addressOf: Api["addressOf"]) {
     usage_model: "standard",
     startup_time_ms: version.startupTimeMs,
     ...version.extras,
-    ...(version.exports !== null && {
-      exports: Object.fromEntries(Object.entries(version.exports).filter(([, entry]) => isLive(entry))),
-    }),
+    ...(version.exports !== null && { exports: liveExports(version.exports) }),
     ...(version.report !== null && { exports_reconciliation: version.report }),
     ...(version.migrationTag !== null && { migration_tag: version.migrationTag }),
   };
