@@ -1,5 +1,5 @@
 /** `/accounts/:account/workers/scripts/:script/deployments`: which versions get a Worker's traffic. */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { annotationsOf } from "../annotations.ts";
 import { deploy } from "../deploy.ts";
@@ -48,7 +48,7 @@ export const deployments = ({ account }: Api) => {
         deploy(draft, scriptAt(draft.state, param(c, "script")).id, versions, {
           plan: account.plan,
           force: c.req.query("force") === "true",
-          source: sourceOf(c.req.header("user-agent")),
+          source: sourceOf(c),
           annotations: { ...annotationsOf(annotations), "workers/triggered_by": "deployment" },
         }),
       );
@@ -67,7 +67,7 @@ export const deployments = ({ account }: Api) => {
 };
 
 /** The `source` of a change, by the client's user agent. */
-export const sourceOf = (userAgent = "") => (/wrangler/i.test(userAgent) ? "wrangler" : "api");
+export const sourceOf = (c: Context) => (/wrangler/i.test(c.req.header("user-agent") ?? "") ? "wrangler" : "api");
 
 const shown = ({ id, createdOn, source, versions, annotations }: Deployment) => ({
   id,

@@ -5,7 +5,7 @@ import type { Namespace, State } from "../model.ts";
 import type { ObjectFiles } from "../runtime/objects.ts";
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { ok, paged } from "./envelope.ts";
+import { countIn, ok, paged } from "./envelope.ts";
 
 export const durableObjects = ({ account }: Api) =>
   new Hono()
@@ -13,7 +13,7 @@ export const durableObjects = ({ account }: Api) =>
     .get("/:namespace/objects", async (c) => {
       const id = param(c, "namespace");
       if (!account.state.namespaces.has(id)) throw new ApiError(404, 10066, `There is no namespace '${id}'.`);
-      const limit = Math.min(Math.max(Number(c.req.query("limit") ?? 1_000) || 1_000, 1), 10_000);
+      const limit = countIn(c, "limit", 1_000, 10_000);
       const after = c.req.query("cursor") ?? "";
       const ids = (await account.objects.ids(id)).filter((object) => object > after);
       const page = ids.slice(0, limit);

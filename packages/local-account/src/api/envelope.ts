@@ -43,12 +43,8 @@ export function paged<T>(c: Context, all: readonly T[], show: (item: T) => unkno
 
 /** The items of one page, and what the answer says about it. `size` is that of a page if the query has none. */
 export function pageOf<T>(c: Context, all: readonly T[], size = 50): { items: readonly T[]; info: ResultInfo } {
-  const number = (name: string, fallback: number, most: number) => {
-    const value = Number(c.req.query(name) ?? fallback);
-    return Number.isInteger(value) && value >= 1 ? Math.min(value, most) : fallback;
-  };
-  const page = number("page", 1, Number.MAX_SAFE_INTEGER);
-  const perPage = number("per_page", size, Math.max(size, 1_000));
+  const page = countIn(c, "page", 1, Number.MAX_SAFE_INTEGER);
+  const perPage = countIn(c, "per_page", size);
   const items = all.slice((page - 1) * perPage, page * perPage);
   const info = {
     page,
@@ -58,6 +54,12 @@ export function pageOf<T>(c: Context, all: readonly T[], size = 50): { items: re
     total_pages: Math.max(1, Math.ceil(all.length / perPage)),
   };
   return { items, info };
+}
+
+/** A whole number of the query, from 1 to `most`; `usual` where it has none, or no such number. */
+export function countIn(c: Context, name: string, usual: number, most = Math.max(usual, 1_000)): number {
+  const value = Number(c.req.query(name) ?? usual);
+  return Number.isInteger(value) && value >= 1 ? Math.min(value, most) : usual;
 }
 
 /** Any status that may have a body, for Hono's types. */

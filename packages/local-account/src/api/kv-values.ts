@@ -7,7 +7,7 @@ import { parse } from "../parse.ts";
 import type { KvAccess } from "../runtime/storage.ts";
 import { body, json, param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { ok } from "./envelope.ts";
+import { countIn, ok } from "./envelope.ts";
 import { formOf, isForm, jsonOf } from "./form.ts";
 import { checked, checkedPair, checkKey, MOST_KEY_BYTES } from "./kv-batch.ts";
 
@@ -56,7 +56,7 @@ export const kvValues = ({ account }: Api) => {
   };
   return new Hono()
     .get("/keys", async (c) => {
-      const limit = Math.min(Math.max(Number(c.req.query("limit") ?? 1_000) || 1_000, 1), 1_000);
+      const limit = countIn(c, "limit", 1_000);
       const prefix = c.req.query("prefix") ?? "";
       if (Buffer.byteLength(prefix) > MOST_KEY_BYTES)
         throw invalid(`prefix: '${prefix}' must have up to ${MOST_KEY_BYTES} bytes, as a key has.`);

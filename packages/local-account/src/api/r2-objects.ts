@@ -5,7 +5,7 @@ import { ApiError } from "../errors.ts";
 import type { BucketAccess, BucketObject, HttpMetadata } from "../runtime/storage.ts";
 import { param } from "./body.ts";
 import type { Api } from "./context.ts";
-import { ok } from "./envelope.ts";
+import { countIn, ok } from "./envelope.ts";
 import { checkStorageClass, jurisdiction } from "./r2.ts";
 
 /** R2's limit for a key, in bytes. */
@@ -30,7 +30,7 @@ export const r2Objects = ({ account }: Api) => {
   return new Hono()
     .get("/", async (c) => {
       const query = (name: string) => c.req.query(name) || undefined;
-      const limit = Math.min(Math.max(Number(query("per_page") ?? 20) || 20, 1), 1_000);
+      const limit = countIn(c, "per_page", 20);
       const [prefix, cursor, delimiter] = [query("prefix"), query("cursor"), query("delimiter")];
       const page = await inBucket(c, (bucket) =>
         bucket.list({

@@ -30,7 +30,7 @@ export const scriptVersions = ({ account }: Api) =>
       const worker = scriptAt(account.state, param(c, "script"));
       const upload = await readForm(c.req.raw, {
         strictInherit: c.req.query("bindings_inherit") === "strict",
-        source: sourceOf(c.req.header("user-agent")),
+        source: sourceOf(c),
       });
       if (upload.migrations !== null)
         throw new ApiError(

@@ -26,7 +26,7 @@ export const scripts = ({ account }: Api) => {
         const name = param(c, "script");
         const upload = await readForm(c.req.raw, {
           strictInherit: c.req.query("bindings_inherit") === "strict",
-          source: sourceOf(c.req.header("user-agent")),
+          source: sourceOf(c),
         });
         const inspection = await account.inspect(upload, workerNamed(account.state, name)?.id);
         const version = await account.change((draft) => {

@@ -79,7 +79,7 @@ const change = (account: Account, c: Context, { put, remove, check }: Edit): Pro
       {
         deploy: true,
         plan: account.plan,
-        source: sourceOf(c.req.header("user-agent")),
+        source: sourceOf(c),
         annotations: { "workers/triggered_by": "secret" },
       },
     );

@@ -60,7 +60,7 @@ export const settings = ({ account }: Api) =>
           {
             deploy: true,
             plan: account.plan,
-            source: sourceOf(c.req.header("user-agent")),
+            source: sourceOf(c),
             annotations: annotationsOf(sent.annotations),
           },
         );

@@ -49,7 +49,7 @@ export const versions = ({ account, addressOf }: Api) => {
             {
               deploy: false,
               plan: account.plan,
-              source: sourceOf(c.req.header("user-agent")),
+              source: sourceOf(c),
               annotations: { ...annotationsOf(annotations), "workers/triggered_by": "secret" },
             },
           ),
