@@ -2,7 +2,7 @@
  * What stands in front of the Worker under `npm run dev`. A site can resolve its own name to this machine (DNS
  * rebinding), and a page of it would reach the Worker, whose token everybody knows.
  */
-import { LOOPBACK } from "@durable-stack/local-account/loopback";
+import { THIS_MACHINE } from "@durable-stack/local-account/loopback";
 
 /** A module that runs the `main` one, and refuses requests to any name but this machine's, WebSockets too. */
 export const doorOf = (main: string): string => `
@@ -15,7 +15,7 @@ const handlers = typeof worker === "function" ? worker.prototype : worker;
 const { fetch } = handlers;
 if (fetch) handlers.fetch = function (request, ...rest) {
   const host = (request.headers.get("host") ?? "").toLowerCase().replace(/:\\d+$/, "");
-  if (${LOOPBACK}.test(host) || host.endsWith(".localhost")) return fetch.call(this, request, ...rest);
+  if (${THIS_MACHINE}.test(host)) return fetch.call(this, request, ...rest);
   const text = "npm run dev answers as localhost, 127.0.0.1, [::1] and *.localhost only, not as '" + host + "': a page of that name could read and change the data. Open its address as it printed it.\\n";
   return new Response(text, { status: 403 });
 };

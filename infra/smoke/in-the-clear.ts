@@ -1,10 +1,10 @@
 /** No admin token goes over a network without TLS. */
-import { LOOPBACK } from "@durable-stack/local-account/loopback";
+import { THIS_MACHINE } from "@durable-stack/local-account/loopback";
 import { UserError } from "../common/user-error.ts";
 
 /** `without`: how to do without the token, where the caller can. @throws UserError where it would be readable on its way. */
 export function mustStaySecret(url: URL, adminToken: string | undefined, without?: string): void {
-  const isHere = LOOPBACK.test(url.hostname) || url.hostname.endsWith(".localhost");
+  const isHere = THIS_MACHINE.test(url.hostname);
   if (adminToken === undefined || url.protocol === "https:" || isHere) return;
   const other = without === undefined ? "" : ` Or try it without the token: ${without}.`;
   throw new UserError(

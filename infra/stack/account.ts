@@ -48,7 +48,7 @@ export const isLocal = (config: Environment, env: Environment = process.env): bo
   isOfThisMachine(describedAccount(env, config).apiUrl);
 
 /** Not every other address is a local account's: a company may send what goes to Cloudflare through a gateway of its own. */
-const isOfThisMachine = (url: string): boolean => URL.canParse(url) && LOOPBACK.test(new URL(url).hostname);
+export const isOfThisMachine = (url: string): boolean => URL.canParse(url) && LOOPBACK.test(new URL(url).hostname);
 
 /**
  * What the stack that a release comes from is read with, where its account is another: `FROM_CLOUDFLARE_API_TOKEN` and

@@ -9,7 +9,14 @@ import * as pulumi from "@pulumi/pulumi";
 import * as cloudflare from "../../cloudflare.ts";
 import { UserError } from "../../common/user-error.ts";
 import { Api, READ_LIMIT } from "../../provider/api.ts";
-import { CLOUDFLARE, complete, describedAccount, type Environment, sourceEnvironment } from "../../stack/account.ts";
+import {
+  CLOUDFLARE,
+  complete,
+  describedAccount,
+  type Environment,
+  isOfThisMachine,
+  sourceEnvironment,
+} from "../../stack/account.ts";
 import { Reads } from "./reads.ts";
 
 /**
@@ -47,8 +54,7 @@ function readsWith(accountId: string, variables: Environment, config: Environmen
 /** wrangler's variable alone names a local account: the token is that account's, and the provider asks Cloudflare. */
 function mustNotLeak(apiUrl: string | undefined): void {
   const { CLOUDFLARE_API_BASE_URL: wranglers } = process.env;
-  if (apiUrl !== CLOUDFLARE || !wranglers || !URL.canParse(wranglers)) return;
-  if (!/^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(wranglers).hostname)) return;
+  if (apiUrl !== CLOUDFLARE || !wranglers || !isOfThisMachine(wranglers)) return;
   throw new UserError(
     `CLOUDFLARE_API_BASE_URL points wrangler at ${wranglers}, and the provider, which does not read it, would send this token to Cloudflare. Fix: for that account export CLOUDFLARE_BASE_URL=${wranglers} too; for Cloudflare unset CLOUDFLARE_API_BASE_URL.`,
   );
