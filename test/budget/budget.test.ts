@@ -2,12 +2,11 @@
  * The template's own size budgets: a step of its CI (.ci/run), not of `npm test`. For your project, change the numbers,
  * or remove the step. The build itself checks Cloudflare's limit (infra/release/size.ts).
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import { type Built, buildRelease } from "../../infra/release/build.ts";
 import { sizeOf } from "../../infra/release/manifest.ts";
+import { scratch } from "../scratch.ts";
 
 const KIB = 1_024;
 /**
@@ -16,12 +15,11 @@ const KIB = 1_024;
  */
 const MOST = { bundle: 420 * KIB, page: 40 * KIB };
 
-const dir = mkdtempSync(join(tmpdir(), "budget-"));
+const dir = scratch();
 let built: Built;
 beforeAll(async () => {
   built = await buildRelease(join(dir, "release"));
 });
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 it("the bundle has at most 420 KiB, minified, with the page", () => {
   expect(sizeOf(built.manifest)).toBeLessThanOrEqual(MOST.bundle);

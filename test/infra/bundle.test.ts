@@ -1,12 +1,12 @@
 /** The bundle: files as modules, and errors with a fix. test/wrangler compares it with wrangler's. */
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { getNodeCompat } from "miniflare";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type BundleConfig, bundle } from "../../infra/release/bundle.ts";
 import { nodeMode } from "../../infra/release/node-compat.ts";
 import { ROOT } from "../../infra/release/root.ts";
+import { scratch } from "../scratch.ts";
 
 const CONFIG: BundleConfig = {
   main: "index.ts",
@@ -20,12 +20,7 @@ const CONFIG: BundleConfig = {
   keep_names: false,
 };
 
-let dir: string;
-beforeAll(() => {
-  // esbuild names real paths, and on macOS the folder for temporary files is behind a link.
-  dir = realpathSync(mkdtempSync(join(tmpdir(), "bundle-")));
-});
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+const dir = scratch();
 
 async function built(files: Readonly<Record<string, string>>, config: Partial<BundleConfig> = {}) {
   const root = mkdtempSync(join(dir, "project-"));

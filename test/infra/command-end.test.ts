@@ -7,7 +7,8 @@ import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { inFull, isUserError, UserError } from "../../infra/common/user-error.ts";
 import { ApiError, type Method } from "../../infra/provider/api.ts";
-import { module, runWork, scratch } from "./own-process.ts";
+import { scratch } from "../scratch.ts";
+import { module, runWork } from "./own-process.ts";
 
 const dir = scratch();
 

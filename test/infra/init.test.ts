@@ -1,15 +1,15 @@
 /** npm run init: what it changes in a project, and when it refuses. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { checkLock, formatLock, history, lint, type Migration } from "@durable-stack/class-lifecycle";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { deployedFolders } from "../../infra/apply/folders.ts";
 import type { Change, ProjectFiles } from "../../infra/init/draft.ts";
 import { freshHistory } from "../../infra/init/history.ts";
 import { firstDay, type Situation, type Wishes } from "../../infra/init/init.ts";
 import type { PatternFacts } from "../../worker/pattern.ts";
+import { scratch } from "../scratch.ts";
 
 const ONE = history().step("0001-create", (classes) => classes.create("ADO").create("BDO")).migrations;
 const TWO = history()
@@ -251,8 +251,7 @@ describe("the history", () => {
 });
 
 describe("what was deployed from here", () => {
-  const dir = mkdtempSync(join(tmpdir(), "durable-stack-init-"));
-  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = scratch();
 
   it("is found in every folder of a local account, and in what was deployed to another checkout's", () => {
     for (const file of [

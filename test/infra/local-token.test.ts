@@ -1,11 +1,11 @@
 /** The admin token of a local account, for whoever asks a Worker there by its address. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import { localAdminToken } from "../../infra/stack/local-token.ts";
+import { scratch } from "../scratch.ts";
 
-const root = mkdtempSync(join(tmpdir(), "local-token-"));
+const root = scratch();
 const TOKEN = "local-0123456789abcdef0123456789abcdef";
 
 beforeAll(() => {
@@ -16,7 +16,6 @@ beforeAll(() => {
   writeFileSync(join(folder, "started-from"), root);
   writeFileSync(join(folder, "admin-token"), `${TOKEN}\n`);
 });
-afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 it.each(["http://127.0.0.1:8787", "http://localhost:8787", "http://shop.local.localhost:8787"])(
   "is known where the running account answers: %s",

@@ -1,18 +1,9 @@
 /** Commands, and what commands do, in processes of their own. */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
-
-/** A folder for what the tests of a file write, which goes after them. */
-export function scratch(): string {
-  const dir = mkdtempSync(join(tmpdir(), "durable-stack-command-"));
-  afterAll(() => rmSync(dir, { recursive: true, force: true }));
-  return dir;
-}
 
 /** A module of the project, as a script that lies elsewhere imports it. */
 export const module = (file: string): string => JSON.stringify(pathToFileURL(join(ROOT, file)).href);

@@ -1,13 +1,13 @@
 /** A pin that is set, or taken out: what the person reads where the account says another thing than the update, or nothing. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { UserError } from "../../infra/common/user-error.ts";
 import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
 import { setPin, takePinOut } from "../../infra/rollout/pinning.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
+import { scratch } from "../scratch.ts";
 import { NEW, OLD, preview } from "./preview.ts";
 
 /** The exit code of the update. */
@@ -21,9 +21,8 @@ vi.mock("../../infra/apply/on-cli.ts", () => ({
   },
 }));
 
-const dir = mkdtempSync(join(tmpdir(), "pinning-"));
+const dir = scratch();
 const file = join(dir, "Pulumi.local.yaml");
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
 beforeEach(() => {
   code = 0;
   meanwhile = () => {};

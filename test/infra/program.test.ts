@@ -1,10 +1,8 @@
 /** The program under Pulumi's mocks: what it declares for a stack, given what is live. Without account and engine. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { relative } from "node:path";
 import { hashes } from "@durable-stack/class-lifecycle";
 import type * as pulumi from "@pulumi/pulumi";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { reveal } from "../../infra/apply/secrets.ts";
 import type { DurableWorkerArgs } from "../../infra/durable-worker.ts";
 import { migrations } from "../../infra/migrations.ts";
@@ -19,16 +17,15 @@ import { ROOT } from "../../infra/release/root.ts";
 import { AS_LEFT, AS_LEFT_TAG } from "../../infra/rollout/as-left.ts";
 import { readProject } from "../../infra/stack/project.ts";
 import { committedSource } from "../releases.ts";
+import { scratch } from "../scratch.ts";
 import { shippedConfig } from "../worker-file.ts";
 
-let dir: string;
+const dir = scratch();
 let release: Release;
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), "program-"));
   await buildRelease(dir, committedSource(), shippedConfig());
   release = readRelease(dir);
 });
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 /** Inputs of this test that the real provider would refuse, each with the resource's name. */
 const refused: string[] = [];

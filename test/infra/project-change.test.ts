@@ -8,7 +8,7 @@ import { obstaclesToRemoval } from "../../infra/pattern/remove.ts";
 import { ROOT } from "../../infra/release/root.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
-import { scratch } from "./own-process.ts";
+import { scratch } from "../scratch.ts";
 
 const dir = scratch();
 

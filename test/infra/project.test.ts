@@ -1,13 +1,12 @@
 /** The files of Pulumi, as commands read them. */
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { parsePublicSettings } from "../../infra/stack/config.ts";
 import { readProject } from "../../infra/stack/project.ts";
+import { scratch } from "../scratch.ts";
 
-const root = mkdtempSync(join(tmpdir(), "project-"));
-afterAll(() => rmSync(root, { recursive: true, force: true }));
+const root = scratch();
 
 /** What is said of a project whose files these are. */
 function mistake(project: string, stack: string): string {

@@ -1,14 +1,13 @@
 /** The Pulumi CLI as a command asks it. */
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { askPulumi } from "../../infra/apply/pulumi-cli.ts";
 import { listStacks } from "../../infra/pull-request/stacks.ts";
 import { engineResources } from "../../infra/stack/engine-file.ts";
+import { scratch } from "../scratch.ts";
 
-const bin = mkdtempSync(join(tmpdir(), "pulumi-cli-"));
-afterAll(() => rmSync(bin, { recursive: true, force: true }));
+const bin = scratch();
 afterEach(() => vi.unstubAllEnvs());
 
 /** A CLI that runs this shell script. */

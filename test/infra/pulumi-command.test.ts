@@ -9,7 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { listening } from "../../packages/local-account/test/listening.ts";
 import { ProjectCopy } from "../project-copy.ts";
-import { scratch, script } from "./own-process.ts";
+import { scratch } from "../scratch.ts";
+import { script } from "./own-process.ts";
 
 const dir = scratch();
 

@@ -11,13 +11,12 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync, zstdCompressSync } from "node:zlib";
 import { replay } from "@durable-stack/class-lifecycle";
 import { Header } from "tar";
 import * as v from "valibot";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import * as wrangler from "wrangler";
 import { migrations } from "../../infra/migrations.ts";
 import { dirtyFindings } from "../../infra/plan/rules/dirty-release.ts";
@@ -45,14 +44,13 @@ import { packed, unpacked } from "../../infra/release/tarball.ts";
 import { readWorkerConfig } from "../../infra/release/worker-config.ts";
 import { patterns } from "../../worker/patterns.ts";
 import { ProjectCopy } from "../project-copy.ts";
+import { scratch } from "../scratch.ts";
 import { asShipped, shippedConfig, WORKER_FILE } from "../worker-file.ts";
 
-let dir: string;
+const dir = scratch();
 beforeAll(async () => {
-  dir = mkdtempSync(join(tmpdir(), "release-"));
   await buildRelease(join(dir, "one"), sourceOf(ROOT), shippedConfig());
 });
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 describe("building", () => {
   it("names its files in its manifest", () => {

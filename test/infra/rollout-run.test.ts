@@ -1,8 +1,7 @@
 /** A rollout of a stack whose account, update and smoke test are played: how it ends, and what it says of the traffic. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import type { UpdateOptions } from "../../infra/apply/update.ts";
 import type { ServingVersion } from "../../infra/plan/live/version.ts";
@@ -14,6 +13,7 @@ import type { Check } from "../../infra/smoke/probe.ts";
 import type { NotReady, Readiness } from "../../infra/smoke/ready.ts";
 import type { Blind } from "../../infra/smoke/reason.ts";
 import type { Step } from "../../infra/stack/rollout-steps.ts";
+import { scratch } from "../scratch.ts";
 import { NEW, OLD, preview, version } from "./preview.ts";
 
 const fresh = () => ({
@@ -79,9 +79,8 @@ vi.mock("node:timers/promises", async (original) => {
     },
   };
 });
-const dir = mkdtempSync(join(tmpdir(), "rollout-run-"));
+const dir = scratch();
 const file = join(dir, "Pulumi.local.yaml");
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
 beforeEach(() => {
   world = fresh();
   pauses = 0;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
-import { scratch } from "./own-process.ts";
+import { scratch } from "../scratch.ts";
 
 const dir = scratch();
 

@@ -1,17 +1,16 @@
 /** A setting that is taken out of the file over the project's own is out of force, wherever else it stands. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeEach, expect, it } from "vitest";
+import { beforeEach, expect, it } from "vitest";
 import { readProject } from "../../infra/stack/project.ts";
 import { changeSetting, settingsFile, takeOut } from "../../infra/stack/settings-file.ts";
+import { scratch } from "../scratch.ts";
 
-const root = mkdtempSync(join(tmpdir(), "settings-file-"));
+const root = scratch();
 const dir = join(root, "account");
 const over = settingsFile("local", dir, root);
 const own = join(root, "Pulumi.local.yaml");
 writeFileSync(join(root, "Pulumi.yaml"), "name: shop\nmain: infra\n");
-afterAll(() => rmSync(root, { recursive: true, force: true }));
 beforeEach(() => {
   rmSync(over, { force: true });
   changeSetting(over, "pin", 2, "shop");

@@ -1,16 +1,15 @@
 /** The admin token that an update needs: a command looks for it before it changes the settings. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { exportedToken, mustFindToken } from "../../infra/stack/token-at-hand.ts";
+import { scratch } from "../scratch.ts";
 
-const root = mkdtempSync(join(tmpdir(), "token-at-hand-"));
+const root = scratch();
 writeFileSync(
   join(root, "Pulumi.yaml"),
   'name: shop\nmain: infra\nconfig:\n  adminToken: { default: "", secret: true }\n',
 );
-afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const TOKEN = "a-token-that-is-long-enough";
 const looking =

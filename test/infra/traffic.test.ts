@@ -1,9 +1,8 @@
 /** The traffic: rollouts, pins, drift; and the settings file that commands change. */
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import {
   beginsWithout,
@@ -24,6 +23,7 @@ import { servesAsWanted, shareOf, split } from "../../infra/plan/traffic/split.t
 import { ROOT } from "../../infra/release/root.ts";
 import { fullKey } from "../../infra/stack/project.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
+import { scratch } from "../scratch.ts";
 
 /** The tag of the release of version `number`. */
 const tagOf = (number: number) => `${"d".repeat(12)}-${number}`;
@@ -329,8 +329,7 @@ describe("drift of the traffic", () => {
 });
 
 describe("the file of a stack's settings", () => {
-  const dir = mkdtempSync(join(tmpdir(), "settings-"));
-  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+  const dir = scratch();
   const file = join(dir, "Pulumi.test.yaml");
   /** The project's name, which may be in front of its keys. */
   const PROJECT_NAME = "my-app";

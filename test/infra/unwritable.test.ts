@@ -18,7 +18,8 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
 import { writeNamed } from "../../infra/common/named-file.ts";
 import { ROOT } from "../../infra/release/root.ts";
-import { module, runWork, scratch, script } from "./own-process.ts";
+import { scratch } from "../scratch.ts";
+import { module, runWork, script } from "./own-process.ts";
 
 const dir = scratch();
 

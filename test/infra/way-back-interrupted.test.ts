@@ -1,6 +1,5 @@
 /** A change of the traffic whose update is interrupted: nobody takes it for a bug, and every text says what completes it. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
@@ -15,6 +14,7 @@ import { setShare } from "../../infra/rollout/share.ts";
 import { TakingBack } from "../../infra/rollout/taking-back.ts";
 import { LEAST_SHARE } from "../../infra/stack/rollout-steps.ts";
 import { changeSetting } from "../../infra/stack/settings-file.ts";
+import { scratch } from "../scratch.ts";
 import { preview, version } from "./preview.ts";
 
 /** How far the update had come; `deploys`: whether it changed the deployment. */
@@ -50,10 +50,9 @@ vi.mock("node:timers/promises", async (original) => ({
 vi.useFakeTimers({ toFake: ["performance"] });
 afterAll(() => void vi.useRealTimers());
 
-const dir = mkdtempSync(join(tmpdir(), "way-back-"));
+const dir = scratch();
 const file = join(dir, "Pulumi.local.yaml");
 const UPDATE = `npm run up -- --stack local --dir ${dir}`;
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
 beforeEach(() => {
   interrupted = { isDone: false, deploys: false };
   code = undefined;

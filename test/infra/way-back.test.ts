@@ -1,8 +1,7 @@
 /** The way back of a rollout whose update fails: the settings hold it, and every text says how it is gone. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { parse } from "yaml";
 import { STATE_FILE } from "../../infra/apply/state.ts";
 import { refreshLine, updateLine } from "../../infra/apply/update-line.ts";
@@ -10,13 +9,13 @@ import { UserError } from "../../infra/common/user-error.ts";
 import { LastTraffic } from "../../infra/rollout/last-traffic.ts";
 import { pinnedElsewhereText, pinnedText } from "../../infra/rollout/pinned.ts";
 import { TakingBack } from "../../infra/rollout/taking-back.ts";
+import { scratch } from "../scratch.ts";
 import { preview, version } from "./preview.ts";
 
 /** A local account that `npm start` has deployed to, and that does not run: every update of it fails. */
-const dir = mkdtempSync(join(tmpdir(), "way-back-"));
+const dir = scratch();
 mkdirSync(dirname(join(dir, STATE_FILE)), { recursive: true });
 writeFileSync(join(dir, STATE_FILE), "{}");
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 /** The setting that cannot be written; undefined: all can. */
 let unwritable: string | undefined;

@@ -1,17 +1,13 @@
 /** Every key of wrangler.jsonc is in one list, and keys that no release uses are refused by name, all at once. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { readWorkerConfig, refusedKeys } from "../../infra/release/worker-config.ts";
 import { DEPLOYED, isEnd, listOf, MACHINE, REFUSED } from "../../infra/release/wrangler-keys.ts";
+import { scratch } from "../scratch.ts";
 
-let dir: string;
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "wrangler-keys-"));
-});
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+const dir = scratch();
 
 interface Node {
   readonly $ref?: string;

@@ -7,12 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import * as v from "valibot";
-import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished } from "vitest";
 import { ROOT } from "../../infra/release/root.ts";
 import { smoke } from "../../infra/smoke/smoke.ts";
 import { listening } from "../../packages/local-account/test/listening.ts";
 import { freePort } from "../free-port.ts";
 import { keep } from "../kept.ts";
+import { scratch } from "../scratch.ts";
 
 const Ready = v.object({
   apiUrl: v.string(),
@@ -23,11 +24,7 @@ const Ready = v.object({
 });
 type Ready = v.InferOutput<typeof Ready>;
 
-let dir: string;
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), "main-job-"));
-});
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
+const dir = scratch();
 
 /** Processes that a test has started, so that a failed test leaves nothing running. */
 const begun = new Set<ChildProcess>();

@@ -1,20 +1,20 @@
 /** Each package, packed as it would be published, works in an empty project. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import * as v from "valibot";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { ROOT } from "../../infra/release/root.ts";
+import { scratch } from "../scratch.ts";
 
 const Action = v.object({ runs: v.object({ steps: v.tuple([v.object({ run: v.string() })]) }) });
 
 const run = promisify(execFile);
-const dir = mkdtempSync(join(tmpdir(), "durable-stack-packed-"));
+const dir = scratch();
 const project = join(dir, "project");
 
 beforeAll(async () => {
@@ -34,7 +34,6 @@ beforeAll(async () => {
     },
   );
 });
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 /** Runs a script with Node in the empty project. Returns what it prints. */
 async function printed(script: string): Promise<string> {

@@ -1,18 +1,17 @@
 /** The adapter's requests and answers are the real provider's, as far as those were recorded. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Api, ApiError } from "../../infra/provider/api.ts";
 import { ask } from "../../infra/provider/functions.ts";
 import { kindOf } from "../../infra/provider/index.ts";
 import { check, difference } from "../../infra/provider/kind.ts";
 import { fromWire, toWire } from "../../infra/provider/names.ts";
 import { type Properties, UNKNOWN } from "../../infra/provider/values.ts";
+import { scratch } from "../scratch.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "durable-stack-adapter-"));
+const folder = scratch();
 writeFileSync(join(folder, "index.js"), "export default {};\n");
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const token = (name: string) => `cloudflare:index/${name.charAt(0).toLowerCase()}${name.slice(1)}:${name}`;
 
