@@ -1,6 +1,6 @@
 /** What was there before and after, class by class, and whether the plan named what is missing: pure. */
 import type { Migration } from "@durable-stack/class-lifecycle";
-import { forStack, type Move, moves, replay } from "@durable-stack/class-lifecycle";
+import { forStack, leaves, type Move, moves, replay } from "@durable-stack/class-lifecycle";
 import { canonical } from "../release/canonical.ts";
 import { digestOf } from "../release/manifest.ts";
 
@@ -52,7 +52,7 @@ export function plannedMoves(to: readonly Migration[], step: string, stack: stri
 
 /** The classes that these moves delete or hand to another Worker, by their name before. */
 export const destroyed = (planned: readonly Move[]): readonly string[] =>
-  planned.filter(({ kind }) => kind === "delete" || kind === "send").map(({ className }) => className);
+  planned.filter(leaves).map(({ className }) => className);
 
 export function fateOf(className: string, planned: readonly Move[]): Fate {
   for (const move of planned) {

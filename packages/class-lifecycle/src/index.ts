@@ -26,7 +26,7 @@ export {
 } from "./import.ts";
 export { lint } from "./lint.ts";
 export { checkLock, formatLock, hashes, LOCK_FILE } from "./lock.ts";
-export { type Awaited, type Move, moves, type Obstacle, staysAlive, tombstoneOf } from "./moves.ts";
+export { type Awaited, leaves, type Move, moves, type Obstacle, staysAlive, tombstoneOf } from "./moves.ts";
 export { forStack, type Plan, plan } from "./plan.ts";
 export { type LiveClass, type LiveClasses, replay } from "./replay.ts";
 export type { AwaitedElsewhere, Live, Situation } from "./situation.ts";

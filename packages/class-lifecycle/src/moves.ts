@@ -85,12 +85,16 @@ export function moves(
 /** The class name of the move's tombstone, if it leaves one. */
 export function tombstoneOf(move: Move): string | undefined {
   if (move.kind === "rename") return move.from;
-  return move.kind === "delete" || move.kind === "send" ? move.className : undefined;
+  return leaves(move) ? move.className : undefined;
 }
+
+/** Whether the class and its objects leave this Worker. */
+export const leaves = (move: Move): move is Extract<Move, { readonly kind: "delete" | "send" }> =>
+  move.kind === "delete" || move.kind === "send";
 
 /** Whether the class is there after the move. */
 export const staysAlive = (move: Move): move is Exclude<Move, { readonly kind: "delete" | "send" | "cancel" }> =>
-  move.kind !== "delete" && move.kind !== "send" && move.kind !== "cancel";
+  !leaves(move) && move.kind !== "cancel";
 
 function follow(start: ReadonlyMap<string, StartClass>, steps: readonly Migration[]): readonly Track[] {
   const tracks: Track[] = [...start].map(([name, one]) => ({ ...one, origin: name, name }));

@@ -40,17 +40,17 @@ export function plan(situation: Situation): Plan {
   const before: LiveClasses = live.classes ?? new Map();
   const start = deploys ? settled(before, situation) : before;
   const remaining = deploys ? forStack(migrations.slice(at), situation.stack) : [];
-  const { moves: all, obstacles } = moves(start, remaining);
-  const way = { moves: all.map((move) => withSendersStorage(move, situation.others)), obstacles };
+  const { moves: followed, obstacles } = moves(start, remaining);
+  const planned = followed.map((move) => withSendersStorage(move, situation.others));
 
   const findings = [...stateFindings];
-  if (way.obstacles.length) {
+  if (obstacles.length) {
     // Other findings would be about a deployment that is impossible, and would suggest wrong fixes.
-    findings.push(...obstacleFindings(way.obstacles, { start, remaining, at, situation }));
+    findings.push(...obstacleFindings(obstacles, { start, remaining, at, situation }));
   } else if (deploys) {
-    findings.push(...releaseFindings(way.moves, situation), ...allowanceFindings(way.moves, situation));
+    findings.push(...releaseFindings(planned, situation), ...allowanceFindings(planned, situation));
   }
-  const movesClasses = way.moves.some(({ kind }) => kind !== "keep");
+  const movesClasses = planned.some(({ kind }) => kind !== "keep");
   // Versions that share the traffic must agree on what they wait for. A version that is made now no longer says that it
   // waits for a class that has come. The deployed version, where it stays, goes on saying so.
   const endsAWait =
@@ -70,9 +70,9 @@ export function plan(situation: Situation): Plan {
     adopts,
     from: adopts || movedOn ? migrations[at - 1]?.name : live.step?.name,
     to: migrations.at(-1)?.name ?? "",
-    moves: way.moves,
+    moves: planned,
     changesLifecycle,
-    exports: exportsMap(way.moves),
+    exports: exportsMap(planned),
     errors: findings.filter(isError),
     warnings: findings.filter((finding) => !isError(finding)),
   };

@@ -5,7 +5,7 @@
 import { arrivalOf } from "./arrival.ts";
 import type { Finding } from "./findings.ts";
 import { everNamed } from "./history.ts";
-import { type Awaited, type Move, staysAlive, tombstoneOf } from "./moves.ts";
+import { type Awaited, leaves, type Move, staysAlive, tombstoneOf } from "./moves.ts";
 import { sendersStorage } from "./senders-storage.ts";
 import { mostLike } from "./similar.ts";
 import type { Situation } from "./situation.ts";
@@ -300,10 +300,6 @@ function exportFindings(moves: readonly Move[], { code }: Situation): readonly F
       fix: "if it is a Durable Object class, append a step to infra/migrations.ts that creates it.",
     }));
 }
-
-/** Whether the class and its objects leave this Worker. */
-const leaves = (move: Move): move is Extract<Move, { kind: "delete" | "send" }> =>
-  move.kind === "delete" || move.kind === "send";
 
 /** The Workers that wait for a class of a Worker. */
 const waiting = ({ className, fromWorker }: Awaited, awaited: NonNullable<Situation["awaited"]>): readonly string[] =>

@@ -87,7 +87,7 @@ function laterStep(migrations: readonly Migration[], done: number, live: LiveCla
   const before = new Map([...replay(migrations, done)].map(([name, { storage }]) => [name, { storage }]));
   const steps = Array.from({ length: migrations.length - done }, (_, i) => done + 1 + i);
   return steps.find((at) => {
-    if (compare(replay(migrations, at), live, "").length > 0) return false;
+    if (!matches(replay(migrations, at), live)) return false;
     const since = migrations.slice(done, at).flatMap(({ changes }) => changes);
     const received = [...since.reduce(applyChange, before)].filter(([, { fromWorker }]) => fromWorker !== undefined);
     return received.every(([name]) => live.get(name)?.fromWorker !== undefined);
@@ -118,7 +118,7 @@ function adoption(migrations: readonly Migration[], { complete }: Live, classes:
     });
   }
   const steps = migrations.map((_, i) => migrations.length - i);
-  const at = steps.find((done) => compare(replay(migrations, done), classes, "").length === 0);
+  const at = steps.find((done) => matches(replay(migrations, done), classes));
   if (at !== undefined) return { ...standing(stateAt(at, migrations), at), adopts: true };
   return standing("unmanaged", 0, {
     code: "adopt_unmatched",
@@ -136,6 +136,14 @@ const shown = (classes: LiveClasses): string =>
 
 /** Whether a namespace may have `live` storage where the history says `told`: a new one has SQLite, whatever an old one has. */
 const canBe = (live: Storage, told: Storage): boolean => live === told || told === "legacy-kv";
+
+/** Whether the live classes are exactly those that the history expects. */
+const matches = (expected: LiveClasses, live: LiveClasses): boolean =>
+  expected.size === live.size &&
+  [...live].every(([name, { storage }]) => {
+    const wanted = expected.get(name);
+    return wanted !== undefined && canBe(storage, wanted.storage);
+  });
 
 /** The differences between the classes that the history expects and the live ones. */
 function compare(expected: LiveClasses, live: LiveClasses, step: string): readonly Finding[] {
