@@ -67,11 +67,7 @@ export class Steps {
 
   /** The answer to READ_STATE: every resource's id and inputs, secrets sealed, and whether it stays when it goes. */
   get state(): Properties {
-    const entries = this.#state.resources.map(({ urn, id, inputs, retainOnDelete }) => [
-      urn,
-      { outputs: { ...inputs, id }, retainOnDelete },
-    ]);
-    return { looksAtAll: true, outputs: Object.fromEntries(entries) };
+    return this.#state.known.answer;
   }
 
   /** Brings one resource to what the program declares. @throws Error saying which resource, what, and why not. */

@@ -55,6 +55,14 @@ export class Known {
     );
   }
 
+  /** As `npm start` answers READ_STATE. */
+  get answer(): Properties {
+    const entries = [...this.#resources.values()].map(
+      ([urn, outputs, retainOnDelete]) => [urn, { outputs, retainOnDelete }] as const,
+    );
+    return { looksAtAll: this.looksAtAll, outputs: Object.fromEntries(entries) };
+  }
+
   /** The outputs of a resource by its type (`Worker`) and its name in the program. */
   get(type: string, name: string): Properties | undefined {
     return this.#resources.get(`${type} ${name}`)?.[1];
