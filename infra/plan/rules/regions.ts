@@ -80,34 +80,38 @@ export function compareRegions(live: RegionTable, next: RegionTable): readonly R
 
 /** What stands against the region table `next`: every change by which an object that may exist is no longer found. */
 export function regionFindings(situation: RegionSituation): readonly Finding[] {
-  const { live, next, holdsData, sources, neighbours, allowRegionLoss } = situation;
-  const findings: Finding[] = [];
-  if (holdsData) {
-    for (const table of live) {
-      for (const change of compareRegions(table, next)) {
-        const finding = allowRegionLoss.includes(change.prefix) ? undefined : lossFinding(change);
-        if (finding) findings.push(finding);
-      }
-      findings.push(...mixedUp(next, table, "names that this Worker's objects have"));
-    }
-  }
-  for (const { worker, table } of sources) {
-    for (const region of table.regions) {
-      const prefix = namePrefix(table, region);
-      const here = next.regions.find((candidate) => namePrefix(next, candidate) === prefix);
-      if ((here && jurisdictionOf(here) === jurisdictionOf(region)) || allowRegionLoss.includes(prefix)) continue;
-      findings.push({
-        code: here ? "region_jurisdiction_changed" : "region_prefix_removed",
-        subject: prefix,
-        message: `names of objects that come from the Worker ${worker} begin with it, and this stack has no region for them${here ? " in that jurisdiction" : ""}.`,
-        fix: `add ${worker}'s region to this stack's, or, when those objects may be lost from sight, set allowRegionLoss: [${prefix}].`,
-      });
-    }
-  }
-  for (const { worker, table } of neighbours)
-    findings.push(...mixedUp(next, table, `names that the Worker ${worker} uses here`));
-  return unique(findings);
+  const { live, next, holdsData, sources, neighbours } = situation;
+  return unique([
+    ...(holdsData ? live.flatMap((table) => ownFindings(table, situation)) : []),
+    ...sources.flatMap((source) => takenOverFindings(source, situation)),
+    ...neighbours.flatMap(({ worker, table }) => mixedUp(next, table, `names that the Worker ${worker} uses here`)),
+  ]);
 }
+
+/** About the objects that this Worker named by a table of its own. */
+const ownFindings = (table: RegionTable, { next, allowRegionLoss }: RegionSituation): readonly Finding[] => [
+  ...compareRegions(table, next)
+    .filter(({ prefix }) => !allowRegionLoss.includes(prefix))
+    .flatMap((change) => lossFinding(change) ?? []),
+  ...mixedUp(next, table, "names that this Worker's objects have"),
+];
+
+/** About the objects that come from another Worker. */
+const takenOverFindings = (
+  { worker, table }: RegionSituation["sources"][number],
+  { next, allowRegionLoss }: RegionSituation,
+): readonly Finding[] =>
+  table.regions.flatMap((region) => {
+    const prefix = namePrefix(table, region);
+    const here = next.regions.find((candidate) => namePrefix(next, candidate) === prefix);
+    if ((here && jurisdictionOf(here) === jurisdictionOf(region)) || allowRegionLoss.includes(prefix)) return [];
+    return {
+      code: here ? "region_jurisdiction_changed" : "region_prefix_removed",
+      subject: prefix,
+      message: `names of objects that come from the Worker ${worker} begin with it, and this stack has no region for them${here ? " in that jurisdiction" : ""}.`,
+      fix: `add ${worker}'s region to this stack's, or, when those objects may be lost from sight, set allowRegionLoss: [${prefix}].`,
+    };
+  });
 
 /** Whether two tables name all objects alike. */
 export const isSameRegions = (one: RegionTable, other: RegionTable): boolean =>
