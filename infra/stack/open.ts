@@ -72,31 +72,20 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env, w
     }
   };
 
-  const {
-    name: project,
-    config,
-    encryptedKeys,
-    setOver,
-    unread,
-  } = readProject(root, name, settingsFile(name, dir, root));
-  const own = (key: string) => fullKey(project, key);
-  const unreadable = encryptedKeys.filter(
-    (key) =>
-      key.startsWith(own("")) &&
-      !SECRET_KEYS.some((secret) => key === own(secret)) &&
-      !(way && doesWithout(way, key.slice(own("").length))),
-  );
+  const project = readProject(root, name, settingsFile(name, dir, root));
+  const { config, setOver, unread } = project;
+  const unreadable = unreadableKeys(project, way);
   if (unreadable.length) {
     problems.push(
       `${unreadable.join(", ")}: encrypted, and only the Pulumi CLI can read that. Fix: set it in plain text.`,
     );
   }
   const local = name === LOCAL ? attempt(() => localAccount(dir, undefined, root)) : undefined;
-  const known = local ? { ...config, [own("accountId")]: local.accountId } : config;
+  const given = local ? { ...config, [fullKey(project.name, "accountId")]: local.accountId } : config;
   // Without the account that runs, its id is no second mistake.
   const identified = name === LOCAL ? SOME_ACCOUNT : env;
   const settings = attempt(() =>
-    parsePublicSettings({ project, stack: name }, known, identified, { setOver, unread, way }),
+    parsePublicSettings({ project: project.name, stack: name }, given, identified, { setOver, unread, way }),
   );
   const described = local ?? describedAccount(env, config, settings?.accountId);
   if (name !== LOCAL && !described.token) {
@@ -109,9 +98,20 @@ export function openStack(name: string, { dir, root = ROOT, env = process.env, w
     throw new StackUnavailable(`Stack ${name} cannot be opened:\n${problems.map((line) => `  ${line}`).join("\n")}`);
   }
   const api = new Api({ baseUrl: account.apiUrl, token: account.token }, { readLimit: READ_LIMIT });
-  const inState =
-    name === LOCAL && isApplied(dir)
-      ? State.open(join(resolve(ROOT, dir), STATE_FILE), account.accountId).known
-      : undefined;
-  return { name, settings, api, reads: Reads.through(api, account.accountId), known: inState };
+  const state = name === LOCAL && isApplied(dir) ? join(resolve(ROOT, dir), STATE_FILE) : undefined;
+  return {
+    name,
+    settings,
+    api,
+    reads: Reads.through(api, account.accountId),
+    known: state === undefined ? undefined : State.open(state, account.accountId).known,
+  };
+}
+
+/** The project's own keys that a command cannot do without, and that only the Pulumi CLI can read. */
+function unreadableKeys({ name, encryptedKeys }: Project, way: Way | undefined): readonly string[] {
+  const isNeeded = (setting: string) =>
+    !SECRET_KEYS.some((secret) => secret === setting) && !(way && doesWithout(way, setting));
+  const own = fullKey(name, "");
+  return encryptedKeys.filter((key) => key.startsWith(own) && isNeeded(key.slice(own.length)));
 }
