@@ -229,8 +229,7 @@ export class Reads {
 
   /** The KV namespaces of the account; undefined where it cannot be asked, or refuses. So it is with all that follow. */
   async kvNamespaces(): Promise<v.InferOutput<typeof Titled> | undefined> {
-    const found = await this.#optional((api) => api.list(this.#kv, { per_page: 100 }));
-    return found && checked("KV namespaces", Titled, found);
+    return this.#listed("KV namespaces", Titled, this.#kv, { per_page: 100 });
   }
 
   /** Whether nothing is in a KV namespace. */
@@ -241,8 +240,7 @@ export class Reads {
   }
 
   async databases(): Promise<v.InferOutput<typeof Databases> | undefined> {
-    const found = await this.#optional((api) => api.list(this.#d1, { per_page: 100 }));
-    return found && checked("D1 databases", Databases, found);
+    return this.#listed("D1 databases", Databases, this.#d1, { per_page: 100 });
   }
 
   /** Whether no table is in a D1 database. */
@@ -265,13 +263,28 @@ export class Reads {
   }
 
   async domains(): Promise<v.InferOutput<typeof Domains> | undefined> {
-    const found = await this.#optional((api) => api.list(at`/accounts/${this.accountId}/workers/domains`));
-    return found && checked("custom domains", Domains, found);
+    return this.#listed("custom domains", Domains, at`/accounts/${this.accountId}/workers/domains`);
   }
 
   async routes(zoneId: string): Promise<v.InferOutput<typeof Routes> | undefined> {
-    const found = await this.#optional((api) => api.list(at`/zones/${zoneId}/workers/routes`));
-    return found && checked("routes", Routes, found);
+    return this.#listed("routes", Routes, at`/zones/${zoneId}/workers/routes`);
+  }
+
+  /** The cron triggers of a Worker; undefined where the account cannot be asked, or refuses. */
+  async crons(workerName: string): Promise<readonly string[] | undefined> {
+    const path = at`/accounts/${this.accountId}/workers/scripts/${workerName}/schedules`;
+    const found = await this.#optional((api) => api.get(path));
+    return found && checked("cron triggers", Schedules, found).schedules.map(({ cron }) => cron);
+  }
+
+  /** The events that a Worker's code handles (`fetch`, `queue`); undefined where the account cannot be asked, or refuses. */
+  async handlers(workerName: string): Promise<readonly string[] | undefined> {
+    const found = await this.#listed("Workers' handlers", Scripts, at`/accounts/${this.accountId}/workers/scripts`);
+    return found?.find(({ id }) => id === workerName)?.handlers;
+  }
+
+  get #durableObjects(): string {
+    return at`/accounts/${this.accountId}/workers/durable_objects`;
   }
 
   get #kv(): string {
@@ -286,25 +299,18 @@ export class Reads {
     return at`/accounts/${this.accountId}/r2/buckets/${name}`;
   }
 
-  /** The cron triggers of a Worker; undefined where the account cannot be asked, or refuses. */
-  async crons(workerName: string): Promise<readonly string[] | undefined> {
-    const path = at`/accounts/${this.accountId}/workers/scripts/${workerName}/schedules`;
-    const found = await this.#optional((api) => api.get(path));
-    return found && checked("cron triggers", Schedules, found).schedules.map(({ cron }) => cron);
-  }
-
-  /** The events that a Worker's code handles (`fetch`, `queue`); undefined where the account cannot be asked, or refuses. */
-  async handlers(workerName: string): Promise<readonly string[] | undefined> {
-    const found = await this.#optional((api) => api.list(at`/accounts/${this.accountId}/workers/scripts`));
-    return found && checked("Workers' handlers", Scripts, found).find(({ id }) => id === workerName)?.handlers;
+  async #listed<Schema extends v.GenericSchema>(
+    what: string,
+    schema: Schema,
+    path: string,
+    query?: Parameters<Api["list"]>[1],
+  ): Promise<v.InferOutput<Schema> | undefined> {
+    const found = await this.#optional((api) => api.list(path, query));
+    return found && checked(what, schema, found);
   }
 
   #exists(path: string, extra: Parameters<Api["find"]>[1] = {}): Promise<boolean | undefined> {
     return this.#optional(async (api) => (await api.find(path, extra)) !== undefined);
-  }
-
-  get #durableObjects(): string {
-    return at`/accounts/${this.accountId}/workers/durable_objects`;
   }
 
   /** Undefined where the API refuses. That it fails says nothing of what is there: it is an error, but to `lenient` reads. */
