@@ -1,9 +1,10 @@
 /** `WorkersRoute` and `WorkersCustomDomain`: where in a zone a Worker answers. */
+
+import { readAt, stateAfter } from "./answers.ts";
 import { at } from "./api.ts";
 import type { Kind } from "./kind.ts";
-import { fromWire, toWire } from "./names.ts";
-import { readAt } from "./read-at.ts";
-import { made, type Properties, pick, text } from "./values.ts";
+import { toWire } from "./names.ts";
+import { type Properties, pick, text } from "./values.ts";
 
 const routes = (inputs: Properties) => at`/zones/${text(inputs, "zoneId")}/workers/routes`;
 const route = (state: Properties, id: string) => `${routes(state)}${at`/${id}`}`;
@@ -13,14 +14,14 @@ export const workersRoute: Kind = {
   type: "cloudflare:index/workersRoute:WorkersRoute",
 
   async create({ api }, inputs) {
-    const live = fromWire(await api.post(routes(inputs), routeBody(inputs)));
-    return { id: text(live, "id"), state: made(live, inputs) };
+    const live = await api.post(routes(inputs), routeBody(inputs));
+    return { id: text(live, "id"), state: stateAfter(live, inputs) };
   },
 
   read: readAt(route),
 
   async update({ api }, id, inputs) {
-    return made(fromWire(await api.put(route(inputs, id), routeBody(inputs))), inputs);
+    return stateAfter(await api.put(route(inputs, id), routeBody(inputs)), inputs);
   },
 
   remove: ({ api }, id, state) => api.remove(route(state, id)),
@@ -39,8 +40,8 @@ export const workersCustomDomain: Kind = {
 
   async create({ api }, inputs) {
     const body = toWire(pick(inputs, "hostname", "service", "zoneId", "zoneName", "environment"));
-    const live = fromWire(await api.put(domains(inputs), body));
-    return { id: text(live, "id"), state: made(live, inputs) };
+    const live = await api.put(domains(inputs), body);
+    return { id: text(live, "id"), state: stateAfter(live, inputs) };
   },
 
   read: readAt(domain),

@@ -1,9 +1,10 @@
 /** What hangs on a Worker's name: whether it is on workers.dev, and its cron triggers. */
+
+import { readAt, stateAfter } from "./answers.ts";
 import { at } from "./api.ts";
 import type { Kind } from "./kind.ts";
-import { fromWire, toWire } from "./names.ts";
-import { readAt } from "./read-at.ts";
-import { made, objects, type Properties, pick, text } from "./values.ts";
+import { toWire } from "./names.ts";
+import { objects, type Properties, pick, text } from "./values.ts";
 
 const script = (inputs: Properties) =>
   at`/accounts/${text(inputs, "accountId")}/workers/scripts/${text(inputs, "scriptName")}`;
@@ -15,16 +16,13 @@ export const workersScriptSubdomain: Kind = {
 
   async create({ api }, inputs) {
     const result = await api.post(subdomain(inputs), toWire(pick(inputs, "enabled", "previewsEnabled")));
-    return { id: text(inputs, "scriptName"), state: made(fromWire(result), inputs) };
+    return { id: text(inputs, "scriptName"), state: stateAfter(result, inputs) };
   },
 
   read: readAt(subdomain),
 
   async update({ api }, _id, inputs) {
-    return made(
-      fromWire(await api.post(subdomain(inputs), toWire(pick(inputs, "enabled", "previewsEnabled")))),
-      inputs,
-    );
+    return stateAfter(await api.post(subdomain(inputs), toWire(pick(inputs, "enabled", "previewsEnabled"))), inputs);
   },
 
   remove: ({ api }, _id, state) => api.remove(subdomain(state)),
@@ -35,13 +33,13 @@ export const workersCronTrigger: Kind = {
 
   async create({ api }, inputs) {
     const result = await api.put(schedules(inputs), crons(inputs));
-    return { id: text(inputs, "scriptName"), state: made(fromWire(result), inputs) };
+    return { id: text(inputs, "scriptName"), state: stateAfter(result, inputs) };
   },
 
   read: readAt(schedules),
 
   async update({ api }, _id, inputs) {
-    return made(fromWire(await api.put(schedules(inputs), crons(inputs))), inputs);
+    return stateAfter(await api.put(schedules(inputs), crons(inputs)), inputs);
   },
 
   // Every Worker has its list of them, and it may be empty.

@@ -1,10 +1,11 @@
 /** `WorkersKvNamespace` and `R2Bucket`. Both names are unique in an account. */
+
+import { readAt, stateAfter } from "./answers.ts";
 import { at } from "./api.ts";
 import { inJurisdiction } from "./buckets.ts";
 import type { Kind } from "./kind.ts";
-import { fromWire, toWire } from "./names.ts";
-import { readAt } from "./read-at.ts";
-import { made, type Properties, pick, text } from "./values.ts";
+import { toWire } from "./names.ts";
+import { type Properties, pick, text } from "./values.ts";
 
 const namespaces = (inputs: Properties) => at`/accounts/${text(inputs, "accountId")}/storage/kv/namespaces`;
 const namespace = (state: Properties, id: string) => `${namespaces(state)}${at`/${id}`}`;
@@ -13,14 +14,14 @@ export const workersKvNamespace: Kind = {
   type: "cloudflare:index/workersKvNamespace:WorkersKvNamespace",
 
   async create({ api }, inputs) {
-    const live = fromWire(await api.post(namespaces(inputs), toWire(pick(inputs, "title", "jurisdiction"))));
-    return { id: text(live, "id"), state: made(live, inputs) };
+    const live = await api.post(namespaces(inputs), toWire(pick(inputs, "title", "jurisdiction")));
+    return { id: text(live, "id"), state: stateAfter(live, inputs) };
   },
 
   read: readAt(namespace),
 
   async update({ api }, id, inputs) {
-    return made(fromWire(await api.put(namespace(inputs, id), toWire(pick(inputs, "title")))), inputs);
+    return stateAfter(await api.put(namespace(inputs, id), toWire(pick(inputs, "title"))), inputs);
   },
 
   remove: ({ api }, id, state) => api.remove(namespace(state, id)),
@@ -47,7 +48,7 @@ export const r2Bucket: Kind = {
       ...(inputs.location !== undefined && { locationHint: inputs.location }),
     };
     const result = await api.post(buckets(inputs), body, inJurisdiction(inputs.jurisdiction));
-    return { id: text(inputs, "name"), state: made(fromWire(result), inputs) };
+    return { id: text(inputs, "name"), state: stateAfter(result, inputs) };
   },
 
   read: readAt(bucket, ({ jurisdiction }) => inJurisdiction(jurisdiction)),
@@ -56,7 +57,7 @@ export const r2Bucket: Kind = {
     const result = await api.patch(bucket(inputs, id), {
       headers: { ...inJurisdiction(inputs.jurisdiction).headers, "cf-r2-storage-class": text(inputs, "storageClass") },
     });
-    return made(fromWire(result), inputs);
+    return stateAfter(result, inputs);
   },
 
   remove: ({ api }, id, state) => api.remove(bucket(state, id), inJurisdiction(state.jurisdiction)),

@@ -1,9 +1,10 @@
 /** `Worker`: a name and the settings that no version carries. */
+
+import { readAt, stateAfter } from "./answers.ts";
 import { at } from "./api.ts";
 import type { Kind } from "./kind.ts";
-import { fromWire, toWire } from "./names.ts";
-import { readAt } from "./read-at.ts";
-import { isObject, made, type Properties, text, without } from "./values.ts";
+import { toWire } from "./names.ts";
+import { isObject, type Properties, text, without } from "./values.ts";
 
 const collection = (inputs: Properties) => at`/accounts/${text(inputs, "accountId")}/workers/workers`;
 const one = (state: Properties, id: string) => `${collection(state)}${at`/${id}`}`;
@@ -20,14 +21,14 @@ export const worker: Kind = {
   },
 
   async create({ api }, inputs) {
-    const live = fromWire(await api.post(collection(inputs), body(inputs)));
-    return { id: text(live, "id"), state: made(live, inputs) };
+    const live = await api.post(collection(inputs), body(inputs));
+    return { id: text(live, "id"), state: stateAfter(live, inputs) };
   },
 
   read: readAt(one),
 
   async update({ api }, id, inputs) {
-    return made(fromWire(await api.put(one(inputs, id), body(inputs))), inputs);
+    return stateAfter(await api.put(one(inputs, id), body(inputs)), inputs);
   },
 
   remove: ({ api }, id, state) => api.remove(one(state, id), state.force === true ? { query: { force: true } } : {}),
