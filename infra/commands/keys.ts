@@ -52,11 +52,10 @@ const program = new Command("npm run keys --")
 
 const keys = async () => {
   const { dir, worker = localWorker(settingsFile(LOCAL, dir)) } = program.opts<Options>();
-  const { apiUrl, accountId, token, called } = namedAccount(dir, program.getOptionValueSource("dir") === "cli");
-  const client = new Cloudflare({ baseURL: apiUrl, apiToken: token, apiKey: null, apiEmail: null, logLevel: "off" });
-  const found = await ApiKeys.of(client, accountId, worker);
+  const account = namedAccount(dir, program.getOptionValueSource("dir") === "cli");
+  const found = await ApiKeys.of(account, worker);
   // Not where a program reads keys.
-  console.error(`Of the Worker ${worker} in ${called}:`);
+  console.error(`Of the Worker ${worker} in ${account.called}:`);
   return found;
 };
 

@@ -1,6 +1,5 @@
 /** Those who fill the objects of a rehearsal, and read them back. */
 import type { RunningAccount } from "@durable-stack/local-account";
-import Cloudflare from "cloudflare";
 import { Client } from "../smoke/client.ts";
 import { ApiKeys, KeysError } from "../stack/api-keys.ts";
 
@@ -14,10 +13,9 @@ export class Callers {
     this.#keys = keys;
   }
 
-  static async of({ apiUrl, token, accountId }: RunningAccount, base: URL, worker: string): Promise<Callers> {
-    const client = new Cloudflare({ baseURL: apiUrl, apiToken: token, apiKey: null, apiEmail: null, logLevel: "off" });
+  static async of(account: RunningAccount, base: URL, worker: string): Promise<Callers> {
     try {
-      return new Callers(base, await ApiKeys.of(client, accountId, worker));
+      return new Callers(base, await ApiKeys.of(account, worker));
     } catch (error) {
       // A release from before there were keys: all calls come from one address, and wait where they must.
       if (error instanceof KeysError) return new Callers(base, undefined);

@@ -8,6 +8,7 @@ import Cloudflare from "cloudflare";
 import * as v from "valibot";
 import { API_KEY_PREFIX, newApiKey, ApiKey as Stored, storedAt } from "../../contract/api-keys.ts";
 import { UserError } from "../common/user-error.ts";
+import type { Account } from "./account.ts";
 
 /** For people: whose key it is, and since when. */
 const Record = v.object({ ...Stored.entries, name: v.string(), createdAt: v.string() });
@@ -49,7 +50,9 @@ export class ApiKeys {
   }
 
   /** The keys of a Worker's stack. @throws KeysError where the account has no such stack. */
-  static async of(client: Cloudflare, accountId: string, worker: string): Promise<ApiKeys> {
+  static async of({ apiUrl, accountId, token }: Account, worker: string): Promise<ApiKeys> {
+    // What it would take from the environment is another account's.
+    const client = new Cloudflare({ baseURL: apiUrl, apiToken: token, apiKey: null, apiEmail: null, logLevel: "off" });
     const namespace = await readsOf(client, accountId, worker);
     if (namespace !== undefined) return new ApiKeys(client, { account_id: accountId, namespace_id: namespace });
     throw new KeysError(
