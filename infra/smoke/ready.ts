@@ -167,11 +167,7 @@ async function tryToken(client: Client, token: string, names: OptionNames): Prom
   try {
     const { status: described, body } = await client.call(asked);
     if (isUnclear(described)) return untried(described);
-    const routes = v.safeParse(Routes, body);
-    const guarded = Object.entries(routes.success ? routes.output.paths : {}).flatMap(([path, { get }]) =>
-      get?.["x-access"]?.rule === "admin" ? [path.replaceAll(/\{[^}]*\}/g, "smoke")] : [],
-    );
-    for (const path of guarded) {
+    for (const path of guardedPaths(body)) {
       asked = path;
       if ((await statusOf()) !== 401) continue;
       const status = await statusOf({ token });
@@ -189,6 +185,14 @@ async function tryToken(client: Client, token: string, names: OptionNames): Prom
       ? wrong("not answered", `${why} ${adviceOn(error, names.url)}`)
       : wrong("failing", `${why} \`npm run smoke\` says what else is wrong with what serves.`);
   }
+}
+
+/** The paths that only the admin token may read, by the API's description; none where it is no such description. */
+function guardedPaths(description: unknown): readonly string[] {
+  const routes = v.safeParse(Routes, description);
+  return Object.entries(routes.success ? routes.output.paths : {}).flatMap(([path, { get }]) =>
+    get?.["x-access"]?.rule === "admin" ? [path.replaceAll(/\{[^}]*\}/g, "smoke")] : [],
+  );
 }
 
 /** Whether a status tells nothing of who may call: the rate limiter stands before the rules, and 5xx may be anything. */
