@@ -57,7 +57,7 @@ onStack(command.command("run"))
   .action(run);
 onStack(command.command("status"))
   .description("show which versions share the traffic, and what the settings say")
-  .action((options: Options) => status(options, console.log));
+  .action(status);
 onStack(command.command("set"))
   .argument("<percent>", "per cent of the traffic for the release; 100 finishes", percent)
   .option("--yes", "do not ask")
@@ -124,7 +124,7 @@ async function change(share: number, { dir, yes = false, ...options }: Options):
     await confirm(`${before}\nSend all of it back to ${versionName(stable)}`, yes);
     await abandon(byHand(stack, dir), stable);
   }
-  await status({ stack: name, dir }, console.log);
+  await status({ stack: name, dir });
 }
 
 /** The tag of the version that is rolled out. @throws UserError where another release is at hand: the share would be that one's. */
@@ -137,30 +137,30 @@ async function tagRolledOut(stack: OpenStack, dir: string): Promise<string> {
 }
 
 /** Says which versions serve before it asks what was counted of them, which may take long, or fail. */
-async function status({ stack, dir }: StackCommandOptions, say: (line: string) => void): Promise<void> {
+async function status({ stack, dir }: StackCommandOptions): Promise<void> {
   const { settings, reads, api } = openStack(stack, { dir, way: "share" });
   tellPassedOver(settings);
   const live = await readWorker(reads, settings.workerName);
-  say(statusLine(settings, live));
+  console.log(statusLine(settings, live));
   const [rolledOut, stable] = live.serving;
   if (rolledOut && stable && settings.pin === 0) {
     const steps = "rolloutSteps" satisfies keyof PublicSettings;
     if (!settings.wrong.some(({ keys }) => keys.includes(steps))) {
-      say(stepLine(settings.rolloutSteps, rolledOut.percentage, age(live.deployment?.createdOn, Date.now())));
+      console.log(stepLine(settings.rolloutSteps, rolledOut.percentage, age(live.deployment?.createdOn, Date.now())));
     }
     const window = windowOf(settings, Date.parse(live.deployment?.createdOn ?? "") || 0);
     try {
       await loggedNow(api, window);
       for (const { number, versionId } of [rolledOut, stable]) {
-        say(`version ${number}: ${numbersInWords(await numbersOf(api, window, versionId))} since then`);
+        console.log(`version ${number}: ${numbersInWords(await numbersOf(api, window, versionId))} since then`);
       }
     } catch (error) {
       if (!isUserError(error)) throw error;
-      say(error.message);
+      console.log(error.message);
     }
   }
   const refused = refusedLine(settings, live);
-  if (refused !== undefined) say(refused);
+  if (refused !== undefined) console.log(refused);
 }
 
 await runCommand(command);

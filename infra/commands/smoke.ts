@@ -2,7 +2,7 @@
  * `npm run smoke -- --url <url>`: the smoke test from a terminal. Exits with 1 where anything is wrong, with 4 where nothing
  * answers.
  */
-import { type Command, InvalidArgumentError, program } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { mustStaySecret } from "../smoke/in-the-clear.ts";
 import type { Check } from "../smoke/probe.ts";
 import { isLost } from "../smoke/reason.ts";
@@ -36,8 +36,7 @@ const WAITS =
 
 const EXIT_OF: Readonly<Record<Verdict, number>> = { well: 0, wrong: 1, "not answered": EXIT["not known"] };
 
-const command: Command = program
-  .name("npm run smoke --")
+const command = new Command("npm run smoke --")
   .description(
     "Checks a deployed Worker over HTTP and WebSocket: its release, its page, all patterns. Exit code 1: something is wrong; 4: nothing is known, because nothing answers or Cloudflare's edge does in the Worker's place.",
   )
