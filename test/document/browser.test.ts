@@ -123,6 +123,35 @@ it("shows what is no text as one character, and edits beside it", async () => {
   expect(await content(ids.document)).toEqual([{ insert: "<a😀b!" }]);
 });
 
+it("leaves a composition alone while others write, and merges it at its end", async () => {
+  const [ann, ben] = await two();
+  await text(ann).pressSequentially("old new");
+  await written(ben, "old new");
+  const keyboard = await ann.context().newCDPSession(ann);
+  const compose = (letters: string) =>
+    keyboard.send("Input.imeSetComposition", {
+      text: letters,
+      selectionStart: letters.length,
+      selectionEnd: letters.length,
+    });
+  for (let letters = 0; letters < "new".length; letters++) await text(ann).press("Shift+ArrowLeft");
+  await compose("にほ");
+  expect(await text(ann).inputValue()).toBe("old にほ");
+  // Before what Ann replaces, and just there.
+  await text(ben).press("Control+Home");
+  await text(ben).pressSequentially("1");
+  for (let steps = 0; steps < "old ".length; steps++) await text(ben).press("ArrowRight");
+  await text(ben).pressSequentially("2");
+  await expect.poll(() => markedAt(ann)).toBe("1old 2".length);
+  expect(await text(ann).inputValue()).toBe("old にほ");
+  await compose("にほん");
+  expect(await text(ann).inputValue()).toBe("old にほん");
+  await keyboard.send("Input.insertText", { text: "日本" });
+  for (const page of [ann, ben]) await written(page, "1old 2日本");
+  await text(ann).pressSequentially("!");
+  for (const page of [ann, ben]) await written(page, "1old 2日本!");
+});
+
 it("sends what waits after the visitor has logged in", async () => {
   const [ann, ben] = await two();
   await text(ann).fill("before");

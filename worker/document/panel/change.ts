@@ -27,8 +27,8 @@ interface Delta {
   delete?: number | undefined;
 }
 
-/** Where a position is after a change by others. */
-export function moved(position: number, delta: readonly Delta[]): number {
+/** Where a position is after a change by others. `isAfter`: whether it is behind what they put in just there. */
+export function moved(position: number, delta: readonly Delta[], isAfter = false): number {
   let at = 0;
   let to = position;
   for (const { retain, insert, delete: gone } of delta) {
@@ -36,7 +36,7 @@ export function moved(position: number, delta: readonly Delta[]): number {
     if (at > to) break;
     if (insert !== undefined) {
       const length = typeof insert === "string" ? insert.length : 1;
-      if (at < to) to += length;
+      if (at < to || (isAfter && at === to)) to += length;
       at += length;
     }
     if (gone !== undefined) to -= Math.min(gone, to - at);

@@ -15,6 +15,11 @@ export class Field {
   /** The text of a version, while one is shown. */
   #past: string | undefined;
   #people: readonly Person[] = [];
+  /**
+   * While a character is composed: the text before it, and what others have done since. The field shows that afterwards,
+   * because a browser ends a composition where the field's text is set.
+   */
+  #composing: { readonly before: string; readonly changes: Y.YTextEvent["delta"][] } | undefined;
   readonly #observer = (event: Y.YTextEvent, { local }: Y.Transaction) => {
     if (!local && this.#past === undefined) this.#show(event);
     this.mark(this.#people);
@@ -34,6 +39,9 @@ export class Field {
     this.#area.addEventListener("input", (event) => {
       if (!(event instanceof InputEvent && event.isComposing)) this.#take();
     });
+    this.#area.addEventListener("compositionstart", () => {
+      this.#composing = { before: this.#area.value, changes: [] };
+    });
     this.#area.addEventListener("compositionend", () => this.#take());
     this.#area.addEventListener("scroll", () => this.#scroll());
     document.addEventListener("selectionchange", this.#selected);
@@ -43,7 +51,8 @@ export class Field {
   showPast(past: string | undefined): void {
     this.#past = past;
     this.#area.readOnly = past !== undefined;
-    this.#area.value = past ?? shownOf(this.#text);
+    if (past !== undefined) this.#composing = undefined;
+    if (!this.#composing) this.#area.value = past ?? shownOf(this.#text);
     this.root.toggleAttribute("data-past", past !== undefined);
     this.mark(this.#people);
   }
@@ -79,19 +88,29 @@ export class Field {
 
   /** Takes what was typed. */
   #take(): void {
-    const { at, removed, added } = changeOf(shownOf(this.#text), this.#area.value, this.#area.selectionEnd);
+    const { before, changes } = this.#composing ?? { before: shownOf(this.#text), changes: [] };
+    this.#composing = undefined;
+    const { at, removed, added } = changeOf(before, this.#area.value, this.#area.selectionEnd);
+    const from = changes.reduce((place, change) => moved(place, change, removed > 0), at);
+    const to = changes.reduce((place, change) => moved(place, change), at + removed);
     this.#text.doc?.transact(() => {
-      if (removed > 0) this.#text.delete(at, removed);
-      if (added !== "") this.#text.insert(at, added);
+      if (to > from) this.#text.delete(from, to - from);
+      if (added !== "") this.#text.insert(from, added);
     });
+    if (changes.length > 0) this.#set(from + added.length, from + added.length);
     this.#tell();
   }
 
   /** Shows what others typed; the cursor stays where it is in the text. */
   #show({ delta }: Y.YTextEvent): void {
+    if (this.#composing) return void this.#composing.changes.push(delta);
     const { selectionStart, selectionEnd } = this.#area;
+    this.#set(moved(selectionStart, delta), moved(selectionEnd, delta));
+  }
+
+  #set(start: number, end: number): void {
     this.#area.value = shownOf(this.#text);
-    this.#area.setSelectionRange(moved(selectionStart, delta), moved(selectionEnd, delta));
+    this.#area.setSelectionRange(start, end);
   }
 
   #tell(): void {
