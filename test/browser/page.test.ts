@@ -187,6 +187,18 @@ for (const colorScheme of ["light", "dark"] as const) {
   });
 }
 
+it("lets no figure cover the state above it, where the browser paints a ground behind letters", async () => {
+  const page = await visit({ forcedColors: "active" });
+  await settled(page);
+  const covered = await page.evaluate(`[...document.querySelectorAll("[data-link]")].flatMap((link) => {
+    link.scrollIntoView({ block: "center" });
+    const at = link.getBoundingClientRect();
+    const found = document.elementFromPoint(at.left + 30, at.bottom - 2);
+    return found === link ? [] : [link.textContent + ": " + found.outerHTML];
+  })`);
+  expect(covered).toEqual([]);
+});
+
 for (const width of [320, 360, 768, 1280]) {
   it(`fits a screen of ${width} pixels`, async () => {
     const page = await visit({ viewport: { width, height: 800 }, ids: { room: "a-very-long-name".repeat(8) } });
