@@ -52,9 +52,12 @@ it("keeps the release that it shows where a proxy answers in the Worker's place"
 
 it("starts every panel where the browser keeps nothing for the page", async () => {
   const page = await visit();
-  await page.addInitScript(
-    `Object.defineProperty(window, "localStorage", { get() { throw new DOMException("Access is denied", "SecurityError"); } })`,
-  );
+  // What Firefox does for a visitor who blocks all cookies.
+  await page.addInitScript(`{
+    const denied = () => { throw new DOMException("The operation is insecure.", "SecurityError"); };
+    Object.defineProperty(window, "localStorage", { get: denied });
+    globalThis.BroadcastChannel = class { constructor() { denied(); } };
+  }`);
   await page.reload();
   await settled(page);
   await page.getByRole("button", { name: "Log in as guest" }).click();

@@ -6,7 +6,7 @@ import { onName } from "../../page/client/names.ts";
 import { Panel } from "../../page/client/panel.ts";
 import { listOf, numberOf, textOf } from "../../page/client/read.ts";
 import { sentence } from "../../page/client/sentence.ts";
-import { admin } from "../../page/client/visitor.ts";
+import { admin, allowed } from "../../page/client/visitor.ts";
 import { type Entry, entryOf, LedgerView, stateOf } from "./view.ts";
 
 /** Sent from one window of this browser to the others after a transfer, so that they need not ask. */
@@ -29,7 +29,7 @@ export function start(): void {
   const transfer = panel.form("transfer");
   const deposit = panel.form("deposit");
   const field = (form: HTMLFormElement, name: string) => find(form, `[data-${name}]`, HTMLInputElement);
-  const windows = new BroadcastChannel("ledger");
+  const windows = allowed(() => new BroadcastChannel("ledger"));
   let ledger = "";
   let again: ReturnType<typeof setTimeout> | undefined;
   /** Why the ledger could not be read the last time; "" if it could. */
@@ -71,7 +71,7 @@ export function start(): void {
     const entry = entryOf(answer.body);
     view.add(entry);
     const news: Moved = { ledger, entry };
-    windows.postMessage(news);
+    windows?.postMessage(news);
     panel.link("Up to date", true);
     panel.note(said);
   };
@@ -136,7 +136,7 @@ export function start(): void {
   };
   transfer.addEventListener("input", commands);
 
-  windows.addEventListener("message", ({ data }: MessageEvent<Moved>) => {
+  windows?.addEventListener("message", ({ data }: MessageEvent<Moved>) => {
     if (data.ledger === ledger) view.add(data.entry);
   });
   onReturn(load);

@@ -1,4 +1,4 @@
-/** What the panels share about the visitor: the identity, and the admin token. */
+/** What the panels share about the visitor: the identity, what their browser allows, and the admin token. */
 
 const listeners: (() => void)[] = [];
 
@@ -10,6 +10,15 @@ export function onIdentity(listener: () => void): void {
 /** Call it when the visitor has logged in or out. */
 export function identityChanged(): void {
   for (const listener of listeners) listener();
+}
+
+/** What `get` gives; undefined where the browser denies it, such as to a visitor who blocks cookies and stored data. */
+export function allowed<T>(get: () => T): T | undefined {
+  try {
+    return get();
+  } catch {
+    return undefined;
+  }
 }
 
 /** The admin token that the visitor entered, or "". */

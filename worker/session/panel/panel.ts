@@ -7,7 +7,7 @@ import { curl } from "../../page/client/curl.ts";
 import { fill, onSubmit } from "../../page/client/dom.ts";
 import { Panel } from "../../page/client/panel.ts";
 import { numberOf, recordOf, textOf } from "../../page/client/read.ts";
-import { identityChanged } from "../../page/client/visitor.ts";
+import { allowed, identityChanged } from "../../page/client/visitor.ts";
 
 const REMEMBERED = "session";
 const DRAW_EVERY_MS = 250;
@@ -31,7 +31,7 @@ export function start(): void {
   const [readKey, logoutKey] = keys;
   const sliding = [panel.find("sliding"), panel.find("sliding-meter")] as const;
   const absolute = [panel.find("absolute"), panel.find("absolute-meter")] as const;
-  const storage = ownStorage();
+  const storage = allowed(() => localStorage);
   let life: Life | undefined;
   let timer: ReturnType<typeof setInterval> | undefined;
 
@@ -115,15 +115,6 @@ export function start(): void {
   commands();
   draw();
   if (storage?.getItem(REMEMBERED)) void call("/session").then(learn);
-}
-
-/** Undefined where the browser keeps nothing for this page. */
-function ownStorage(): Storage | undefined {
-  try {
-    return localStorage;
-  } catch {
-    return undefined;
-  }
 }
 
 function lifeOf(session: Record<string, unknown>, expiresInMs: number): Life {
