@@ -11,7 +11,7 @@ import { allowed, identityChanged } from "../../page/client/visitor.ts";
 
 const REMEMBERED = "session";
 const DRAW_EVERY_MS = 250;
-const NO_COOKIE = "The browser has not kept the session's cookie.";
+const NO_COOKIE = "The browser has not kept the session's cookie. Safari keeps it over https only.";
 const NO_GUESTS = "This stack does not let guests in: its setting demoLogin is off.";
 /** The sliding time is a whole number of minutes. */
 const MINUTE_MS = 60_000;
