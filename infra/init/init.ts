@@ -59,8 +59,9 @@ export function firstDay(wishes: Wishes, situation: Situation, files: ProjectFil
       withSetting(text, { key: "hostname", project, file }, hostname),
     );
   }
-  // Before what is left is asked what it speaks of.
-  dropTemplate(draft);
+  // Before what is left is asked what it speaks of. A project that has its name already was begun before: what it has of
+  // the template is what a merge has brought back.
+  dropTemplate(draft, name !== project || name !== packageName);
   // Before the history begins, with the patterns that stay.
   const unwanted = unwantedOf(wishes, situation);
   const released = keepHistory ? ["--keep-history"] : releasedReasons(situation, files);

@@ -7,7 +7,6 @@ import * as v from "valibot";
 import type { Draft } from "./draft.ts";
 import { withoutMarked, withoutScripts } from "./text.ts";
 
-/** There as long as a project is still the template. */
 const JUDGES = "test/template/";
 
 const REMOVED: Readonly<Record<string, string>> = {
@@ -37,14 +36,11 @@ const DESCRIBED_AS = /^A Pulumi template /;
 
 /**
  * Takes them out, also where a new version of the template has brought them back. What the project has made of its files
- * since the first time is left alone.
+ * since the first time (`isFirst`) is left alone.
  */
-export function dropTemplate(draft: Draft): void {
-  if (!draft.has(JUDGES)) return;
+export function dropTemplate(draft: Draft, isFirst: boolean): void {
+  if (!hasTemplate(draft)) return;
   const isDescribed = DESCRIBED_AS.test(descriptionIn(draft.read("package.json") ?? ""));
-  const readme = draft.read("README.md") ?? "";
-  // Never done before: either of the two may be the team's already.
-  const isFirst = isDescribed || withoutMarked(readme, "template") !== readme;
   for (const file of MARKED)
     draft.edit(file, "without the template's own steps", (text) => withoutMarked(text, "template"));
   // In what pulumi new has made, the description is its user's.
@@ -61,6 +57,14 @@ export function dropTemplate(draft: Draft): void {
   if (isFirst) draft.edit("CHANGELOG.md", "begins anew", () => NO_CHANGES);
   for (const [path, why] of Object.entries(REMOVED)) draft.remove(path, why);
 }
+
+/** Whether anything shows the template. After a merge that may be marked lines alone. */
+const hasTemplate = (draft: Draft): boolean =>
+  draft.has(JUDGES) ||
+  [...MARKED, "README.md"].some((file) => {
+    const text = draft.read(file) ?? "";
+    return withoutMarked(text, "template") !== text;
+  });
 
 const Described = v.object({ description: v.optional(v.string(), "") });
 const descriptionIn = (text: string): string => {

@@ -306,6 +306,21 @@ describe("what only the template needs", () => {
     expect(again).toEqual({ ...first, "package.json": described, "CHANGELOG.md": "# Ours\n" });
   });
 
+  it("is removed again where a merge has brought back marked lines alone", () => {
+    const first = init();
+    const upgraded = { ...first, ".ci/run": template[".ci/run"] ?? "", "CHANGELOG.md": "# Ours\n" };
+    const again = init({}, { project: "my-app", packageName: "my-app" }, upgraded);
+    expect(again).toEqual({ ...first, "CHANGELOG.md": "# Ours\n" });
+  });
+
+  it("is removed again from the README that an upgrade has brought back, and the team's changelog stays", () => {
+    const first = init();
+    const readme = `# my-app\n${template["README.md"]?.replace(/^.*\n/, "")}`;
+    const upgraded = { ...first, "README.md": readme, "CHANGELOG.md": "# Ours\n", "test/template/new.test.ts": "" };
+    const again = init({}, { project: "my-app", packageName: "my-app" }, upgraded);
+    expect(again).toEqual({ ...first, "CHANGELOG.md": "# Ours\n" });
+  });
+
   it("is removed with the changelog where the team has described the project before", () => {
     const text = template["package.json"]?.replace(/"description": ".*"/, '"description": "Ours"') ?? "";
     const after = init({}, {}, { ...template, "package.json": text });
