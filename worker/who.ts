@@ -72,6 +72,22 @@ export interface Action {
   readonly open?: true;
 }
 
+const asksObject = (rule: Rule) => rule === "object" || rule === "keeper";
+
+/**
+ * An action with the rule that a project has given it. Only routes whose action ships with `object` or `keeper` ask their
+ * object: anywhere else, what is left to the object would be let through. There a function's "object" is a no.
+ * @throws Error where the project gives `object` or `keeper` to any other action.
+ */
+export function withRule(key: string, shipped: Action, { may }: Action = shipped): Action {
+  if (may === shipped.may || asksObject(shipped.may)) return { ...shipped, may };
+  if (typeof may === "function") return { ...shipped, may: (asked) => may(asked) === true };
+  if (!asksObject(may)) return { ...shipped, may };
+  throw new Error(
+    `worker/access.ts: ${key} cannot be "${may}": its routes do not ask the object. Give it another rule`,
+  );
+}
+
 /** A rule's answer to a caller of an action, such as `ledger.transfer`. */
 export function answerOf(rule: Rule, action: string, asked: Asked): Answer {
   const { kind, grants } = asked.caller;

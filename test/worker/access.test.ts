@@ -1,11 +1,12 @@
 /** Who may do what: checks every cell of the table in docs/access.md with calls to the running Worker. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import page from "../../docs/access.md?raw";
+import { access } from "../../worker/access.ts";
 import type { App } from "../../worker/http/context.ts";
-import { guardedRoutes } from "../../worker/http/may.ts";
-import { KINDS, type Kind } from "../../worker/who.ts";
+import { guardedRoutes, may } from "../../worker/http/may.ts";
+import { answerOf, KINDS, type Kind, type Rule, withRule } from "../../worker/who.ts";
 import { ADMIN, type Answer, keyWith } from "./helpers.ts";
 import { hasSessions, isLive, logIn } from "./log-in.ts";
 import { ask, type Tries } from "./tries.ts";
@@ -83,6 +84,9 @@ describe("every cell of docs/access.md", () => {
         if (action !== "session.use") expect((await tried(route, "ben", headers)).status).toBe(403);
         expect((await tried(route, "ann", headers)).verdict).toBe("allowed");
         break;
+      case "own rule":
+        expect((await tried(route, "ann", headers)).verdict).toMatch(/^(allowed|refused)$/);
+        break;
       case "granted":
         expect((await tried(route, "ann", headers)).status).toBe(403);
         for (const grant of [action, action.split(".")[0] ?? ""]) {
@@ -133,6 +137,45 @@ describe("every cell of docs/access.md", () => {
     );
     const table = new Set(rows.map(({ route, action }) => `${route} ${action}`));
     expect(table, "the routes have changed: npm run access writes the table anew").toEqual(new Set(guarded));
+  });
+});
+
+describe("a rule by which the object decides", () => {
+  const decided = (shipped: Rule, chosen: Rule) => withRule("pattern.act", { may: shipped }, { may: chosen }).may;
+  const answer = (rule: Rule) => answerOf(rule, "pattern.act", { caller: { kind: "user", id: "ann" } });
+
+  it("is refused for an action whose routes do not ask the object", () => {
+    expect(() => decided("admin", "keeper")).toThrow('worker/access.ts: pattern.act cannot be "keeper"');
+    expect(() => decided("users", "object")).toThrow('worker/access.ts: pattern.act cannot be "object"');
+  });
+
+  it("is refused as soon as a route names the action", () => {
+    const chosen = vi.spyOn(access, "get").mockReturnValue({ may: "keeper" });
+    const jobs = {
+      folder: "jobs",
+      name: "jobs",
+      binding: "JOBS",
+      class: "JobsDO",
+      path: "/jobs",
+      settings: {},
+    } as const;
+    expect(() => may({ ...jobs, actions: { clear: { may: "admin" } } }, "clear")).toThrow("jobs.clear");
+    chosen.mockRestore();
+  });
+
+  it("and a function that leaves it to such an object lets nobody through", () => {
+    expect(answer(decided("admin", () => "object"))).toBe(false);
+    expect(answer(decided("admin", () => true))).toBe(true);
+  });
+
+  it("may take the place of another one, or of a function", () => {
+    expect(answer(decided("object", "keeper"))).toBe("object");
+    expect(answer(decided("keeper", () => "object"))).toBe("object");
+  });
+
+  it("may be a function of the pattern's own", () => {
+    const own: Rule = () => "object";
+    expect(answer(decided(own, own))).toBe("object");
   });
 });
 

@@ -5,7 +5,7 @@ import type { BlankInput, Input } from "hono/types";
 import { access } from "../access.ts";
 import type { PatternFacts } from "../pattern.ts";
 import { stackOf } from "../stack.ts";
-import { type Action, type Answer, type Asked, answerOf, type Caller, NOBODY } from "../who.ts";
+import { type Action, type Answer, type Asked, answerOf, type Caller, NOBODY, withRule } from "../who.ts";
 import { API_KEY_HEADER } from "./api-key.ts";
 import { callerOf } from "./caller.ts";
 import type { App } from "./context.ts";
@@ -62,13 +62,13 @@ export function may<P extends PatternFacts, I extends Input = BlankInput>(
 
 /**
  * The action and its full name, such as `ledger.transfer`. A pattern outside the list has the rules that ship.
- * @throws Error if there is no such action.
+ * @throws Error if there is no such action, or if its rule is not for it.
  */
 function actionNamed({ folder, actions }: PatternFacts, name: string): { key: string; action: Action } {
   const key = `${folder}.${name}`;
-  const action = access.get(key) ?? actions[name];
-  if (!action) throw new Error(`${key} is not among the actions of worker/access.ts`);
-  return { key, action };
+  const shipped = actions[name];
+  if (!shipped) throw new Error(`${key} is not among the actions of its pattern.ts`);
+  return { key, action: withRule(key, shipped, access.get(key)) };
 }
 
 /** Whether the caller may do another action too: decides what an answer shows them. */
