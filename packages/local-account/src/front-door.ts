@@ -17,6 +17,7 @@ import { ApiError } from "./errors.ts";
 import { asksForWebSocket, hasBody, joined, type Target, targetOf } from "./hops.ts";
 import type { Invocations } from "./invocations.ts";
 import { type Found, INTERRUPTED, type Outcome, passOn, passOnSocket, type Try } from "./pass-on.ts";
+import { Pipelining } from "./pipelining.ts";
 import { target } from "./routing.ts";
 import { serviceName } from "./runtime/names.ts";
 import { KEY_HEADER, OVERRIDE_HEADER, versionFor } from "./traffic.ts";
@@ -35,9 +36,13 @@ const MOST_REPEATS = 2;
 /** The server, which does not listen yet. */
 export function frontDoor(options: FrontDoorOptions): Server {
   const upstream = new Upstream();
+  const pipelining = new Pipelining();
   const pass = async (incoming: IncomingMessage, outgoing: ServerResponse) => {
     const { promise: answered, resolve } = Promise.withResolvers<void>();
     outgoing.on("close", resolve);
+    await pipelining.turn(incoming.socket, answered);
+    // Of an answer that has waited for its turn nobody is told that the client has left.
+    if (incoming.socket.destroyed) return resolve();
     let body: Body | undefined;
     const outcome = await answerOf(options, incoming, answered, (one) => {
       if (hasBody(incoming.headers)) body ??= new Body(incoming);

@@ -4,8 +4,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as timeout } from "node:timers/promises";
 import { gunzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test as it } from "vitest";
+import { afterAll, beforeAll, describe, expect, test as it, onTestFinished } from "vitest";
 import { account, startChecked, TestAccount } from "./support.ts";
 
 const LONG = "durable ".repeat(400);
@@ -14,7 +15,7 @@ const LONG = "durable ".repeat(400);
 const WORKER = `
 const text = ${JSON.stringify(LONG)};
 const gzipped = () => new Response(text).body.pipeThrough(new CompressionStream("gzip"));
-let [endless, cancelled] = [0, 0];
+let [endless, cancelled, atOnce] = [0, 0, 0];
 const bodies = {
   "/cookies": () => {
     const headers = new Headers([["Set-Cookie", "a=1"], ["Set-Cookie", "b=2"]]);
@@ -35,6 +36,12 @@ const bodies = {
     endless++;
     const piece = new Uint8Array(65_536);
     return new Response(new ReadableStream({ pull: (c) => c.enqueue(piece), cancel: () => void cancelled++ }));
+  },
+  "/turn": async () => {
+    const beside = ++atOnce;
+    await scheduler.wait(200);
+    atOnce--;
+    return new Response("beside " + beside);
   },
   "/empty": () => new Response(null, { status: 204 }),
   "/unchanged": () => new Response(null, { status: 304, headers: { ETag: '"1"' } }),
@@ -299,6 +306,38 @@ describe("an answer reaches the client", () => {
     const request = `GET /text HTTP/1.1\r\nHost: ${host()}\r\n\r\n`;
     const { body } = await send([`${request}${request}GET / HTTP/1.1`, `Host: ${host()}`]);
     expect(body.toString("latin1").match(/HTTP\/1.1 200 OK/g)).toHaveLength(2);
+  });
+
+  it("before the next request of its connection begins", async () => {
+    const request = `GET /turn HTTP/1.1\r\nHost: ${host()}\r\n\r\n`;
+    const { body } = await send([`${request}${request}GET /turn HTTP/1.1`, `Host: ${host()}`]);
+    expect(body.toString("latin1").match(/beside \d/g)).toEqual(["beside 1", "beside 1", "beside 1"]);
+  });
+
+  it("also if more requests come than are read at once", async () => {
+    const request = `GET /empty HTTP/1.1\r\nHost: ${host()}\r\nX-Long: ${"a".repeat(2_000)}\r\n\r\n`;
+    const { head, body } = await send([`${request.repeat(200)}GET /empty HTTP/1.1`, `Host: ${host()}`]);
+    expect(`${head}${body}`.match(/HTTP\/1.1 204 /g)).toHaveLength(201);
+  });
+
+  it("while little more is read of its connection", async () => {
+    const socket = connect(running.running.port, "127.0.0.1");
+    onTestFinished(() => void socket.destroy());
+    // More than the system keeps between the two.
+    const request = `GET /slow HTTP/1.1\r\nHost: ${host()}\r\nX-Long: ${"a".repeat(50_000)}\r\n\r\n`;
+    socket.write(request.repeat(1_000));
+    const outcome = await Promise.race([once(socket, "drain").then(() => "read"), timeout(1_000, "not read")]);
+    expect(outcome).toBe("not read");
+  });
+
+  it("never, if the client left while it waited for the one before it", async () => {
+    const before = told(await get("/count"));
+    const socket = connect(running.running.port, "127.0.0.1");
+    socket.write(`GET /endless HTTP/1.1\r\nHost: ${host()}\r\n\r\n`.repeat(3));
+    await once(socket, "data");
+    socket.resetAndDestroy();
+    const one = { endless: before.endless + 1, cancelled: before.cancelled + 1 };
+    await expect.poll(async () => told(await get("/count"))).toEqual(one);
   });
 });
 
