@@ -1,7 +1,7 @@
 /** The addresses of Workers for load tests: past the front door, and without the account. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { expect, it, onTestFinished } from "vitest";
+import { expect, it, onTestFinished, vi } from "vitest";
 import { readInBatches } from "../src/runtime/in-batches.ts";
 import { account } from "./support.ts";
 
@@ -47,6 +47,28 @@ it("ends a loop at such an address, and everybody is answered again", async () =
   await expect(fetch(addressOf("loops"), { method: "POST" })).rejects.toThrow();
   expect((await test.ask("other")).json()).toMatchObject({ tag: "other" });
   expect(await (await fetch(addressOf("loops"))).text()).toBe("well");
+});
+
+it("names nobody for a loop at such an address, whoever was asked before it", async () => {
+  const said: string[] = [];
+  const spy = vi.spyOn(console, "error").mockImplementation((line: unknown) => void said.push(String(line)));
+  onTestFinished(() => spy.mockRestore());
+  const { test, addressOf } = await direct();
+  await test.deploy("loops", { fetch: "for (;;);" });
+  await test.deploy("other", { tag: "other" });
+  await test.ask("other");
+  await expect(fetch(addressOf("loops"))).rejects.toThrow();
+  await expect.poll(() => said).toContainEqual(expect.stringMatching(/^The account: an unknown task used \d+ ms/));
+});
+
+it("ends no Worker for many requests there that each compute for less than the limit", async () => {
+  const { test, addressOf } = await direct();
+  // About 200 ms of CPU time.
+  const busy = "let sum = 0; for (let i = 0; i < 4e7; i++) sum = (sum * 31 + i) | 0; return new Response(String(sum));";
+  await test.deploy("app", { fetch: busy });
+  const url = addressOf("app");
+  const answers = await Promise.all(Array.from({ length: 16 }, () => fetch(url)));
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 200));
 });
 
 it("gives none where nobody has asked for them", async () => {

@@ -1,4 +1,4 @@
-/** What the system tells of a process: its CPU time and its memory. Only Linux tells it in files. */
+/** What the system tells of a process: its CPU time, its memory and its clients. Only Linux tells it in files. */
 import { readFileSync } from "node:fs";
 
 /** The kernel counts CPU time for programs in hundredths of a second (USER_HZ). */
@@ -16,6 +16,19 @@ export function memoryOf(pid: number | undefined): number | undefined {
   const status = pid === undefined ? undefined : contents(`/proc/${pid}/status`);
   const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(status ?? "") ?? [];
   return kibibytes === undefined ? undefined : Number(kibibytes) * 1_024;
+}
+
+/**
+ * How many clients are connected to these ports of this machine, by IPv4; infinite if the system does not tell. One that
+ * has ended its side counts: it may wait for an answer.
+ */
+export function clientsOf(ports: ReadonlySet<number>): number {
+  if (ports.size === 0) return 0;
+  const table = contents("/proc/net/tcp");
+  if (table === undefined) return Number.POSITIVE_INFINITY;
+  return [...table.matchAll(/^ *\d+: \w+:(\w+) \w+:\w+ (?:01|08) /gm)].filter(([, port = ""]) =>
+    ports.has(Number.parseInt(port, 16)),
+  ).length;
 }
 
 function cpuMs(pid: number | undefined, file: string): number | undefined {

@@ -20,6 +20,7 @@ import { MemoryLimit } from "./memory-limit.ts";
 import { ObjectFiles } from "./objects.ts";
 import { OwnCalls } from "./own-calls.ts";
 import { type Inspected, Prober } from "./prober.ts";
+import { clientsOf } from "./process.ts";
 import { delivering } from "./queues.ts";
 import { sweep } from "./sweep.ts";
 import { Tailed } from "./tailed.ts";
@@ -126,6 +127,7 @@ export class Runtime {
     this.#cpuLimit = new CpuLimit({
       process: () => (this.gate.isOpen ? this.#turnover.process : undefined),
       ping: (signal) => fetch(this.entry, { headers: { ...this.#headers, "account-ping": "1" }, signal }),
+      unseen: () => clientsOf(portsOf(this.#turnover.addresses.direct.values())),
       state: () => this.#turnover.state,
       objects: new ObjectFiles(directory),
       replace: (whenEnded) => this.#replace(whenEnded),
@@ -313,3 +315,6 @@ const asciiJson = (text: string) =>
   JSON.stringify(text).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 const nothing = () => {};
+
+const portsOf = (addresses: Iterable<string>): Set<number> =>
+  new Set([...addresses].map((url) => Number(new URL(url).port)));
