@@ -132,6 +132,23 @@ describe("a body", () => {
     expect(response.status).toBe(413);
   });
 
+  it.each([{}, { "Content-Length": "10" }])("that breaks off is 400, and no outage: %o", async (length) => {
+    const cut = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        controller.error(Object.assign(new Error("Network connection lost."), { retryable: true }));
+      },
+    });
+    const response = await sampleApp.fetch(
+      new Request("https://stack.test/sample", {
+        method: "POST",
+        headers: { "Content-Type": "application/json", "CF-Connecting-IP": "10.9.9.7", ...length },
+        body: cut,
+      }),
+      env,
+    );
+    expect([response.status, await response.json()]).toMatchObject([400, { detail: "The body did not arrive whole" }]);
+  });
+
   it("with keys like __proto__ does no harm", async () => {
     await add('{"by":1,"__proto__":{"by":7,"polluted":true}}');
     await add('{"constructor":{"prototype":{"polluted":true}}}');

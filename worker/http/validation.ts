@@ -9,7 +9,7 @@ import { joined } from "../objects/bytes.ts";
 import type { App } from "./context.ts";
 import { jsonSchema, numberIn } from "./json-schema.ts";
 import { documented, type Parameter, type Schema } from "./openapi.ts";
-import { refusal } from "./problem.ts";
+import { Refusal, refusal } from "./problem.ts";
 
 /** The most bytes of a JSON body. */
 const MAX_BODY_BYTES = 16_384;
@@ -50,7 +50,7 @@ export async function readBytes(request: Request, type: string, maxBytes: number
   if (typeOf(request) !== type) {
     throw refusal("unsupported-media-type", `The body must be sent with Content-Type: ${type}`);
   }
-  return readAtMost(request, maxBytes);
+  return readWhole(request, maxBytes);
 }
 
 /** Refuses (415) a compressed body: nobody here would decompress it. */
@@ -129,7 +129,7 @@ function invalid(errors: { field: string; message: string }[]) {
 }
 
 async function readJson(request: Request): Promise<unknown> {
-  const bytes = await readAtMost(request, MAX_BODY_BYTES);
+  const bytes = await readWhole(request, MAX_BODY_BYTES);
   if (bytes.byteLength === 0) return {};
   refuseCompressed(request.headers);
   if (typeOf(request) !== "application/json") {
@@ -178,6 +178,15 @@ function pathOfProto(body: unknown): string | undefined {
     for (const [name, inner] of Object.entries(value)) left.push([`${path}${name}.`, inner]);
   }
   return undefined;
+}
+
+/** The body. Refuses one whose end is missing: that is the caller's fault, and no outage. */
+async function readWhole(request: Request, maxBytes: number): Promise<Uint8Array> {
+  try {
+    return await readAtMost(request, maxBytes);
+  } catch (error) {
+    throw error instanceof Refusal ? error : refusal("invalid-input", "The body did not arrive whole");
+  }
 }
 
 async function readAtMost(request: Request, maxBytes: number): Promise<Uint8Array> {
