@@ -32,6 +32,24 @@ it("counts once even if the answer was lost", async () => {
   await expect.poll(() => page.getByLabel("Count", { exact: true }).textContent()).toBe("1");
 });
 
+it("gives up on a connection that does not open", async () => {
+  const page = await visit({ ids: { counter: randomUUID() } });
+  const state = page.locator("#counter [data-link]");
+  let attempts = 0;
+  await page.routeWebSocket(/counter\/live/, () => {
+    attempts++;
+    return new Promise(() => {});
+  });
+  await page.clock.install();
+  await page.reload();
+  await expect.poll(() => attempts).toBe(1);
+  for (let pings = 0; pings < 2; pings++) {
+    expect(await state.textContent()).toBe("Connecting");
+    await page.clock.fastForward(25_000);
+  }
+  await expect.poll(() => state.textContent()).toBe("Reconnecting");
+});
+
 it("says why an id is not valid", async () => {
   const page = await visit({ ids: { counter: "mars~visits" } });
   await expect

@@ -35,7 +35,7 @@ export function live(path: string, reasonAt: string, on: Live): () => void {
     const ping = setInterval(() => {
       if (!heard) return void lost();
       heard = false;
-      mine.send("ping");
+      if (opened) mine.send("ping");
     }, PING_EVERY_MS);
     const lost = async () => {
       clearInterval(ping);
