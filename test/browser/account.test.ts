@@ -69,3 +69,25 @@ it("has the regions that speak before they do", async () => {
   const spoken = "[...document.querySelectorAll('[role=status]')].map((one) => getComputedStyle(one).display)";
   expect(await page.evaluate(spoken)).toEqual(["block", "block"]);
 });
+
+it("asks for nothing as the visitor leaves, and for what is new as they come back", async () => {
+  const page = await visit();
+  await page.goto(stack.accountUrl);
+  await page.locator(".bar").first().waitFor();
+  const asked = await page.evaluate(`new Promise((resolve) => {
+    const asked = [];
+    const turn = (hidden) => {
+      Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    };
+    const own = fetch;
+    globalThis.fetch = (...call) => {
+      asked.push(document.hidden ? "away" : "here");
+      if (!document.hidden) resolve(asked);
+      return own(...call);
+    };
+    turn(true);
+    setTimeout(turn, 0, false);
+  })`);
+  expect(asked).toEqual(["here"]);
+});

@@ -251,5 +251,9 @@ document.addEventListener("submit", async (event) => {
 });
 
 addEventListener("hashchange", () => void show());
-document.addEventListener("visibilitychange", () => void show());
+// Not as the page is left: Firefox keeps it for the way back, and a call that was just made never gets its answer there.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) clearTimeout(timer);
+  else void show();
+});
 void show();
