@@ -1,5 +1,5 @@
-/** What the system tells of a process: its CPU time, its memory and its clients. Only Linux tells it in files. */
-import { readFileSync } from "node:fs";
+/** What the system tells of a process: its CPU time, its memory, its files and its clients. Only Linux tells it in files. */
+import { readdirSync, readFileSync } from "node:fs";
 
 /** The kernel counts CPU time for programs in hundredths of a second (USER_HZ). */
 const TICK_MS = 10;
@@ -17,6 +17,10 @@ export function memoryOf(pid: number | undefined): number | undefined {
   const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(status ?? "") ?? [];
   return kibibytes === undefined ? undefined : Number(kibibytes) * 1_024;
 }
+
+/** How many files and sockets the process has open; undefined if it has ended or the system does not tell. */
+export const openFilesOf = (pid: number | undefined): number | undefined =>
+  pid === undefined ? undefined : ifTold(() => readdirSync(`/proc/${pid}/fd`).length);
 
 /**
  * How many clients are connected to these ports of this machine, by IPv4; infinite if the system does not tell. One that
@@ -39,10 +43,12 @@ function cpuMs(pid: number | undefined, file: string): number | undefined {
   return Number.isFinite(user + system) ? (user + system) * TICK_MS : undefined;
 }
 
-function contents(file: string): string | undefined {
+const contents = (file: string): string | undefined => ifTold(() => readFileSync(file, "utf8"));
+
+function ifTold<T>(read: () => T): T | undefined {
   if (process.platform !== "linux") return undefined;
   try {
-    return readFileSync(file, "utf8");
+    return read();
   } catch {
     return undefined;
   }
