@@ -7,6 +7,7 @@ export type Told = readonly string[] | undefined;
 /** What readers know after a frame. */
 export function toldAfter(told: Told, frame: ServerFrame): Told {
   if (frame.type === "presence") return frame.count === undefined ? frame.users : undefined;
+  if (!tellsWho(frame)) return told;
   const { joined, left } = changesIn(frame);
   return told && [...new Set([...told, ...joined]).difference(new Set(left))];
 }
