@@ -106,11 +106,14 @@ export class SessionDO extends DurableObject<Env> {
   async hold(holder: Holder): Promise<"held" | "gone" | "full"> {
     if (!this.read()) return "gone";
     const same = (other: Holder) => other.name === holder.name && other.binding === holder.binding;
-    this.#heldAt.set(holder.name, Date.now());
-    if (this.#holders.some(same)) return "held";
+    if (this.#holders.some(same)) {
+      this.#heldAt.set(holder.name, Date.now());
+      return "held";
+    }
     const holders = this.#holders.length < MAX_HOLDERS ? this.#holders : await this.#inUse();
     if (!this.#stored) return "gone";
     if (holders.length >= MAX_HOLDERS) return "full";
+    this.#heldAt.set(holder.name, Date.now());
     this.ctx.storage.kv.put(HOLDERS, [...holders.filter((other) => !same(other)), holder]);
     await this.#setAlarm(this.#stored);
     return "held";
