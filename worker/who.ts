@@ -79,10 +79,11 @@ const asksObject = (rule: Rule) => rule === "object" || rule === "keeper";
  * object: anywhere else, what is left to the object would be let through. There a function's "object" is a no.
  * @throws Error where the project gives `object` or `keeper` to any other action.
  */
-export function withRule(key: string, shipped: Action, { may }: Action = shipped): Action {
-  if (may === shipped.may || asksObject(shipped.may)) return { ...shipped, may };
-  if (typeof may === "function") return { ...shipped, may: (asked) => may(asked) === true };
-  if (!asksObject(may)) return { ...shipped, may };
+export function withRule(key: string, shipped: Action, chosen = shipped): Action {
+  const { may } = chosen;
+  if (may === shipped.may || asksObject(shipped.may)) return chosen;
+  if (typeof may === "function") return { ...chosen, may: (asked) => may(asked) === true };
+  if (!asksObject(may)) return chosen;
   throw new Error(
     `worker/access.ts: ${key} cannot be "${may}": its routes do not ask the object. Give it another rule`,
   );
